@@ -1,0 +1,191 @@
+# One makefile for everything.  `make help` lists the targets.
+#
+#   BUILD=dir                 where objects go (default: build)
+#   SAN=address,undefined     instrumented build, beside the plain one
+#   WERROR=1                  warnings are errors (as CI builds)
+#   V=1                       show the commands
+#   T=store                   unit: only tests/unit/test_store*.c
+
+BUILD ?= build
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+PYTHON := /usr/bin/python3
+CCACHE := $(shell command -v ccache 2>/dev/null)
+PKG_CONFIG ?= pkg-config
+
+# Layers in order: each may use those before it, except that nodeagent and
+# controlplane never see each other (ARCH.md holds the rule, `make lint` checks it).
+LAYERS := base storage api net nodeagent controlplane cmd
+UP_TO_base := base
+UP_TO_storage := storage $(UP_TO_base)
+UP_TO_api := api $(UP_TO_storage)
+UP_TO_net := net $(UP_TO_api)
+UP_TO_nodeagent := nodeagent $(UP_TO_net)
+UP_TO_controlplane := controlplane $(UP_TO_net)
+UP_TO_cmd := cmd controlplane $(UP_TO_nodeagent)
+
+PKGS := libuv yaml-0.1 jansson libmicrohttpd gnutls sqlite3 libcurl libarchive libnftables ldns \
+        zlib libzstd
+comma := ,
+OUT := $(BUILD)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+GEN := $(BUILD)/gen
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+        -Wpointer-arith -Wwrite-strings -Wcast-qual -Wformat=2 -Wundef -Wvla -Wconversion \
+        -Wno-sign-conversion -Wimplicit-fallthrough $(if $(WERROR),-Werror)
+OPT := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=undefined,-O2 -D_FORTIFY_SOURCE=2)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(GEN) $(PKG_CFLAGS)
+CFLAGS ?= -g
+FLAGS = -std=gnu11 $(CFLAGS) $(OPT) $(WARN) -fvisibility=hidden -fstack-protector-strong -pthread
+LDFLAGS += -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lhttp_parser -lm
+
+ifeq ($(V),)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+# --- sources ---------------------------------------------------------------
+
+sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c))
+object = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+archives = $(patsubst %,$(OUT)/lib%.a,$(1))
+# The layer of a test is said in its first line: /* layer: api */
+layer_of = $(or $(filter $(LAYERS),$(shell sed -n '1s/.*layer: *\([a-z]*\).*/\1/p' $(1))),base)
+
+$(foreach l,$(LAYERS),$(eval SRC_$(l) := $(call sources,$(l))))
+SRC_cmd := $(filter-out cmd/main.c,$(SRC_cmd))
+MAIN := $(wildcard cmd/main.c)
+SRC_testlib := $(call sources,tests/lib)
+UNIT_SRC := $(sort $(wildcard tests/unit/test_$(T)*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(OUT)/unit/%)
+SIM_SRC := $(call sources,tests/sim)
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
+
+# --- targets ---------------------------------------------------------------
+
+.PHONY: all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
+        deps clean FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(if $(MAIN),$(OUT)/mkube,libs)
+
+help:
+	@echo 'make          the binary: $(BUILD)/mkube'
+	@echo 'make unit     unit tests (T=store: only test_store*)'
+	@echo 'make sim      the control plane in the simulator'
+	@echo 'make cluster  tests against real clusters in the lab (root)'
+	@echo 'make check    all of these, units under the sanitizers'
+	@echo 'make up/down  a three-host cluster on this machine with the hello example'
+	@echo 'make bench    measure; make fuzz; make lint; make format; make deps; make clean'
+
+libs: $(call archives,$(filter-out cmd,$(LAYERS)))
+
+# Sources that come from data: api/schema/*.txt -> const tables.
+ifneq ($(wildcard api/schema/gen.py),)
+$(GEN)/schema_tables.c $(GEN)/schema_ids.h &: api/schema/gen.py $(wildcard api/schema/*.txt)
+	$(call say,GEN,$(GEN)/schema_tables.c)
+	@mkdir -p $(GEN)
+	$(Q)$(PYTHON) api/schema/gen.py $(GEN)
+$(OUT)/obj/gen/schema_tables.o: $(GEN)/schema_tables.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(CC) $(CPPFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
+GEN_OBJ := $(OUT)/obj/gen/schema_tables.o
+GEN_HEADERS := $(GEN)/schema_ids.h
+endif
+
+$(OUT)/obj/%.o: %.c | $(GEN_HEADERS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CCACHE) $(CC) $(CPPFLAGS) $(FLAGS) -MMD -MP -c -o $@ $<
+
+# One archive per layer.  The list of members is a prerequisite too, so that a removed or
+# renamed source does not live on in an old archive.
+define layer_rule
+$(OUT)/lib$(1).a: $(call object,$(SRC_$(1))) $(2) $(OUT)/obj/$(1).members
+	$$(call say,AR,$$@)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
+$(OUT)/obj/$(1).members: FORCE
+	@mkdir -p $$(@D)
+	@echo '$(SRC_$(1))' | cmp -s - $$@ || echo '$(SRC_$(1))' > $$@
+endef
+$(foreach l,$(LAYERS) testlib,$(eval $(call layer_rule,$(l),$(if $(filter api,$(l)),$(GEN_OBJ)))))
+
+$(OUT)/mkube: $(call object,$(MAIN)) $(call archives,$(UP_TO_cmd))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# A test links its own layer and those below, so that a layer under construction does not
+# keep the lower ones from being tested.
+define test_rule
+$(OUT)/unit/$(1): $(OUT)/obj/tests/unit/$(1).o $(OUT)/libtestlib.a $(call archives,$(UP_TO_$(2)))
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
+endef
+$(foreach s,$(UNIT_SRC),$(eval $(call test_rule,$(basename $(notdir $(s))),$(call layer_of,$(s)))))
+
+unit: $(UNIT_BIN)
+	@tests/run.sh $(OUT) unit $(UNIT_BIN)
+
+unit-san:
+	@$(MAKE) --no-print-directory SAN=address,undefined unit
+
+$(OUT)/sim: $(call object,$(SIM_SRC)) $(OUT)/libtestlib.a $(call archives,$(UP_TO_controlplane))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+sim: $(if $(SIM_SRC),$(OUT)/sim)
+	@$(if $(SIM_SRC),tests/run.sh $(OUT) sim $(OUT)/sim,echo 'sim: no simulator yet')
+
+cluster: all
+	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) -m pytest -q tests/cluster,echo 'cluster: no tests yet')
+
+check: deps
+	@$(MAKE) --no-print-directory unit-san
+	@$(MAKE) --no-print-directory all sim
+	@$(MAKE) --no-print-directory cluster
+
+up: deps all
+	@tests/lab/lab up
+	@if [ -x examples/hello/up.sh ]; then examples/hello/up.sh; fi
+
+down:
+	@tests/lab/lab down
+
+bench: all
+	@$(PYTHON) tests/bench/bench.py
+
+# libFuzzer needs clang; its objects live beside ours.
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined fuzz-bins
+	@tests/fuzz/run.sh $(BUILD)/san-fuzzer-no-link-address-undefined/fuzz $(or $(SECONDS_EACH),20)
+
+define fuzz_rule
+$(OUT)/fuzz/$(1): $(OUT)/obj/tests/fuzz/$(1).o $(call archives,$(UP_TO_$(2)))
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LIBS)
+endef
+$(foreach s,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(basename $(notdir $(s))),$(call layer_of,$(s)))))
+fuzz-bins: $(FUZZ_BIN)
+
+lint: $(GEN_HEADERS)
+	@CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' tests/lint/lint
+
+format:
+	@clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+deps:
+	@tests/deps.sh build lab test
+
+clean:
+	@rm -rf $(BUILD)
+
+FORCE:
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
