@@ -1,0 +1,37 @@
+/* runner: feeds the controllers and the scheduler from the log of changes and carries out
+ * their plans through the registry.
+ *
+ * One key of one controller is planned at a time, and not again before its writes are answered
+ * (answered = visible, so a plan always sees its own earlier writes).  A conflict plans again at
+ * once; other failures back off 50 ms doubling to 30 s per key.  Knows no libuv: runner_step is
+ * called when something woke it or when time came; the simulator steps it on a virtual clock.
+ */
+#ifndef CONTROLPLANE_RUNNER_H
+#define CONTROLPLANE_RUNNER_H
+
+#include "api/registry.h"
+#include "controlplane/controller.h"
+
+struct runner;
+
+struct runner_opts {
+    struct registry *registry;                  /* borrowed */
+    const struct controller *const *controllers; /* NULL-terminated */
+    void (*wake)(void *arg);                    /* something is to do: call runner_step soon */
+    void *arg;
+    unsigned max_in_flight;                     /* writes under way; 0 = 256 */
+};
+
+int runner_new(struct runner **ret, const struct runner_opts *opts, struct err *err);
+/* Does all that is due; returns ms (from now.mono_ms) until it wants to be called again, -1 = only on wake. */
+int64_t runner_step(struct runner *r, struct clock_now now);
+/* Forgets writes under way (their answers are ignored); returns NULL. */
+struct runner *runner_free(struct runner *r);
+
+struct runner_stats {
+    uint64_t plans, writes, conflicts, failures;
+    size_t queued, in_flight;
+};
+void runner_stats(const struct runner *r, struct runner_stats *ret);
+
+#endif

@@ -1,0 +1,29 @@
+/* view: what a decision may look at: the visible objects, parsed at most once per step.
+ *
+ * Owner: runner.  Pure from the outside: nothing changes while a plan function runs.
+ */
+#ifndef CONTROLPLANE_VIEW_H
+#define CONTROLPLANE_VIEW_H
+
+#include "base/json.h"
+#include "storage/store.h"
+
+struct view;
+
+struct view *view_new(const struct store *store);
+struct view *view_free(struct view *v);
+const struct store *view_store(const struct view *v);
+
+const struct object *view_get(struct view *v, const char *bucket, const char *ns, const char *name);
+/* Parsed, borrowed until the step ends; the tree must not be changed: copy before editing. */
+const json_t *view_tree(struct view *v, const struct object *o);
+
+/* Collects into a borrowed, NULL-terminated array that lives until the step ends. */
+const struct object *const *view_list(struct view *v, const char *bucket, const char *ns, size_t *ret_n);
+const struct object *const *view_owned(struct view *v, const char *bucket, const char *owner_uid, size_t *ret_n);
+const struct object *const *view_on_node(struct view *v, const char *node, size_t *ret_n); /* pods */
+
+/* Forgets trees and arrays; the runner calls it after each step. */
+void view_end_step(struct view *v);
+
+#endif
