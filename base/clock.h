@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-int64_t clock_mono_ms(void);    /* since boot, CLOCK_BOOTTIME */
-int64_t clock_wall_ms(void);    /* since 1970, UTC */
+int64_t clock_mono_ms(void); /* since boot, CLOCK_BOOTTIME */
+int64_t clock_wall_ms(void); /* since 1970, UTC */
 
 #define CLOCK_TEXT_MAX 40
 /* RFC 3339 in UTC, as Kubernetes prints it: "2026-01-02T03:04:05Z"; micro adds ".000000". */

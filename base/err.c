@@ -63,12 +63,12 @@ static int err_code_of(int errnum)
     static const struct {
         int errnum, code;
     } rows[] = {
-        { ENOENT, ERR_NOT_FOUND },        { ENOSPC, ERR_NOSPACE },
-        { EDQUOT, ERR_NOSPACE },          { ETIMEDOUT, ERR_TIMEOUT },
+        { ENOENT, ERR_NOT_FOUND },         { ENOSPC, ERR_NOSPACE },
+        { EDQUOT, ERR_NOSPACE },           { ETIMEDOUT, ERR_TIMEOUT },
         { ECONNREFUSED, ERR_UNAVAILABLE }, { ECONNRESET, ERR_UNAVAILABLE },
         { ECONNABORTED, ERR_UNAVAILABLE }, { EPIPE, ERR_UNAVAILABLE },
-        { ENETUNREACH, ERR_UNAVAILABLE }, { EHOSTUNREACH, ERR_UNAVAILABLE },
-        { ENETDOWN, ERR_UNAVAILABLE },    { EHOSTDOWN, ERR_UNAVAILABLE },
+        { ENETUNREACH, ERR_UNAVAILABLE },  { EHOSTUNREACH, ERR_UNAVAILABLE },
+        { ENETDOWN, ERR_UNAVAILABLE },     { EHOSTDOWN, ERR_UNAVAILABLE },
         { ECANCELED, ERR_CANCELED },
     };
 
@@ -87,7 +87,8 @@ int err_errno(struct err *err, int errnum, const char *fmt, ...)
     if (errnum < 0)
         uv_strerror_r(errnum, reason, sizeof(reason));
     else
-        snprintf(reason, sizeof(reason), "%s", strerrordesc_np(errnum) ? strerrordesc_np(errnum) : "unknown error");
+        snprintf(reason, sizeof(reason), "%s",
+                 strerrordesc_np(errnum) ? strerrordesc_np(errnum) : "unknown error");
     va_start(ap, fmt);
     vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);

@@ -8,6 +8,7 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+/* clang-format off */
 /*    code                 text                    HTTP  Status reason of Kubernetes */
 #define ERR_CODES(X)                                                              \
     X(ERR_BAD_REQUEST,     "bad request",            400, "BadRequest")            \
@@ -31,6 +32,7 @@
     X(ERR_NOSPACE,         "no space left",          507, "InternalError")         \
     X(ERR_TIMEOUT,         "timed out",              504, "Timeout")               \
     X(ERR_CANCELED,        "canceled",               500, "InternalError")
+/* clang-format on */
 
 enum err_code {
     ERR_NONE = 0,
@@ -41,12 +43,14 @@ enum err_code {
 };
 
 struct err {
-    int code;       /* 0 or ERR_* */
+    int code;        /* 0 or ERR_* */
     char text[1024]; /* complete sentence without full stop; cut, never overrun */
 };
 
 /* An empty error, for declaration: `struct err err = ERR_EMPTY;` */
+/* clang-format off */
 #define ERR_EMPTY { .code = 0, .text = "" }
+/* clang-format on */
 
 /* Starts a message.  Returns @code, so that `return err_set(...)` reads well. */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -60,8 +64,8 @@ int err_wrap(struct err *err, int code, const char *fmt, ...) __attribute__((for
 int err_errno(struct err *err, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-const char *err_text(int code);        /* "not found" */
-int err_http(int code);                /* 404 */
-const char *err_reason(int code);      /* "NotFound" */
+const char *err_text(int code);   /* "not found" */
+int err_http(int code);           /* 404 */
+const char *err_reason(int code); /* "NotFound" */
 
 #endif

@@ -20,7 +20,8 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 /* The same without fsync, for what is rebuilt after a power cut. */
 int file_write_fast(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
 int file_mkdirs(const char *path, mode_t mode, struct err *err); /* existing is fine */
-int file_remove_tree(const char *path, struct err *err);         /* absent is fine; never follows links or crosses mounts */
+int file_remove_tree(const char *path,
+                     struct err *err); /* absent is fine; never follows links or crosses mounts */
 int file_sync_dir(const char *path, struct err *err);
 bool file_exists(const char *path);
 

@@ -28,12 +28,15 @@ void json_print_to(struct text *t, const json_t *tree);
 char *json_print_sorted(const json_t *tree, size_t *ret_len);
 char *json_print_pretty(const json_t *tree); /* indent 2, for people */
 
-static inline void json_decrefpp(json_t **p) { json_decref(*p); }
+static inline void json_decrefpp(json_t **p)
+{
+    json_decref(*p);
+}
 
 /* Dotted paths over objects only: "spec.template.metadata".  NULL tree or missing = default.
  * Keys that hold dots need json_object_get. JSON null counts as missing. */
-json_t *json_at(const json_t *tree, const char *path);                        /* borrowed or NULL */
-const char *json_str(const json_t *tree, const char *path);                   /* NULL if absent or no string */
+json_t *json_at(const json_t *tree, const char *path);      /* borrowed or NULL */
+const char *json_str(const json_t *tree, const char *path); /* NULL if absent or no string */
 const char *json_str_or(const json_t *tree, const char *path, const char *otherwise);
 int64_t json_int(const json_t *tree, const char *path, int64_t otherwise);
 bool json_bool(const json_t *tree, const char *path, bool otherwise);

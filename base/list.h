@@ -9,8 +9,14 @@ struct list {
     struct list *next, *prev;
 };
 
-static inline void list_init(struct list *head) { head->next = head->prev = head; }
-static inline bool list_empty(const struct list *head) { return head->next == head; }
+static inline void list_init(struct list *head)
+{
+    head->next = head->prev = head;
+}
+static inline bool list_empty(const struct list *head)
+{
+    return head->next == head;
+}
 static inline void list_add_tail(struct list *head, struct list *node)
 {
     node->prev = head->prev;
@@ -38,9 +44,9 @@ static inline void list_splice(struct list *to, struct list *from)
 }
 
 #define list_entry(node, type, member) container_of(node, type, member)
-#define LIST_EACH(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
-#define LIST_EACH_SAFE(it, head)                                                     \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);        \
+#define LIST_EACH(it, head)            for (struct list *it = (head)->next; it != (head); it = it->next)
+#define LIST_EACH_SAFE(it, head)                                              \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
 
 #endif

@@ -23,21 +23,21 @@ struct log_kv {
 };
 struct log_kv log_kv(const char *key, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define KV(key, ...) log_kv((key), __VA_ARGS__)
-#define KV_ERR(err) log_kv("err", "%s", (err)->text)
+#define KV_ERR(err)  log_kv("err", "%s", (err)->text)
 
 void log_write(enum log_level level, const char *message, const struct log_kv *kvs, unsigned n);
 bool log_wants(enum log_level level);
-#define LOG_AT_(level, message, ...)                                                        \
-    do {                                                                                    \
-        if (log_wants(level)) {                                                             \
-            const struct log_kv kvs_[] = { { .key = "" }, ##__VA_ARGS__ };                  \
-            log_write((level), (message), kvs_ + 1,                                         \
-                      (unsigned)(sizeof(kvs_) / sizeof(kvs_[0])) - 1);                      \
-        }                                                                                   \
+#define LOG_AT_(level, message, ...)                                       \
+    do {                                                                   \
+        if (log_wants(level)) {                                            \
+            const struct log_kv kvs_[] = { { .key = "" }, ##__VA_ARGS__ }; \
+            log_write((level), (message), kvs_ + 1,                        \
+                      (unsigned)(sizeof(kvs_) / sizeof(kvs_[0])) - 1);     \
+        }                                                                  \
     } while (0)
 #define log_debug(message, ...) LOG_AT_(LOG_DEBUG, message, ##__VA_ARGS__)
-#define log_info(message, ...) LOG_AT_(LOG_INFO, message, ##__VA_ARGS__)
-#define log_warn(message, ...) LOG_AT_(LOG_WARN, message, ##__VA_ARGS__)
+#define log_info(message, ...)  LOG_AT_(LOG_INFO, message, ##__VA_ARGS__)
+#define log_warn(message, ...)  LOG_AT_(LOG_WARN, message, ##__VA_ARGS__)
 #define log_error(message, ...) LOG_AT_(LOG_ERROR, message, ##__VA_ARGS__)
 
 /* "debug", "info", "warn", "error"; ERR_INVALID otherwise.  MKUBE_LOG is read at start by cmd. */

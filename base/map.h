@@ -13,14 +13,14 @@
 struct map;
 typedef void (*map_free_fn)(void *value);
 
-struct map *map_new(map_free_fn free_value);    /* free_value may be NULL */
-struct map *map_free(struct map *m);            /* returns NULL */
+struct map *map_new(map_free_fn free_value); /* free_value may be NULL */
+struct map *map_free(struct map *m);         /* returns NULL */
 void map_freep(struct map **m);
 
-void *map_get(const struct map *m, const char *key);            /* borrowed or NULL */
-void map_put(struct map *m, const char *key, void *value);      /* replaces, freeing the old */
-bool map_del(struct map *m, const char *key);                   /* frees the value */
-void *map_take(struct map *m, const char *key);                 /* removes, hands over the value */
+void *map_get(const struct map *m, const char *key);       /* borrowed or NULL */
+void map_put(struct map *m, const char *key, void *value); /* replaces, freeing the old */
+bool map_del(struct map *m, const char *key);              /* frees the value */
+void *map_take(struct map *m, const char *key);            /* removes, hands over the value */
 size_t map_len(const struct map *m);
 
 /* for (it = 0; map_each(m, &it, &key, &value); ) ...  hash order */

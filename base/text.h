@@ -17,7 +17,9 @@ struct text {
     size_t cap;
 };
 
+/* clang-format off */
 #define TEXT_EMPTY { .data = NULL, .len = 0, .cap = 0 }
+/* clang-format on */
 
 void text_fini(struct text *t); /* idempotent; usable with cleanup() */
 void text_clear(struct text *t);
@@ -26,14 +28,14 @@ void text_puts(struct text *t, const char *s);
 void text_putc(struct text *t, char c);
 void text_fmt(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void text_vfmt(struct text *t, const char *fmt, va_list ap);
-void text_drop(struct text *t, size_t n);       /* removes n bytes from the front */
-const char *text_str(const struct text *t);     /* borrowed, never NULL */
-char *text_take(struct text *t);                /* moved out, never NULL; t is empty after */
+void text_drop(struct text *t, size_t n);   /* removes n bytes from the front */
+const char *text_str(const struct text *t); /* borrowed, never NULL */
+char *text_take(struct text *t);            /* moved out, never NULL; t is empty after */
 
-bool str_eq(const char *a, const char *b);      /* NULL equals only NULL */
+bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
-bool str_empty(const char *s);                  /* NULL or "" */
+bool str_empty(const char *s); /* NULL or "" */
 /* Strict decimal without sign or blanks, the whole of @s; false leaves *ret alone. */
 bool str_u64(const char *s, uint64_t *ret);
 /* The same, and a leading minus is allowed. */

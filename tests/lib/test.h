@@ -26,7 +26,7 @@ struct test_case {
     const char *module;
     const char *name;
     void (*run)(void);
-    int seconds;                /* 0 = TEST_SECONDS */
+    int seconds; /* 0 = TEST_SECONDS */
     struct test_case *next;
 };
 
@@ -36,16 +36,16 @@ void test_register(struct test_case *t);
 
 #define TEST(module, name) TEST_TIMED(module, name, 0)
 /* The same for a test that may take longer than TEST_SECONDS. */
-#define TEST_TIMED(module_, name_, seconds_)                                               \
-    static void test_##module_##_##name_(void);                                            \
-    __attribute__((constructor)) static void test_register_##module_##_##name_(void)       \
-    {                                                                                      \
-        static struct test_case t = { .module = #module_,                                  \
-                                      .name = #name_,                                      \
-                                      .run = test_##module_##_##name_,                     \
-                                      .seconds = (seconds_) };                             \
-        test_register(&t);                                                                 \
-    }                                                                                      \
+#define TEST_TIMED(module_, name_, seconds_)                                         \
+    static void test_##module_##_##name_(void);                                      \
+    __attribute__((constructor)) static void test_register_##module_##_##name_(void) \
+    {                                                                                \
+        static struct test_case t = { .module = #module_,                            \
+                                      .name = #name_,                                \
+                                      .run = test_##module_##_##name_,               \
+                                      .seconds = (seconds_) };                       \
+        test_register(&t);                                                           \
+    }                                                                                \
     static void test_##module_##_##name_(void)
 
 /* Each ends the test when it does not hold and tells file and line. */
@@ -60,12 +60,12 @@ void test_check_str(const char *have, const char *want, const char *expr, const 
                     int line);
 
 /* Runs the loop until @cond holds; fails the test when it does not within @ms. */
-#define CHECK_SOON(loop, cond, ms)                                                         \
-    do {                                                                                   \
-        uint64_t until_ = uv_hrtime() / 1000000 + (uint64_t)(ms);                          \
-        while (!(cond) && test_turn((loop), until_))                                       \
-            ;                                                                              \
-        test_check((cond), #cond " (soon)", __FILE__, __LINE__);                           \
+#define CHECK_SOON(loop, cond, ms)                                \
+    do {                                                          \
+        uint64_t until_ = uv_hrtime() / 1000000 + (uint64_t)(ms); \
+        while (!(cond) && test_turn((loop), until_))              \
+            ;                                                     \
+        test_check((cond), #cond " (soon)", __FILE__, __LINE__);  \
     } while (0)
 /* One turn of the loop, waiting at most until @until_ms (uv_hrtime in ms); false once past. */
 bool test_turn(uv_loop_t *loop, uint64_t until_ms);

@@ -68,7 +68,8 @@ TEST(text, compares_with_null)
 
 TEST(text, numbers_are_strict)
 {
-    static const char *const bad[] = { "", "-", "+1", " 1", "1 ", "0x1", "1e3", "18446744073709551616" };
+    static const char *const bad[] = { "",   "-",   "+1",  " 1",
+                                       "1 ", "0x1", "1e3", "18446744073709551616" };
     uint64_t u = 7;
     int64_t i = 7;
 
