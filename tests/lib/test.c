@@ -193,8 +193,11 @@ int main(int argc, char **argv)
     }
     failed = _cmocka_run_group_tests(argv[0], list, n, NULL, NULL);
     printf("%zu passed, %d failed\n", n - (size_t)failed, failed);
+    fflush(stdout);
+    if (failed)
+        _exit(1); /* a test that ended early leaks; no report of that on top */
     for (size_t i = 0; i < n; i++)
         free((void *)(uintptr_t)list[i].name);
     free(list);
-    return failed != 0;
+    return 0;
 }

@@ -1,0 +1,133 @@
+/* Short paths into trees; json_read.c parses and json_print.c prints. */
+#include "base/json.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void *json_alloc(size_t size)
+{
+    return mem_grow(NULL, size, 1);
+}
+
+/* jansson reports a lack of memory in places nobody can test; ours ends the process. */
+__attribute__((constructor)) static void json_use_mem(void)
+{
+    json_set_alloc_funcs(json_alloc, free);
+}
+
+/* The next part of a dotted path; false at its end. */
+static bool json_path_next(const char **path, const char **ret, size_t *ret_len)
+{
+    if (!*path)
+        return false;
+    *ret = *path;
+    *ret_len = strcspn(*path, ".");
+    *path = (*ret)[*ret_len] ? *ret + *ret_len + 1 : NULL;
+    return true;
+}
+
+json_t *json_at(const json_t *tree, const char *path)
+{
+    const char *part;
+    size_t len;
+
+    while (tree && json_path_next(&path, &part, &len))
+        tree = json_object_getn(tree, part, len);
+    return json_is_null(tree) ? NULL : (json_t *)(uintptr_t)tree;
+}
+
+const char *json_str(const json_t *tree, const char *path)
+{
+    return json_string_value(json_at(tree, path));
+}
+
+const char *json_str_or(const json_t *tree, const char *path, const char *otherwise)
+{
+    const char *s = json_str(tree, path);
+
+    return s ? s : otherwise;
+}
+
+int64_t json_int(const json_t *tree, const char *path, int64_t otherwise)
+{
+    const json_t *value = json_at(tree, path);
+
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+bool json_bool(const json_t *tree, const char *path, bool otherwise)
+{
+    const json_t *value = json_at(tree, path);
+
+    return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+/* The object that holds the last part of @path, NULL if there is none and @make is false. */
+static json_t *json_parent(json_t *tree, const char *path, bool make, const char **ret_last)
+{
+    const char *dot = strrchr(path, '.'), *part;
+    size_t len;
+
+    *ret_last = dot ? dot + 1 : path;
+    while (tree && path != *ret_last && json_path_next(&path, &part, &len)) {
+        json_t *below = json_object_getn(tree, part, len);
+
+        if (make && !json_is_object(below)) {
+            below = json_object();
+            json_object_setn_new_nocheck(tree, part, len, below);
+        }
+        tree = below;
+    }
+    return tree;
+}
+
+void json_put(json_t *tree, const char *path, json_t *value)
+{
+    const char *last;
+
+    assert(json_is_object(tree) && value);
+    tree = json_parent(tree, path, true, &last);
+    json_object_set_new_nocheck(tree, last, value);
+}
+
+void json_put_str(json_t *tree, const char *path, const char *value)
+{
+    json_t *s = json_string(value);
+
+    assert(value);
+    /* Text from outside that is not UTF-8 (a program's output) must not end us. */
+    json_put(tree, path, s ? s : json_string("(not UTF-8)"));
+}
+
+void json_put_int(json_t *tree, const char *path, int64_t value)
+{
+    json_put(tree, path, json_integer(value));
+}
+
+void json_put_bool(json_t *tree, const char *path, bool value)
+{
+    json_put(tree, path, json_boolean(value));
+}
+
+void json_del(json_t *tree, const char *path)
+{
+    const char *last;
+
+    tree = json_parent(tree, path, false, &last);
+    if (tree)
+        json_object_del(tree, last);
+}
+
+json_t *json_find(const json_t *list, const char *key, const char *value)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach ((json_t *)(uintptr_t)list, i, item) {
+        if (str_eq(json_string_value(json_object_get(item, key)), value))
+            return item;
+    }
+    return NULL;
+}
