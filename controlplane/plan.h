@@ -1,4 +1,9 @@
-/* plan: the writes a decision wants, in order.  Data only; the runner carries them out. */
+/* plan: the writes a decision wants, in order.  Data only; the runner carries them out.
+ *
+ * The runner submits the writes of one plan one after another and stops at the first that is
+ * refused: what follows was decided in the belief that it would succeed.  (A delete of what is
+ * gone already is a success; an Event is never waited for and never stops anything.)
+ */
 #ifndef CONTROLPLANE_PLAN_H
 #define CONTROLPLANE_PLAN_H
 
@@ -14,14 +19,17 @@ enum plan_verb {
 
 struct plan_write {
     enum plan_verb verb;
-    const char *bucket;         /* a literal */
-    char *ns, *name;            /* owned */
+    const char *bucket;         /* a literal, or borrowed from the schema (lives with the process) */
+    char *ns, *name;            /* owned; name "" for a create with generateName */
     json_t *tree;               /* owned; create/update/status: new state; event: the Event */
     uint64_t expect;            /* revision it was computed from; 0 = any */
     char *uid;                  /* owned; delete: precondition, or NULL */
     int64_t grace_seconds;      /* delete; -1 = default */
     const char *propagation;    /* delete; NULL = Background */
     char *node;                 /* bind; owned */
+    /* Owned Events, or NULL.  "{name}" in their message becomes the name of what was
+     * written, "{error}" the refusal's message. */
+    json_t *on_success, *on_failure;
 };
 
 struct plan {
@@ -44,6 +52,14 @@ void plan_finalize(struct plan *p, const struct object *base, json_t *tree_steal
 /* An Event about @regarding; repeated ones (same object, reason, message) are counted up by the runner. */
 void plan_event(struct plan *p, const struct object *regarding, bool warning, const char *component,
                 const char *reason, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* The same, when the last write of @p has been carried out, or was refused (then a Warning).
+ * See plan_write.on_success for what may stand in the message. */
+void plan_on_success(struct plan *p, const struct object *regarding, const char *component,
+                     const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+void plan_on_failure(struct plan *p, const struct object *regarding, const char *component,
+                     const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* The sooner of several wins. */
 void plan_again(struct plan *p, int64_t delay_ms);
 

@@ -2,9 +2,11 @@
  * their plans through the registry.
  *
  * One key of one controller is planned at a time, and not again before its writes are answered
- * (answered = visible, so a plan always sees its own earlier writes).  A conflict plans again at
- * once; other failures back off 50 ms doubling to 30 s per key.  Knows no libuv: runner_step is
- * called when something woke it or when time came; the simulator steps it on a virtual clock.
+ * (answered = visible, so a plan always sees its own earlier writes).  A conflict plans again
+ * within milliseconds, when what won has become visible; other failures back off 50 ms doubling
+ * to 30 s per key, which a change of what the key concerns cuts short.  Knows no libuv:
+ * runner_step is called when something woke it or when time came; the simulator steps it on a
+ * virtual clock.
  */
 #ifndef CONTROLPLANE_RUNNER_H
 #define CONTROLPLANE_RUNNER_H
@@ -29,7 +31,7 @@ int64_t runner_step(struct runner *r, struct clock_now now);
 struct runner *runner_free(struct runner *r);
 
 struct runner_stats {
-    uint64_t plans, writes, conflicts, failures;
+    uint64_t plans, writes, conflicts, failures, relists;
     size_t queued, in_flight;
 };
 void runner_stats(const struct runner *r, struct runner_stats *ret);

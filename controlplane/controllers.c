@@ -1,0 +1,5 @@
+#include "controlplane/controllers.h"
+
+const struct controller *const controllers[] = {
+    NULL,
+};

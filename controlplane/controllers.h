@@ -1,0 +1,11 @@
+/* controllers: every row of the table in controllers.c, each defined in its own file. */
+#ifndef CONTROLPLANE_CONTROLLERS_H
+#define CONTROLPLANE_CONTROLLERS_H
+
+#include "controlplane/controller.h"
+
+extern const struct controller deployment_controller;
+extern const struct controller replicaset_controller;
+extern const struct controller statefulset_controller;
+
+#endif
