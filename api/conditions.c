@@ -75,7 +75,7 @@ bool condition_remove(json_t *status, const char *type)
     json_t *condition;
     size_t i;
 
-    json_array_foreach(list, i, condition) {
+    json_array_foreach (list, i, condition) {
         if (str_eq(json_str(condition, "type"), type)) {
             json_array_remove(list, i);
             return true;

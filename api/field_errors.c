@@ -53,15 +53,9 @@ static void field_errors_quote(struct text *ret, const char *s)
             text_putc(ret, '\\');
             text_putc(ret, *s);
             break;
-        case '\n':
-            text_puts(ret, "\\n");
-            break;
-        case '\t':
-            text_puts(ret, "\\t");
-            break;
-        case '\r':
-            text_puts(ret, "\\r");
-            break;
+        case '\n': text_puts(ret, "\\n"); break;
+        case '\t': text_puts(ret, "\\t"); break;
+        case '\r': text_puts(ret, "\\r"); break;
         default:
             if ((unsigned char)*s < 0x20 || *s == 0x7f)
                 text_fmt(ret, "\\x%02x", (unsigned)(unsigned char)*s);
@@ -88,7 +82,7 @@ static const char **field_errors_keys(const json_t *object)
     json_t *value;
     size_t n = 0;
 
-    json_object_foreach(o, key, value) {
+    json_object_foreach (o, key, value) {
         (void)value;
         keys[n++] = key;
     }
@@ -103,7 +97,7 @@ static bool field_errors_is_text_map(const json_t *value)
 
     if (!json_is_object(value))
         return false;
-    json_object_foreach(o, key, v) {
+    json_object_foreach (o, key, v) {
         if (!json_is_string(v))
             return false;
     }
@@ -144,7 +138,7 @@ static void field_errors_go_expression(struct text *ret, const json_t *e)
     text_puts(ret, ", Values:[]string");
     if (json_is_array(values)) {
         text_putc(ret, '{');
-        json_array_foreach(values, i, v) {
+        json_array_foreach (values, i, v) {
             text_puts(ret, i > 0 ? ", " : "");
             field_errors_quote(ret, json_is_string(v) ? json_string_value(v) : "");
         }
@@ -169,7 +163,7 @@ void field_errors_go_selector(struct text *ret, const json_t *selector)
     text_puts(ret, ", MatchExpressions:[]v1.LabelSelectorRequirement");
     if (json_is_array(expressions)) {
         text_putc(ret, '{');
-        json_array_foreach(expressions, i, e) {
+        json_array_foreach (expressions, i, e) {
             text_puts(ret, i > 0 ? ", " : "");
             field_errors_go_expression(ret, e);
         }
@@ -245,8 +239,8 @@ void field_invalid(struct field_errors *e, const char *path, const json_t *value
     field_errors_add_value(e, FIELD_ERRORS_INVALID, path, value, text_str(&detail));
 }
 
-void field_invalid_str(struct field_errors *e, const char *path, const char *value,
-                       const char *fmt, ...)
+void field_invalid_str(struct field_errors *e, const char *path, const char *value, const char *fmt,
+                       ...)
 {
     cleanup(text_fini) struct text detail = TEXT_EMPTY;
     cleanup(text_fini) struct text printed = TEXT_EMPTY;

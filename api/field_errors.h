@@ -12,22 +12,29 @@
 #include <stdbool.h>
 
 struct field_errors {
-    json_t *causes;     /* array of {"reason","message","field"}; owned; NULL while empty */
-    struct text text;   /* the texts joined by ", " */
+    json_t *causes;   /* array of {"reason","message","field"}; owned; NULL while empty */
+    struct text text; /* the texts joined by ", " */
     unsigned n;
 };
-#define FIELD_ERRORS_EMPTY { .causes = NULL, .text = TEXT_EMPTY, .n = 0 }
+#define FIELD_ERRORS_EMPTY                         \
+    {                                              \
+        .causes = NULL, .text = TEXT_EMPTY, .n = 0 \
+    }
 void field_errors_fini(struct field_errors *e);
 
 /* @path e.g. "spec.containers[0].image".  @value is borrowed JSON, printed as Kubernetes v1.32
  * does: strings quoted, numbers bare, maps of strings as Go shows them (`map[string]string{"a":"b"}`),
  * what is left as JSON.  Past 100 causes the rest is dropped. */
 void field_required(struct field_errors *e, const char *path, const char *detail);
-void field_invalid(struct field_errors *e, const char *path, const json_t *value, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-void field_invalid_str(struct field_errors *e, const char *path, const char *value, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void field_invalid(struct field_errors *e, const char *path, const json_t *value, const char *fmt,
+                   ...) __attribute__((format(printf, 4, 5)));
+void field_invalid_str(struct field_errors *e, const char *path, const char *value, const char *fmt,
+                       ...) __attribute__((format(printf, 4, 5)));
 /* @printed stands where the value goes, for values that only Go's %#v shows. */
-void field_invalid_printed(struct field_errors *e, const char *path, const char *printed, const char *detail);
-void field_not_supported(struct field_errors *e, const char *path, const json_t *value, const char *const *allowed);
+void field_invalid_printed(struct field_errors *e, const char *path, const char *printed,
+                           const char *detail);
+void field_not_supported(struct field_errors *e, const char *path, const json_t *value,
+                         const char *const *allowed);
 void field_forbidden(struct field_errors *e, const char *path, const char *detail);
 void field_duplicate(struct field_errors *e, const char *path, const json_t *value);
 void field_not_found(struct field_errors *e, const char *path, const json_t *value);

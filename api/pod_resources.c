@@ -27,7 +27,7 @@ void pod_resources_of_list(struct pod_resources *ret, const json_t *list)
     json_t *value;
 
     *ret = (struct pod_resources)POD_RESOURCES_EMPTY;
-    json_object_foreach((json_t *)(uintptr_t)list, name, value) {
+    json_object_foreach ((json_t *)(uintptr_t)list, name, value) {
         const char *text = json_string_value(value);
 
         if (str_eq(name, "cpu")) {
@@ -57,7 +57,7 @@ static void pod_resources_combine(struct pod_resources *to, const struct pod_res
         return;
     if (to->extended == NULL)
         to->extended = json_object();
-    json_object_foreach(more->extended, name, value) {
+    json_object_foreach (more->extended, name, value) {
         int64_t have = json_integer_value(json_object_get(to->extended, name));
 
         json_object_set_new(to->extended, name,
@@ -77,7 +77,7 @@ static void pod_resources_init(struct pod_resources *ret_peak, struct pod_resour
     const json_t *c;
     size_t i;
 
-    json_array_foreach(init_containers, i, c) {
+    json_array_foreach (init_containers, i, c) {
         cleanup(pod_resources_fini) struct pod_resources step = POD_RESOURCES_EMPTY;
 
         pod_resources_of_list(&step, json_at(c, "resources.requests"));
@@ -100,7 +100,7 @@ void pod_resources_sum(struct pod_resources *ret, const json_t *pod_spec)
     size_t i;
 
     pod_resources_init(&peak, &sum, json_object_get(pod_spec, "initContainers"));
-    json_array_foreach(json_object_get(pod_spec, "containers"), i, c) {
+    json_array_foreach (json_object_get(pod_spec, "containers"), i, c) {
         cleanup(pod_resources_fini) struct pod_resources one = POD_RESOURCES_EMPTY;
 
         pod_resources_of_list(&one, json_at(c, "resources.requests"));
@@ -114,7 +114,7 @@ void pod_resources_sum(struct pod_resources *ret, const json_t *pod_spec)
 
 /* Sums over all containers. */
 struct pod_qos_sums {
-    struct quantity requests[2], limits[2];     /* cpu, memory */
+    struct quantity requests[2], limits[2]; /* cpu, memory */
     bool all_limited;
 };
 
@@ -135,7 +135,7 @@ static void pod_qos_scan(struct pod_qos_sums *sums, const json_t *containers)
     const json_t *c;
     size_t i;
 
-    json_array_foreach(containers, i, c) {
+    json_array_foreach (containers, i, c) {
         for (size_t k = 0; k < N_ELEMENTS(pod_qos_resources); k++) {
             const char *name = pod_qos_resources[k];
 

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-bool pod_is_ready(const json_t *pod);       /* condition Ready is True */
-bool pod_is_terminal(const json_t *pod);    /* phase Succeeded or Failed: never leaves it */
-bool pod_is_deleting(const json_t *pod);    /* has a deletionTimestamp */
-bool pod_is_active(const json_t *pod);      /* neither terminal nor being deleted */
+bool pod_is_ready(const json_t *pod);    /* condition Ready is True */
+bool pod_is_terminal(const json_t *pod); /* phase Succeeded or Failed: never leaves it */
+bool pod_is_deleting(const json_t *pod); /* has a deletionTimestamp */
+bool pod_is_active(const json_t *pod);   /* neither terminal nor being deleted */
 /* Ready for at least @min_ready_seconds at @now_ms (wall clock). */
 bool pod_is_available(const json_t *pod, int64_t min_ready_seconds, int64_t now_ms);
 /* When it became ready (wall clock), -1 when it is not or does not say. */

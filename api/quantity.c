@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUANTITY_NANO 1000000000
-#define QUANTITY_EXPONENT_MAX 64  /* beyond: saturated or below a nano anyway */
+#define QUANTITY_NANO         1000000000
+#define QUANTITY_EXPONENT_MAX 64 /* beyond: saturated or below a nano anyway */
 
 /* Significant digits kept; the rest only tells "a bit more".  28 hold every value below the
  * saturation limit to the nano; binary suffixes need room for a factor of 2^60. */
@@ -14,14 +14,14 @@ enum { QUANTITY_DIGITS_DECIMAL = 28, QUANTITY_DIGITS_BINARY = 19 };
 struct quantity_suffix {
     const char *text;
     char format;
-    int exponent;       /* of 10, or of 1024 */
+    int exponent; /* of 10, or of 1024 */
 };
 
 static const struct quantity_suffix quantity_suffixes[] = {
-    { "", 'd', 0 },   { "n", 'd', -9 }, { "u", 'd', -6 }, { "m", 'd', -3 }, { "k", 'd', 3 },
-    { "M", 'd', 6 },  { "G", 'd', 9 },  { "T", 'd', 12 }, { "P", 'd', 15 }, { "E", 'd', 18 },
-    { "Ki", 'b', 1 }, { "Mi", 'b', 2 }, { "Gi", 'b', 3 }, { "Ti", 'b', 4 }, { "Pi", 'b', 5 },
-    { "Ei", 'b', 6 },
+    { "", 'd', 0 },   { "n", 'd', -9 }, { "u", 'd', -6 }, { "m", 'd', -3 },
+    { "k", 'd', 3 },  { "M", 'd', 6 },  { "G", 'd', 9 },  { "T", 'd', 12 },
+    { "P", 'd', 15 }, { "E", 'd', 18 }, { "Ki", 'b', 1 }, { "Mi", 'b', 2 },
+    { "Gi", 'b', 3 }, { "Ti", 'b', 4 }, { "Pi", 'b', 5 }, { "Ei", 'b', 6 },
 };
 
 static __int128 quantity_limit(void)
@@ -82,8 +82,8 @@ static bool quantity_parse_suffix(const char *s, char *ret_format, int *ret_expo
 struct quantity_digits {
     unsigned __int128 mantissa;
     int n_kept;
-    int exponent;       /* of 10 */
-    bool more;          /* non-zero digits were dropped */
+    int exponent; /* of 10 */
+    bool more;    /* non-zero digits were dropped */
 };
 
 static void quantity_digit(struct quantity_digits *d, char c, bool fraction, int max)

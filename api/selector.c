@@ -21,15 +21,15 @@ enum selector_op {
 };
 
 struct selector_requirement {
-    char *key;          /* owned */
+    char *key; /* owned */
     enum selector_op op;
-    char **values;      /* owned, sorted, unique */
+    char **values; /* owned, sorted, unique */
     size_t n_values;
 };
 
 struct selector {
     bool nothing;
-    struct selector_requirement *requirements;  /* owned, sorted by key; all must hold */
+    struct selector_requirement *requirements; /* owned, sorted by key; all must hold */
     size_t n_requirements;
 };
 
@@ -107,15 +107,18 @@ static int selector_check(const struct selector_requirement *r, struct err *err)
     int64_t unused;
 
     if ((r->op == SELECTOR_IN || r->op == SELECTOR_NOT_IN) && r->n_values == 0)
-        return err_set(err, ERR_BAD_REQUEST, "values: Invalid value: []: for 'in', 'notin' "
+        return err_set(err, ERR_BAD_REQUEST,
+                       "values: Invalid value: []: for 'in', 'notin' "
                        "operators, values set can't be empty");
     for (size_t i = 0; i < r->n_values; i++) {
         const char *problem = validate_label_value(r->values[i]);
 
         if ((r->op == SELECTOR_GREATER || r->op == SELECTOR_LESS) &&
             !selector_int(r->values[i], &unused))
-            return err_set(err, ERR_BAD_REQUEST, "values[%zu]: Invalid value: \"%s\": for 'Gt', "
-                           "'Lt' operators, the value must be an integer", i, r->values[i]);
+            return err_set(err, ERR_BAD_REQUEST,
+                           "values[%zu]: Invalid value: \"%s\": for 'Gt', "
+                           "'Lt' operators, the value must be an integer",
+                           i, r->values[i]);
         if (problem != NULL)
             return err_set(err, ERR_BAD_REQUEST, "values[%zu][%s]: Invalid value: \"%s\": %s", i,
                            r->key, r->values[i], problem);
@@ -157,8 +160,8 @@ static const char selector_blank[] = " \t\r\n";
 
 struct selector_parser {
     const char *rest;
-    enum selector_token token;  /* the one ahead */
-    struct text word;           /* its text; owned */
+    enum selector_token token; /* the one ahead */
+    struct text word;          /* its text; owned */
 };
 
 static void selector_scan(struct selector_parser *p)
@@ -249,8 +252,7 @@ static int selector_parse_set(struct selector_parser *p, struct selector_require
             selector_scan(p);
             return 0;
         } else {
-            return selector_expected(p, wants_value ? "',', ')' or identifier" : "',' or ')'",
-                                     err);
+            return selector_expected(p, wants_value ? "',', ')' or identifier" : "',' or ')'", err);
         }
     }
 }
@@ -365,15 +367,15 @@ static int selector_from_expression(struct selector *s, const json_t *e, struct 
     while (op < N_ELEMENTS(ops) && !str_eq(ops[op].name, name))
         op++;
     if (op == N_ELEMENTS(ops))
-        return err_set(err, ERR_BAD_REQUEST, "\"%s\" is not a valid label selector operator",
-                       name);
+        return err_set(err, ERR_BAD_REQUEST, "\"%s\" is not a valid label selector operator", name);
     if (problem != NULL)
         return err_set(err, ERR_BAD_REQUEST, "key: Invalid value: \"%s\": %s", key, problem);
     if (!ops[op].values && json_array_size(values) > 0)
-        return err_set(err, ERR_BAD_REQUEST, "values: Invalid value: values set must be empty "
+        return err_set(err, ERR_BAD_REQUEST,
+                       "values: Invalid value: values set must be empty "
                        "for exists and does not exist");
     r = selector_add(s, key, ops[op].op);
-    json_array_foreach(values, i, v)
+    json_array_foreach (values, i, v)
         selector_add_value(r, json_string_value(v) != NULL ? json_string_value(v) : "");
     return selector_check(r, err);
 }
@@ -399,7 +401,7 @@ int selector_from_json(struct selector **ret, const json_t *label_selector, stru
 
     s->nothing = !json_is_object(label_selector);
     selector_add_map(s, json_object_get(label_selector, "matchLabels"));
-    json_array_foreach(json_object_get(label_selector, "matchExpressions"), i, e) {
+    json_array_foreach (json_object_get(label_selector, "matchExpressions"), i, e) {
         rc = selector_from_expression(s, e, err);
         if (rc < 0)
             return rc;
@@ -449,18 +451,13 @@ static bool selector_holds(const struct selector_requirement *r, const char *val
     switch (r->op) {
     case SELECTOR_EQUALS:
     case SELECTOR_DOUBLE_EQUALS:
-    case SELECTOR_IN:
-        return value != NULL && selector_has_value(r, value);
+    case SELECTOR_IN: return value != NULL && selector_has_value(r, value);
     case SELECTOR_NOT_EQUALS:
-    case SELECTOR_NOT_IN:
-        return value == NULL || !selector_has_value(r, value);
-    case SELECTOR_EXISTS:
-        return value != NULL;
-    case SELECTOR_NOT_EXISTS:
-        return value == NULL;
+    case SELECTOR_NOT_IN: return value == NULL || !selector_has_value(r, value);
+    case SELECTOR_EXISTS: return value != NULL;
+    case SELECTOR_NOT_EXISTS: return value == NULL;
     case SELECTOR_GREATER:
-    case SELECTOR_LESS:
-        return value != NULL && selector_compares(r, value);
+    case SELECTOR_LESS: return value != NULL && selector_compares(r, value);
     }
     return false;
 }

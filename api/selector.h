@@ -21,9 +21,10 @@ void selector_freep(struct selector **s);
 
 /* For these four a NULL selector is "none was asked for": everything. */
 bool selector_is_everything(const struct selector *s);
-bool selector_matches(const struct selector *s, const struct object *o);    /* o's labels */
-bool selector_matches_labels(const struct selector *s, const json_t *labels); /* a JSON map, may be NULL */
-void selector_print(const struct selector *s, struct text *ret);            /* canonical text */
+bool selector_matches(const struct selector *s, const struct object *o); /* o's labels */
+bool selector_matches_labels(const struct selector *s,
+                             const json_t *labels);              /* a JSON map, may be NULL */
+void selector_print(const struct selector *s, struct text *ret); /* canonical text */
 
 /* Fields: "metadata.name=x,spec.nodeName!=y".  ERR_BAD_REQUEST `field label not supported: x`
  * when the bucket does not know it (table in selector_fields.c, semantics section 5). */

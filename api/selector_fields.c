@@ -11,21 +11,24 @@ enum selector_fields_source {
     SELECTOR_FIELDS_NAMESPACE,
     SELECTOR_FIELDS_NODE,
     SELECTOR_FIELDS_PHASE,
-    SELECTOR_FIELDS_TEXT,   /* string at path, absent = "" */
-    SELECTOR_FIELDS_BOOL,   /* "true" or "false", absent = "false" */
-    SELECTOR_FIELDS_INT,    /* decimal, absent = "0" */
-    SELECTOR_FIELDS_IPS,    /* status.podIPs joined by "," */
+    SELECTOR_FIELDS_TEXT, /* string at path, absent = "" */
+    SELECTOR_FIELDS_BOOL, /* "true" or "false", absent = "false" */
+    SELECTOR_FIELDS_INT,  /* decimal, absent = "0" */
+    SELECTOR_FIELDS_IPS,  /* status.podIPs joined by "," */
 };
 
 struct selector_fields_row {
-    const char *bucket;     /* NULL: every bucket */
+    const char *bucket; /* NULL: every bucket */
     const char *field;
     enum selector_fields_source source;
-    const char *path;       /* NULL: same as field */
-    const char *otherwise;  /* path to look at when that is empty; NULL: none */
+    const char *path;      /* NULL: same as field */
+    const char *otherwise; /* path to look at when that is empty; NULL: none */
 };
 
-#define TEXT_ROW(bucket, field) { bucket, field, SELECTOR_FIELDS_TEXT, NULL, NULL }
+#define TEXT_ROW(bucket, field)                         \
+    {                                                   \
+        bucket, field, SELECTOR_FIELDS_TEXT, NULL, NULL \
+    }
 
 static const struct selector_fields_row selector_fields_rows[] = {
     { NULL, "metadata.name", SELECTOR_FIELDS_NAME, NULL, NULL },
@@ -78,12 +81,12 @@ static const struct selector_fields_row selector_fields_rows[] = {
 
 struct selector_fields_term {
     const struct selector_fields_row *row;
-    char *value;        /* owned */
+    char *value; /* owned */
     bool equal;
 };
 
 struct field_selector {
-    struct selector_fields_term *terms;     /* owned */
+    struct selector_fields_term *terms; /* owned */
     size_t n_terms;
 };
 
@@ -111,8 +114,8 @@ static bool selector_fields_bucket_is(const char *row, const char *bucket)
     return str_eq(row, "events") && str_eq(bucket, "events.events.k8s.io");
 }
 
-static const struct selector_fields_row *selector_fields_find(const char *bucket,
-                                                              const char *field, size_t len)
+static const struct selector_fields_row *selector_fields_find(const char *bucket, const char *field,
+                                                              size_t len)
 {
     for (size_t i = 0; i < N_ELEMENTS(selector_fields_rows); i++) {
         const struct selector_fields_row *row = &selector_fields_rows[i];
@@ -140,8 +143,10 @@ static int selector_fields_unknown(const char *bucket, const char *field, size_t
 {
     if (selector_fields_has_own(bucket))
         return err_set(err, ERR_BAD_REQUEST, "field label not supported: %.*s", (int)len, field);
-    return err_set(err, ERR_BAD_REQUEST, "\"%.*s\" is not a known field selector: only "
-                   "\"metadata.name\", \"metadata.namespace\"", (int)len, field);
+    return err_set(err, ERR_BAD_REQUEST,
+                   "\"%.*s\" is not a known field selector: only "
+                   "\"metadata.name\", \"metadata.namespace\"",
+                   (int)len, field);
 }
 
 /* `\\`, `\,` and `\=` stand for the second character; nothing else may be escaped. */
@@ -152,12 +157,16 @@ static int selector_fields_unescape(char **ret, const char *s, size_t len, struc
     for (size_t i = 0; i < len; i++) {
         if (s[i] == '\\') {
             if (i + 1 == len || strchr("\\,=", s[i + 1]) == NULL)
-                return err_set(err, ERR_BAD_REQUEST, "invalid field selector: invalid escape "
-                               "sequence: %.*s", i + 1 == len ? 1 : 2, s + i);
+                return err_set(err, ERR_BAD_REQUEST,
+                               "invalid field selector: invalid escape "
+                               "sequence: %.*s",
+                               i + 1 == len ? 1 : 2, s + i);
             i++;
         } else if (s[i] == '=') {
-            return err_set(err, ERR_BAD_REQUEST, "invalid field selector: unescaped character in "
-                           "value: %c", s[i]);
+            return err_set(err, ERR_BAD_REQUEST,
+                           "invalid field selector: unescaped character in "
+                           "value: %c",
+                           s[i]);
         }
         text_putc(&t, s[i]);
     }
@@ -222,7 +231,7 @@ static void selector_fields_ips(struct text *ret, const json_t *tree)
     const json_t *ip;
     size_t i;
 
-    json_array_foreach(json_at(tree, "status.podIPs"), i, ip) {
+    json_array_foreach (json_at(tree, "status.podIPs"), i, ip) {
         text_puts(ret, i > 0 ? "," : "");
         text_puts(ret, json_str_or(ip, "ip", ""));
     }
@@ -238,12 +247,8 @@ static void selector_fields_value(struct text *ret, const struct selector_fields
     case SELECTOR_FIELDS_BOOL:
         text_puts(ret, json_bool(tree, path, false) ? "true" : "false");
         return;
-    case SELECTOR_FIELDS_INT:
-        text_fmt(ret, "%lld", (long long)json_int(tree, path, 0));
-        return;
-    case SELECTOR_FIELDS_IPS:
-        selector_fields_ips(ret, tree);
-        return;
+    case SELECTOR_FIELDS_INT: text_fmt(ret, "%lld", (long long)json_int(tree, path, 0)); return;
+    case SELECTOR_FIELDS_IPS: selector_fields_ips(ret, tree); return;
     default:
         value = json_str_or(tree, path, "");
         if (*value == '\0' && row->otherwise != NULL)
@@ -257,16 +262,11 @@ static const char *selector_fields_indexed(const struct selector_fields_row *row
                                            const struct object *o)
 {
     switch (row->source) {
-    case SELECTOR_FIELDS_NAME:
-        return o->name;
-    case SELECTOR_FIELDS_NAMESPACE:
-        return o->ns;
-    case SELECTOR_FIELDS_NODE:
-        return o->node;
-    case SELECTOR_FIELDS_PHASE:
-        return o->phase;
-    default:
-        return NULL;
+    case SELECTOR_FIELDS_NAME: return o->name;
+    case SELECTOR_FIELDS_NAMESPACE: return o->ns;
+    case SELECTOR_FIELDS_NODE: return o->node;
+    case SELECTOR_FIELDS_PHASE: return o->phase;
+    default: return NULL;
     }
 }
 

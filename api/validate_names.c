@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define LABEL_MAX 63
+#define LABEL_MAX     63
 #define SUBDOMAIN_MAX 253
 
 /* Character classes by bits; the checks below are small automata over them. */
@@ -123,8 +123,8 @@ const char *validate_wildcard_subdomain(const char *s)
 
 static bool validate_is_qualified(const char *s, size_t len)
 {
-    return validate_shape(s, len, CHAR_ALNUM,
-                          CHAR_ALNUM | CHAR_DASH | CHAR_UNDERSCORE | CHAR_DOT, CHAR_ALNUM);
+    return validate_shape(s, len, CHAR_ALNUM, CHAR_ALNUM | CHAR_DASH | CHAR_UNDERSCORE | CHAR_DOT,
+                          CHAR_ALNUM);
 }
 
 #define QUALIFIED_FORM                                                                          \
@@ -286,8 +286,7 @@ const char *validate_ip(const char *s)
 
 const char *validate_cidr(const char *s)
 {
-    static const char problem[] =
-        "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+    static const char problem[] = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
     const char *slash = strchr(s, '/');
     cleanup(freep) char *address = NULL;
     uint64_t bits;
