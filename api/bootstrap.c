@@ -1,0 +1,162 @@
+/* What every cluster has from its first moment on.  Each row is created if absent, in order;
+ * an existing one is left as its owner made it. */
+#include "api/registry.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+struct bootstrap {
+    struct registry *r;
+    json_t *objects; /* owned array of {bucket, tree} */
+    size_t next;
+    void (*done)(void *arg, int rc, const struct err *err);
+    void *arg;
+};
+
+static void bootstrap_step(struct bootstrap *b);
+
+static void bootstrap_add(struct bootstrap *b, const char *bucket, json_t *tree_steal)
+{
+    json_array_append_new(b->objects,
+                          json_pack("{s:s, s:o}", "bucket", bucket, "tree", tree_steal));
+}
+
+static void bootstrap_namespaces(struct bootstrap *b)
+{
+    static const char *const names[] = { "default", "kube-system", "kube-public",
+                                         "kube-node-lease" };
+
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        bootstrap_add(b, "namespaces", json_pack("{s:{s:s}}", "metadata", "name", names[i]));
+}
+
+static void bootstrap_priorities(struct bootstrap *b)
+{
+    static const struct {
+        const char *name;
+        int value;
+    } classes[] = { { "system-cluster-critical", 2000000000 },
+                    { "system-node-critical", 2000001000 } };
+
+    for (size_t i = 0; i < N_ELEMENTS(classes); i++)
+        bootstrap_add(b, "priorityclasses.scheduling.k8s.io",
+                      json_pack("{s:{s:s}, s:i, s:s, s:s}", "metadata", "name", classes[i].name,
+                                "value", classes[i].value, "preemptionPolicy",
+                                "PreemptLowerPriority", "description",
+                                "Used for system critical pods."));
+}
+
+static void bootstrap_storage(struct bootstrap *b)
+{
+    bootstrap_add(b, "storageclasses.storage.k8s.io",
+                  json_pack("{s:{s:s, s:{s:s}}, s:s, s:s, s:s}", "metadata", "name", "local",
+                            "annotations", "storageclass.kubernetes.io/is-default-class", "true",
+                            "provisioner", "mkube.io/local", "reclaimPolicy", "Delete",
+                            "volumeBindingMode", "WaitForFirstConsumer"));
+}
+
+static void bootstrap_service(struct bootstrap *b, const char *server_ip, uint16_t port)
+{
+    bootstrap_add(
+        b, "services",
+        json_pack("{s:{s:s, s:s, s:{s:s, s:s}}, s:{s:s, s:[{s:s, s:i, s:i, s:s}]}}", "metadata",
+                  "name", "kubernetes", "namespace", "default", "labels", "component", "apiserver",
+                  "provider", "kubernetes", "spec", "type", "ClusterIP", "ports", "name", "https",
+                  "port", 443, "targetPort", port, "protocol", "TCP"));
+    bootstrap_add(b, "endpoints",
+                  json_pack("{s:{s:s, s:s, s:{s:s}}, s:[{s:[{s:s}], s:[{s:s, s:i, s:s}]}]}",
+                            "metadata", "name", "kubernetes", "namespace", "default", "labels",
+                            "endpointslice.kubernetes.io/skip-mirror", "true", "subsets",
+                            "addresses", "ip", server_ip, "ports", "name", "https", "port", port,
+                            "protocol", "TCP"));
+    bootstrap_add(
+        b, "endpointslices.discovery.k8s.io",
+        json_pack("{s:{s:s, s:s, s:{s:s}}, s:s, s:[{s:[s], s:{s:b}}], s:[{s:s, s:i, s:s}]}",
+                  "metadata", "name", "kubernetes", "namespace", "default", "labels",
+                  "kubernetes.io/service-name", "kubernetes", "addressType", "IPv4", "endpoints",
+                  "addresses", server_ip, "conditions", "ready", 1, "ports", "name", "https",
+                  "port", port, "protocol", "TCP"));
+}
+
+static void bootstrap_end(struct bootstrap *b, int rc, const struct err *err)
+{
+    void (*done)(void *arg, int rc, const struct err *err) = b->done;
+    void *arg = b->arg;
+
+    json_decref(b->objects);
+    free(b);
+    done(arg, rc, err);
+}
+
+static void bootstrap_on_written(void *arg, const struct registry_answer *answer)
+{
+    struct bootstrap *b = arg;
+    struct err err = ERR_EMPTY;
+
+    if (answer->http >= 300 && answer->http != 409) {
+        err_set(&err, ERR_INTERNAL, "cannot make the cluster's first objects: %s",
+                json_str_or(answer->body, "message", "no reason given"));
+        bootstrap_end(b, err.code, &err);
+        return;
+    }
+    b->next++;
+    bootstrap_step(b);
+}
+
+/* The server's own address may have changed since the last start: its endpoints are renewed. */
+static bool bootstrap_is_renewed(const char *bucket)
+{
+    return str_starts(bucket, "endpoint");
+}
+
+static void bootstrap_step(struct bootstrap *b)
+{
+    static const char *const groups[] = { "system:masters", NULL };
+    static const struct registry_user user = { .name = "system:apiserver", .groups = groups,
+                                               .uid = "" };
+
+    while (b->next < json_array_size(b->objects)) {
+        json_t *row = json_array_get(b->objects, b->next);
+        const char *bucket = json_str(row, "bucket");
+        json_t *tree = json_at(row, "tree");
+        const char *ns = json_str_or(tree, "metadata.namespace", "");
+        const char *name = json_str(tree, "metadata.name");
+        bool present = store_latest(registry_store(b->r), bucket, ns, name) != NULL;
+        struct registry_request req = {
+            .verb = present ? REGISTRY_UPDATE : REGISTRY_CREATE,
+            .resource = schema_bucket(bucket),
+            .sub = "",
+            .ns = ns,
+            .name = present ? name : "",
+            .body = tree,
+            .user = &user,
+            .grace_seconds = -1,
+        };
+
+        if (!present || bootstrap_is_renewed(bucket)) {
+            registry_write(b->r, &req, bootstrap_on_written, b);
+            return;
+        }
+        b->next++;
+    }
+    bootstrap_end(b, 0, NULL);
+}
+
+void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t server_port,
+                        void (*done)(void *arg, int rc, const struct err *err), void *arg)
+{
+    struct bootstrap *b = MEM_NEW(struct bootstrap);
+
+    b->r = r;
+    b->objects = json_array();
+    b->done = done;
+    b->arg = arg;
+    bootstrap_namespaces(b);
+    bootstrap_priorities(b);
+    bootstrap_storage(b);
+    bootstrap_service(b, server_ip, server_port);
+    bootstrap_step(b);
+}

@@ -1,0 +1,467 @@
+#include "api/registry.h"
+
+#include "api/decode.h"
+#include "api/patch.h"
+#include "api/registry_impl.h"
+#include "api/validate.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define REGISTRY_NAME_TRIES 8
+
+/* --- life --- */
+
+int registry_new(struct registry **ret, const struct registry_opts *opts, struct err *err)
+{
+    struct registry *r = MEM_NEW(struct registry);
+    uint32_t service_first;
+    unsigned service_bits;
+    int rc;
+
+    r->opts = *opts;
+    r->store = opts->store;
+    rc = alloc_cidr(&service_first, &service_bits, opts->service_cidr, err);
+    if (rc == 0)
+        rc = alloc_cidr(&r->pod_first, &r->pod_bits, opts->pod_cidr, err);
+    if (rc == 0 && r->pod_bits > 24)
+        rc = err_set(err, ERR_INVALID, "pod CIDR %s: smaller than one node's /24", opts->pod_cidr);
+    if (rc < 0) {
+        registry_free(r);
+        return rc;
+    }
+    /* Neither the network's own address nor its broadcast address is handed out. */
+    r->ips = alloc_new(service_first + 1, (1u << (32 - service_bits)) - 2);
+    r->ports = alloc_new(opts->node_port_min,
+                         (uint32_t)(opts->node_port_max - opts->node_port_min) + 1);
+    r->cidrs = alloc_new(0, 1u << (24 - r->pod_bits));
+    service_alloc_load(r);
+    *ret = r;
+    return 0;
+}
+
+struct registry *registry_free(struct registry *r)
+{
+    if (r == NULL)
+        return NULL;
+    alloc_free(r->ips);
+    alloc_free(r->ports);
+    alloc_free(r->cidrs);
+    free(r);
+    return NULL;
+}
+
+struct store *registry_store(struct registry *r)
+{
+    return r->store;
+}
+
+/* --- one write on its way --- */
+
+bool op_ok(const struct op *op)
+{
+    return op->status == NULL;
+}
+
+void op_refuse(struct op *op, json_t *status_steal)
+{
+    if (op->status == NULL)
+        op->status = status_steal;
+    else
+        json_decref(status_steal);
+}
+
+void op_warn(struct op *op, const char *fmt, ...)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text_vfmt(&t, fmt, ap);
+    va_end(ap);
+    if (op->warnings == NULL)
+        op->warnings = json_array();
+    json_array_append_new(op->warnings, json_string(text_str(&t)));
+}
+
+static struct op *op_free(struct op *op)
+{
+    json_decref(op->tree);
+    json_decref(op->old_tree);
+    json_decref(op->problems);
+    json_decref(op->warnings);
+    json_decref(op->status);
+    free(op);
+    return NULL;
+}
+
+void op_answer(struct op *op, const struct object *object, const json_t *body)
+{
+    struct registry_answer answer = { .http = op->http, .object = object, .body = body,
+                                      .warnings = op->warnings };
+
+    op_alloc_settle(op, op->status == NULL && !op->dry_run);
+    if (op->status != NULL) {
+        answer.http = status_code(op->status);
+        answer.object = NULL;
+        answer.body = op->status;
+    }
+    op->done(op->arg, &answer);
+    op_free(op);
+}
+
+/* The committed state becomes the answer that the verb promises. */
+static void op_on_committed(void *arg, int rc, const struct object *object, const struct err *err)
+{
+    struct op *op = arg;
+
+    if (rc < 0) {
+        op_refuse(op, status_from_err(err));
+        op_answer(op, NULL, NULL);
+    } else if (op->answer_status) {
+        cleanup(json_decrefpp) json_t *status =
+            status_deleted(op->resource, object->name, object->uid);
+
+        op_answer(op, NULL, status);
+    } else if (op->answer_scale) {
+        cleanup(json_decrefpp) json_t *scale = registry_scale_of(object, op->resource);
+
+        op_answer(op, NULL, scale);
+    } else {
+        op_answer(op, object, NULL);
+    }
+}
+
+static void op_answer_dry(struct op *op)
+{
+    cleanup(json_decrefpp) json_t *body = NULL;
+
+    if (op->answer_status)
+        body = status_deleted(op->resource, json_str_or(op->tree, "metadata.name", ""),
+                              json_str_or(op->tree, "metadata.uid", ""));
+    else
+        body = json_incref(op->tree);
+    op_answer(op, NULL, body);
+}
+
+void op_submit(struct op *op, enum store_verb verb)
+{
+    struct err err = ERR_EMPTY;
+    struct store_write w = {
+        .verb = verb,
+        .bucket = op->resource->bucket,
+        .ns = op->ns,
+        .name = json_str_or(op->tree, "metadata.name", op->name),
+        .tree = op->tree,
+        .expect = op->old != NULL ? op->old->revision : 0,
+        .lazy = meta_is_lazy(op),
+    };
+    int rc;
+
+    if (!op_ok(op)) {
+        op_answer(op, NULL, NULL);
+        return;
+    }
+    if (op->dry_run) {
+        op_answer_dry(op);
+        return;
+    }
+    rc = store_submit(op->r->store, &w, op_on_committed, op, NULL, &err);
+    if (rc == STORE_OK)
+        return;
+    if (rc == STORE_EXISTS)
+        op_refuse(op, status_exists(op->resource, w.name));
+    else if (rc == STORE_ABSENT)
+        op_refuse(op, status_not_found(op->resource, w.name));
+    else if (rc == STORE_STALE)
+        op_refuse(op, status_conflict(op->resource, w.name, NULL));
+    else
+        op_refuse(op, status_from_err(&err));
+    op_answer(op, NULL, NULL);
+}
+
+/* --- decoding --- */
+
+/* `Deployment in version "v1" cannot be handled as a Deployment: ` */
+static void op_refuse_decode(struct op *op, const char *what)
+{
+    op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                 "%s in version \"%s\" cannot be handled as a %s: %s",
+                                 op->resource->kind, op->resource->version, op->resource->kind,
+                                 what));
+}
+
+static void op_check_problems(struct op *op)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    size_t i;
+    json_t *problem;
+
+    if (json_array_size(op->problems) == 0 || op->validation == REGISTRY_IGNORE)
+        return;
+    json_array_foreach(op->problems, i, problem) {
+        if (op->validation == REGISTRY_WARN)
+            op_warn(op, "%s", json_string_value(problem));
+        text_fmt(&t, "%s%s", i > 0 ? ", " : "", json_string_value(problem));
+    }
+    if (op->validation == REGISTRY_STRICT) {
+        cleanup(freep) char *what = mem_fmt("strict decoding error: %s", text_str(&t));
+
+        op_refuse_decode(op, what);
+    }
+}
+
+/* apiVersion and kind of the body must be those of the URL. */
+static void op_check_kind(struct op *op)
+{
+    char want[128];
+    const char *kind = json_str(op->tree, "kind");
+    const char *version = json_str(op->tree, "apiVersion");
+
+    schema_api_version(want, sizeof(want), op->resource);
+    if (!json_is_object(op->tree))
+        op_refuse(op, status_failure(ERR_BAD_REQUEST, "the body is not a JSON object"));
+    else if (str_empty(kind))
+        json_put_str(op->tree, "kind", op->resource->kind);
+    else if (!str_eq(kind, op->resource->kind))
+        op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                     "%s in version \"%s\" cannot be handled as a %s: "
+                                     "kind does not match the URL",
+                                     kind, op->resource->version, op->resource->kind));
+    if (!op_ok(op))
+        return;
+    if (str_empty(version))
+        json_put_str(op->tree, "apiVersion", want);
+    else if (!str_eq(version, want))
+        op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                     "the API version in the data (%s) does not match the "
+                                     "expected API version (%s)",
+                                     version, want));
+}
+
+static void op_decode(struct op *op)
+{
+    struct err err = ERR_EMPTY;
+
+    op_check_kind(op);
+    if (!op_ok(op))
+        return;
+    if (decode_check(op->tree, op->resource->type, op->problems, &err) < 0) {
+        op_refuse_decode(op, err.text);
+        return;
+    }
+    op_check_problems(op);
+    if (op_ok(op))
+        decode_defaults(op->tree, op->resource);
+}
+
+/* Name and namespace of the body must be those of the URL; absent ones are filled in. */
+static void op_check_place(struct op *op)
+{
+    const char *ns = json_str(op->tree, "metadata.namespace");
+    const char *name = json_str(op->tree, "metadata.name");
+
+    if (json_at(op->tree, "metadata") == NULL)
+        json_object_set_new(op->tree, "metadata", json_object());
+    if (!op->resource->namespaced)
+        json_del(op->tree, "metadata.namespace");
+    else if (str_empty(ns))
+        json_put_str(op->tree, "metadata.namespace", op->ns);
+    else if (!str_eq(ns, op->ns))
+        op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                     "the namespace of the provided object does not match the "
+                                     "namespace sent on the request"));
+    if (str_empty(op->name))
+        return;
+    if (str_empty(name))
+        json_put_str(op->tree, "metadata.name", op->name);
+    else if (!str_eq(name, op->name))
+        op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                     "the name of the object (%s) does not match the name on "
+                                     "the URL (%s)",
+                                     name, op->name));
+}
+
+static void op_validate(struct op *op)
+{
+    struct field_errors errors = FIELD_ERRORS_EMPTY;
+
+    if (op->old == NULL)
+        validate_create(&errors, op->resource, op->tree);
+    else if (str_eq(op->sub, "status"))
+        validate_status(&errors, op->resource, op->tree, op->old_tree);
+    else
+        validate_update(&errors, op->resource, op->tree, op->old_tree);
+    if (errors.n > 0)
+        op_refuse(op, status_invalid(op->resource,
+                                     json_str_or(op->tree, "metadata.name",
+                                                 json_str_or(op->tree, "metadata.generateName", "")),
+                                     &errors));
+    field_errors_fini(&errors);
+}
+
+/* --- create --- */
+
+/* A generated name may be taken: another one is drawn, as in Kubernetes up to eight times. */
+static void op_pick_name(struct op *op)
+{
+    bool generated = str_empty(json_str(op->tree, "metadata.name"))
+                     && !str_empty(json_str(op->tree, "metadata.generateName"));
+
+    for (int i = 0; generated && i < REGISTRY_NAME_TRIES; i++) {
+        meta_generate_name(op);
+        if (store_latest(op->r->store, op->resource->bucket, op->ns,
+                         json_str(op->tree, "metadata.name"))
+            == NULL)
+            return;
+    }
+}
+
+static void registry_create(struct op *op)
+{
+    op->http = 201;
+    op_decode(op);
+    if (op_ok(op))
+        op_check_place(op);
+    if (op_ok(op))
+        meta_prepare_create(op);
+    if (op_ok(op))
+        admit_create(op);
+    if (op_ok(op))
+        op_pick_name(op);
+    if (op_ok(op))
+        op_validate(op);
+    if (op_ok(op) && store_latest(op->r->store, op->resource->bucket, op->ns,
+                                  json_str_or(op->tree, "metadata.name", "")) != NULL)
+        op_refuse(op, status_exists(op->resource, json_str(op->tree, "metadata.name")));
+    if (op_ok(op))
+        service_alloc_create(op);
+    if (op_ok(op))
+        node_alloc_create(op);
+    op_submit(op, STORE_CREATE);
+}
+
+/* --- update and patch --- */
+
+/* Kinds whose PUT to a missing name creates (AllowCreateOnUpdate of their strategies). */
+static bool op_creates_on_update(const struct op *op)
+{
+    static const char *const buckets[] = { "leases.coordination.k8s.io", "events", "endpoints",
+                                           "services", "limitranges" };
+
+    for (size_t i = 0; i < N_ELEMENTS(buckets); i++)
+        if (str_eq(op->resource->bucket, buckets[i]) && op->sub[0] == '\0')
+            return true;
+    return false;
+}
+
+static void op_apply_patch(struct op *op, const struct registry_request *req)
+{
+    struct err err = ERR_EMPTY;
+    int rc;
+
+    if (req->patch == REGISTRY_JSON_PATCH)
+        rc = patch_json(&op->tree, op->old_tree, req->body, &err);
+    else if (req->patch == REGISTRY_MERGE_PATCH)
+        rc = patch_merge(&op->tree, op->old_tree, req->body, &err);
+    else
+        rc = patch_strategic(&op->tree, op->old_tree, req->body, op->resource->type, &err);
+    if (rc < 0)
+        op_refuse(op, status_from_err(&err));
+}
+
+/* Shared by PUT, PATCH and scale once op->tree holds the wanted state. */
+void registry_update_rest(struct op *op)
+{
+    op->http = 200;
+    if (op_ok(op))
+        op_decode(op);
+    if (op_ok(op))
+        op_check_place(op);
+    if (op_ok(op))
+        meta_prepare_update(op);
+    if (op_ok(op) && json_equal(op->tree, op->old_tree)) {
+        op_answer(op, op->old, NULL); /* nothing changed: no write, no event */
+        return;
+    }
+    if (op_ok(op))
+        admit_update(op);
+    if (op_ok(op))
+        op_validate(op);
+    if (op_ok(op))
+        service_alloc_update(op);
+    if (op_ok(op) && registry_delete_is_due(op->tree)) {
+        service_alloc_delete(op);
+        node_alloc_delete(op);
+        op_submit(op, STORE_DELETE);
+        return;
+    }
+    op_submit(op, STORE_UPDATE);
+}
+
+static void registry_update(struct op *op, const struct registry_request *req)
+{
+    if (req->verb == REGISTRY_PATCH)
+        op_apply_patch(op, req);
+    else
+        op->tree = json_deep_copy(req->body);
+    registry_update_rest(op);
+}
+
+/* --- the door --- */
+
+static struct op *op_new(struct registry *r, const struct registry_request *req,
+                         registry_done_fn done, void *arg)
+{
+    struct op *op = MEM_NEW(struct op);
+
+    op->r = r;
+    op->resource = req->resource;
+    op->sub = req->sub != NULL ? req->sub : "";
+    op->ns = req->resource->namespaced ? req->ns : "";
+    op->name = req->name != NULL ? req->name : "";
+    op->user = req->user;
+    op->validation = req->validation;
+    op->dry_run = req->dry_run;
+    op->problems = req->problems != NULL ? json_copy((json_t *)(uintptr_t)req->problems)
+                                         : json_array();
+    op->http = 200;
+    op->done = done;
+    op->arg = arg;
+    return op;
+}
+
+static void op_load_old(struct op *op)
+{
+    op->old = store_latest(op->r->store, op->resource->bucket, op->ns, op->name);
+    if (op->old != NULL)
+        op->old_tree = object_tree(op->old);
+}
+
+void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,
+                    void *arg)
+{
+    struct op *op = op_new(r, req, done, arg);
+
+    if (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')
+        op_load_old(op);
+    if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op)) {
+        op->tree = json_deep_copy(req->body);
+        registry_create(op);
+    } else if (op->old == NULL && (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')) {
+        op_refuse(op, status_not_found(op->resource, op->name));
+        op_answer(op, NULL, NULL);
+    } else if (registry_sub_write(op, req)) {
+        return; /* answered or under way */
+    } else if (req->verb == REGISTRY_CREATE) {
+        op->tree = json_deep_copy(req->body);
+        registry_create(op);
+    } else if (req->verb == REGISTRY_DELETE) {
+        registry_delete(op, req);
+    } else {
+        registry_update(op, req);
+    }
+}

@@ -1,0 +1,176 @@
+/* Deletion: grace for pods, finalizers, three propagation policies (semantics section 4).
+ *
+ * Dependents are the garbage collector's work; here an owner is only marked for it. */
+#include "api/registry_impl.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+struct delete_options {
+    int64_t grace;              /* -1 = not given */
+    const char *propagation;    /* NULL = not given */
+    const char *uid, *version;  /* preconditions or NULL */
+};
+
+static struct delete_options delete_options_read(struct op *op, const struct registry_request *req)
+{
+    struct delete_options o = { .grace = req->grace_seconds, .propagation = req->propagation };
+    json_t *dry = json_at(req->body, "dryRun");
+
+    if (req->body == NULL)
+        return o;
+    o.grace = json_int(req->body, "gracePeriodSeconds", o.grace);
+    o.propagation = json_str_or(req->body, "propagationPolicy", o.propagation);
+    o.uid = json_str(req->body, "preconditions.uid");
+    o.version = json_str(req->body, "preconditions.resourceVersion");
+    if (json_array_size(dry) > 0)
+        op->dry_run = true;
+    /* The old spelling of Orphan and Background. */
+    if (o.propagation == NULL && json_at(req->body, "orphanDependents") != NULL)
+        o.propagation = json_bool(req->body, "orphanDependents", false) ? "Orphan" : "Background";
+    return o;
+}
+
+static void delete_check(struct op *op, const struct delete_options *o)
+{
+    static const char *const policies[] = { "Background", "Foreground", "Orphan" };
+    const char *uid = json_str_or(op->old_tree, "metadata.uid", "");
+    const char *version = json_str_or(op->old_tree, "metadata.resourceVersion", "");
+    cleanup(freep) char *why = NULL;
+    bool known = o->propagation == NULL;
+
+    if (o->uid != NULL && !str_eq(o->uid, uid))
+        why = mem_fmt("Precondition failed: UID in precondition: %s, UID in object meta: %s",
+                      o->uid, uid);
+    else if (o->version != NULL && !str_eq(o->version, version))
+        why = mem_fmt("Precondition failed: ResourceVersion in precondition: %s, "
+                      "ResourceVersion in object meta: %s",
+                      o->version, version);
+    if (why != NULL)
+        op_refuse(op, status_conflict(op->resource, op->name, why));
+    for (size_t i = 0; i < N_ELEMENTS(policies); i++)
+        known = known || str_eq(o->propagation, policies[i]);
+    if (!known)
+        op_refuse(op, status_failure(ERR_INVALID,
+                                     "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: "
+                                     "Unsupported value: \"%s\": supported values: \"Background\", "
+                                     "\"Foreground\", \"Orphan\"",
+                                     o->propagation));
+}
+
+/* Seconds of grace for this object; only pods have any. */
+static int64_t delete_grace(const struct op *op, const struct delete_options *o)
+{
+    const char *phase = json_str_or(op->old_tree, "status.phase", "");
+    int64_t grace = o->grace;
+
+    if (!str_eq(op->resource->bucket, "pods"))
+        return 0;
+    if (str_empty(json_str(op->old_tree, "spec.nodeName")) || str_eq(phase, "Succeeded")
+        || str_eq(phase, "Failed"))
+        return 0;
+    if (grace < -1)
+        return 1;
+    if (grace == -1)
+        grace = json_int(op->old_tree, "spec.terminationGracePeriodSeconds", 30);
+    return grace < 0 ? 1 : grace;
+}
+
+static bool delete_has_finalizer(const json_t *tree, const char *name)
+{
+    size_t i;
+    json_t *f;
+
+    json_array_foreach(json_at(tree, "metadata.finalizers"), i, f)
+        if (str_eq(json_string_value(f), name))
+            return true;
+    return false;
+}
+
+/* Foreground and Orphan are finalizers that the garbage collector takes away when it is done. */
+static void delete_mark_propagation(json_t *tree, const char *policy)
+{
+    const char *finalizer = str_eq(policy, "Foreground") ? "foregroundDeletion"
+                            : str_eq(policy, "Orphan")   ? "orphan"
+                                                         : NULL;
+    json_t *list = json_at(tree, "metadata.finalizers");
+
+    if (finalizer == NULL || delete_has_finalizer(tree, finalizer))
+        return;
+    if (list == NULL) {
+        list = json_array();
+        json_put(tree, "metadata.finalizers", list);
+    }
+    json_array_append_new(list, json_string(finalizer));
+}
+
+static bool delete_is_namespace(const struct op *op)
+{
+    return str_eq(op->resource->bucket, "namespaces");
+}
+
+/* What keeps an object after its grace is over. */
+static bool delete_is_held(const json_t *tree)
+{
+    return json_array_size(json_at(tree, "metadata.finalizers")) > 0
+           || (str_eq(json_str(tree, "kind"), "Namespace")
+               && json_array_size(json_at(tree, "spec.finalizers")) > 0);
+}
+
+bool registry_delete_is_due(const json_t *tree)
+{
+    return json_at(tree, "metadata.deletionTimestamp") != NULL && !delete_is_held(tree)
+           && json_int(tree, "metadata.deletionGracePeriodSeconds", 0) == 0;
+}
+
+/* Marks the object as dying in @grace seconds.  A second deletion may only shorten. */
+static void delete_mark(struct op *op, int64_t grace)
+{
+    char when[CLOCK_TEXT_MAX];
+    bool dying = json_at(op->old_tree, "metadata.deletionTimestamp") != NULL;
+    int64_t before = json_int(op->old_tree, "metadata.deletionGracePeriodSeconds", 0);
+
+    if (dying && grace >= before)
+        return;
+    clock_print(when, op->r->opts.wall_ms(op->r->opts.arg) + grace * 1000);
+    json_put_str(op->tree, "metadata.deletionTimestamp", when);
+    json_put_int(op->tree, "metadata.deletionGracePeriodSeconds", grace);
+    if (!dying && json_at(op->tree, "metadata.generation") != NULL)
+        json_put_int(op->tree, "metadata.generation",
+                     json_int(op->tree, "metadata.generation", 0) + 1);
+}
+
+void registry_delete(struct op *op, const struct registry_request *req)
+{
+    struct delete_options o = delete_options_read(op, req);
+    int64_t grace = delete_grace(op, &o);
+
+    delete_check(op, &o);
+    if (delete_is_namespace(op) && op_ok(op)
+        && (str_eq(op->name, "default") || str_eq(op->name, "kube-system")
+            || str_eq(op->name, "kube-public")))
+        op_refuse(op, status_forbidden(op->resource, op->name, "this namespace may not be deleted"));
+    if (!op_ok(op)) {
+        op_answer(op, NULL, NULL);
+        return;
+    }
+    op->tree = json_deep_copy(op->old_tree);
+    delete_mark_propagation(op->tree, o.propagation);
+    if (grace == 0 && !delete_is_held(op->tree)) {
+        op->answer_status = true;
+        service_alloc_delete(op);
+        node_alloc_delete(op);
+        op_submit(op, STORE_DELETE);
+        return;
+    }
+    delete_mark(op, grace);
+    if (delete_is_namespace(op))
+        json_put_str(op->tree, "status.phase", "Terminating");
+    if (json_equal(op->tree, op->old_tree))
+        op_answer(op, op->old, NULL);
+    else
+        op_submit(op, STORE_UPDATE);
+}

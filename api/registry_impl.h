@@ -1,0 +1,96 @@
+/* registry_impl: what the files of the registry share.  Private to api/registry*.c,
+ * api/admission.c and api/service_alloc.c.
+ *
+ * A `struct op` is one write on its way: filled step by step, each step may refuse it by
+ * setting op->status.  It dies when its answer was given.
+ */
+#ifndef API_REGISTRY_IMPL_H
+#define API_REGISTRY_IMPL_H
+
+#include "api/alloc.h"
+#include "api/registry.h"
+#include "api/status.h"
+
+struct registry {
+    struct registry_opts opts;
+    struct store *store;            /* borrowed */
+    struct alloc *ips;              /* owned: cluster IPs */
+    struct alloc *ports;            /* owned: node ports */
+    struct alloc *cidrs;            /* owned: the nth block of the pod CIDR */
+    uint32_t pod_first;             /* pod CIDR */
+    unsigned pod_bits;
+};
+
+struct op {
+    struct registry *r;
+    const struct schema_resource *resource;
+    const char *sub, *ns, *name;    /* borrowed from the request until submitted */
+    const struct registry_user *user;
+    enum registry_validation validation;
+    bool dry_run;
+    json_t *tree;                   /* owned: the new state */
+    json_t *old_tree;               /* owned: the state before, NULL for create */
+    const struct object *old;       /* borrowed from the store, NULL for create */
+    json_t *problems;               /* owned array of strictness problems */
+    json_t *warnings;               /* owned array, NULL while empty */
+    json_t *status;                 /* owned: set = refused */
+    /* Taken from the allocators by this op; given back if it fails. */
+    uint32_t taken_ips[4], taken_ports[64], taken_cidr;
+    unsigned n_ips, n_ports, n_cidrs;
+    /* Given back when the op succeeds (service changed type, or gone). */
+    uint32_t freed_ips[4], freed_ports[64], freed_cidr;
+    unsigned n_freed_ips, n_freed_ports, n_freed_cidrs;
+    int http;                       /* of success */
+    bool answer_status;             /* success is told as a Status (delete, binding) */
+    bool answer_scale;              /* success is told as a Scale */
+    registry_done_fn done;
+    void *arg;
+};
+
+/* --- registry.c --- */
+bool op_ok(const struct op *op);
+void op_refuse(struct op *op, json_t *status_steal); /* the first refusal stays */
+void op_warn(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Answers now with what the op holds, and frees it. */
+void op_answer(struct op *op, const struct object *object, const json_t *body);
+/* Hands the op's new state to the store, or answers a dry run; the op is gone afterwards. */
+void op_submit(struct op *op, enum store_verb verb);
+
+/* What PUT, PATCH and scale share once op->tree holds the wanted state. */
+void registry_update_rest(struct op *op);
+
+/* --- registry_meta.c: metadata and system fields --- */
+void meta_prepare_create(struct op *op);
+void meta_generate_name(struct op *op);     /* from generateName, a new one at each call */
+void meta_prepare_update(struct op *op);
+bool meta_is_generation_kind(const struct schema_resource *r);
+/* Whether anything but metadata and status differs. */
+bool meta_spec_differs(const json_t *a, const json_t *b);
+bool meta_is_lazy(const struct op *op);     /* heartbeats and events cost no fsync */
+void meta_time(const struct registry *r, char ret[40]);
+
+/* --- registry_delete.c --- */
+void registry_delete(struct op *op, const struct registry_request *req);
+/* After an update: the last finalizer of a dying object is gone, so it goes. */
+bool registry_delete_is_due(const json_t *tree);
+
+/* --- registry_sub.c: rows by (bucket, subresource) --- */
+/* True: taken care of (the op is gone). */
+bool registry_sub_write(struct op *op, const struct registry_request *req);
+/* GET of a scale subresource; NULL if the kind has none.  The caller's. */
+json_t *registry_scale_of(const struct object *o, const struct schema_resource *resource);
+
+/* --- admission.c --- */
+void admit_create(struct op *op);   /* mutates op->tree, may refuse */
+void admit_update(struct op *op);
+
+/* --- service_alloc.c --- */
+void service_alloc_load(struct registry *r);
+void service_alloc_create(struct op *op);
+void service_alloc_update(struct op *op);
+void service_alloc_delete(struct op *op);
+void node_alloc_create(struct op *op);
+void node_alloc_delete(struct op *op);
+void op_alloc_settle(struct op *op, bool ok);
+
+#endif
