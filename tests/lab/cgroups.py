@@ -38,9 +38,9 @@ class Cgroups:
         """On first use, in a mount namespace of this process alone: nothing to clean up but the directory."""
         machine = open("/proc/self/mountinfo")  # keeps showing the namespace it was opened in
         unshare("mnt")
-        subprocess.run(["mount", "--make-rprivate", "/"], stderr=subprocess.DEVNULL)  # no mount point in a chroot
+        subprocess.run(["mount", "-n", "--make-rprivate", "/"], stderr=subprocess.DEVNULL)  # no mount point in a chroot
         os.makedirs(self.view, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", self.view], check=True)
+        subprocess.run(["mount", "-n", "-t", "tmpfs", "tmpfs", self.view], check=True)
         for which in self.bases:
             where = os.path.join(self.view, which)
             os.mkdir(where)
@@ -48,7 +48,7 @@ class Cgroups:
                 kind = ["-t", "cgroup2"]
             else:
                 kind = ["-t", "cgroup", "-o", "none," + which if which.startswith("name=") else which]
-            subprocess.run(["mount", *kind, "cgroup", where], check=True)
+            subprocess.run(["mount", "-n", *kind, "cgroup", where], check=True)
         self._is_mounted = True
         with machine:
             if self.view in machine.read():
