@@ -4,7 +4,7 @@
 #   SAN=address,undefined     instrumented build, beside the plain one
 #   WERROR=1                  warnings are errors (as CI builds)
 #   V=1                       show the commands
-#   T=store                   unit: only tests/unit/test_store*.c
+#   T=store                   unit, fuzz: only tests/unit/test_store*.c, tests/fuzz/fuzz_store*.c
 
 BUILD ?= build
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -60,7 +60,7 @@ SRC_testlib := $(call sources,tests/lib)
 UNIT_SRC := $(sort $(wildcard tests/unit/test_$(T)*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(OUT)/unit/%)
 SIM_SRC := $(call sources,tests/sim)
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_$(T)*.c))
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 # --- targets ---------------------------------------------------------------
