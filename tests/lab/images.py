@@ -103,10 +103,16 @@ class Packages:
         while new:
             missing = sorted(new - set(self._have()))
             if missing:
-                run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *missing, cwd=self.directory)
+                self._download(missing)
             closure.update((name, self._have()[name]) for name in new)
             new = {lib for name in new for lib in self._libraries(closure[name])} - set(closure)
         return [closure[name] for name in sorted(closure)]
+
+    def _download(self, names):
+        argv = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *names]
+        if subprocess.run(argv, cwd=self.directory, stderr=subprocess.DEVNULL).returncode != 0:
+            run("apt-get", "-qq", "update")  # no lists yet, or lists that name versions no longer there
+            run(*argv, cwd=self.directory)
 
     @staticmethod
     def _libraries(deb):
