@@ -1,0 +1,54 @@
+/* action: what a probe or a lifecycle hook does to a container: exec, httpGet, tcpSocket, sleep.
+ *
+ * Parsing is pure (named ports, hosts and defaults resolved); action_run does it once, on the
+ * loop, within a time limit.  grpc is refused by name: see pod_support.
+ */
+#ifndef NODEAGENT_ACTION_H
+#define NODEAGENT_ACTION_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/http_client.h"
+#include "nodeagent/pod_view.h"
+
+#include <stdint.h>
+#include <uv.h>
+
+enum action_type { ACTION_EXEC, ACTION_HTTP, ACTION_TCP, ACTION_SLEEP };
+
+struct action {                 /* end with action_fini */
+    enum action_type type;
+    char **argv;                /* exec: owned, NULL-terminated */
+    char *url;                  /* http: owned */
+    char **headers;             /* http: owned, NULL-terminated "Name: value" */
+    char *host;                 /* tcp: owned */
+    uint16_t port;
+    int64_t sleep_ms;
+};
+void action_fini(struct action *a);
+
+/* @handler has one of exec, httpGet, tcpSocket, sleep.  ERR_INVALID: none, or a port that does
+ * not exist.  @user_agent_kind is "kube-probe" or "kube-lifecycle". */
+int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
+                 const char *pod_ip, const char *user_agent_kind, struct err *err);
+
+struct action_context {
+    uv_loop_t *loop;
+    struct http_client *http;       /* insecure by Kubernetes' rule */
+    const char *runc, *runc_root;
+    const char *container_id;
+    const char *run_dir;            /* place for exec's process description */
+};
+
+struct action_run;
+/* rc 0: success.  Otherwise @err->text is the output for the event ("HTTP probe failed with
+ * statuscode: 500", a program's output, ...). */
+typedef void (*action_done_fn)(void *arg, int rc, const struct err *err);
+
+/* @a and @context's strings are borrowed until @done, which is called exactly once, not from
+ * within. */
+struct action_run *action_run(const struct action *a, const struct action_context *context,
+                              int64_t timeout_ms, action_done_fn done, void *arg);
+void action_cancel(struct action_run *r);   /* no callback; the pointer is dead after */
+
+#endif

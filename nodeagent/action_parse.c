@@ -1,0 +1,130 @@
+#include "nodeagent/action.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define ACTION_VERSION "1.32"    /* as in the kubelet's User-Agent "kube-probe/1.32" */
+
+void action_fini(struct action *a)
+{
+    a->argv = strv_free(a->argv);
+    a->headers = strv_free(a->headers);
+    free(a->url);
+    free(a->host);
+    *a = (struct action){ .type = ACTION_EXEC };
+}
+
+/* A number, or the name of one of the container's ports. */
+static bool action_port(uint16_t *ret, const json_t *port, const struct container_view *c)
+{
+    int64_t n = 0;
+
+    if (json_is_integer(port)) {
+        n = json_integer_value(port);
+    } else if (json_is_string(port)) {
+        const json_t *named = json_find(json_at(c->spec, "ports"), "name", json_string_value(port));
+
+        if (named != NULL)
+            n = json_int(named, "containerPort", 0);
+        else
+            str_i64(json_string_value(port), &n);
+    }
+    if (n < 1 || n > 65535)
+        return false;
+    *ret = (uint16_t)n;
+    return true;
+}
+
+static char **action_strings(const json_t *list)
+{
+    char **v = MEM_NEW_ARRAY(char *, json_array_size(list) + 1);
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(list, i, item)
+        v[i] = mem_str(json_is_string(item) ? json_string_value(item) : "");
+    return v;
+}
+
+static char **action_headers(const json_t *list, const char *kind)
+{
+    /* Ours, theirs (which come later and win in http_call), end. */
+    char **v = MEM_NEW_ARRAY(char *, json_array_size(list) + 3);
+    bool has_agent = false, has_accept = false;
+    size_t i, n = 0;
+    json_t *item;
+
+    json_array_foreach(list, i, item) {
+        const char *name = json_str_or(item, "name", "");
+
+        has_agent |= strcasecmp(name, "User-Agent") == 0;
+        has_accept |= strcasecmp(name, "Accept") == 0;
+        v[n++] = mem_fmt("%s: %s", name, json_str_or(item, "value", ""));
+    }
+    if (!has_agent)
+        v[n++] = mem_fmt("User-Agent: %s/" ACTION_VERSION, kind);
+    if (!has_accept)
+        v[n++] = mem_str("Accept: */*");
+    return v;
+}
+
+static int action_parse_http(struct action *a, const json_t *get, const struct container_view *c,
+                             const char *pod_ip, const char *kind, struct err *err)
+{
+    const char *host = json_str_or(get, "host", "");
+    const char *path = json_str_or(get, "path", "/");
+    bool is_tls = str_eq(json_str(get, "scheme"), "HTTPS");
+
+    if (!action_port(&a->port, json_object_get(get, "port"), c))
+        return err_set(err, ERR_INVALID, "httpGet: no such port");
+    if (host[0] == '\0')
+        host = pod_ip;
+    a->url = mem_fmt("%s://%s%s%s:%u%s%s", is_tls ? "https" : "http",
+                     strchr(host, ':') != NULL ? "[" : "", host,
+                     strchr(host, ':') != NULL ? "]" : "", a->port, path[0] == '/' ? "" : "/", path);
+    a->headers = action_headers(json_object_get(get, "httpHeaders"), kind);
+    return 0;
+}
+
+static int action_parse_tcp(struct action *a, const json_t *tcp, const struct container_view *c,
+                            const char *pod_ip, struct err *err)
+{
+    const char *host = json_str_or(tcp, "host", "");
+
+    if (!action_port(&a->port, json_object_get(tcp, "port"), c))
+        return err_set(err, ERR_INVALID, "tcpSocket: no such port");
+    a->host = mem_str(host[0] == '\0' ? pod_ip : host);
+    return 0;
+}
+
+int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
+                 const char *pod_ip, const char *user_agent_kind, struct err *err)
+{
+    struct action a = { .type = ACTION_EXEC };
+    const json_t *x;
+    int rc = 0;
+
+    if ((x = json_at(handler, "exec")) != NULL) {
+        a.argv = action_strings(json_object_get(x, "command"));
+        if (a.argv[0] == NULL)
+            rc = err_set(err, ERR_INVALID, "exec: no command");
+    } else if ((x = json_at(handler, "httpGet")) != NULL) {
+        a.type = ACTION_HTTP;
+        rc = action_parse_http(&a, x, c, pod_ip, user_agent_kind, err);
+    } else if ((x = json_at(handler, "tcpSocket")) != NULL) {
+        a.type = ACTION_TCP;
+        rc = action_parse_tcp(&a, x, c, pod_ip, err);
+    } else if ((x = json_at(handler, "sleep")) != NULL) {
+        a.type = ACTION_SLEEP;
+        a.sleep_ms = json_int(x, "seconds", 0) * 1000;
+    } else {
+        rc = err_set(err, ERR_INVALID, "missing handler");
+    }
+    if (rc < 0) {
+        action_fini(&a);
+        return rc;
+    }
+    *ret = a;
+    return 0;
+}

@@ -1,0 +1,15 @@
+/* pod_support: what a pod may ask that this node cannot do.
+ *
+ * Pure, one table.  Nothing is accepted and then ignored: a pod that asks for one of these is
+ * held with an event that names the field.
+ */
+#ifndef NODEAGENT_POD_SUPPORT_H
+#define NODEAGENT_POD_SUPPORT_H
+
+#include "base/err.h"
+#include "nodeagent/pod_view.h"
+
+/* 0, or ERR_INVALID "spec.shareProcessNamespace is not supported on this node". */
+int pod_support_check(const struct pod_view *pod, struct err *err);
+
+#endif
