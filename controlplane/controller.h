@@ -19,18 +19,18 @@
 #include <stdint.h>
 
 struct clock_now {
-    int64_t wall_ms;    /* written into objects */
-    int64_t mono_ms;    /* compared with earlier readings */
+    int64_t wall_ms; /* written into objects */
+    int64_t mono_ms; /* compared with earlier readings */
 };
 
 struct controller {
-    const char *name;                   /* "deployment-controller": event source and log field */
-    const char *const *buckets;         /* NULL-terminated; "*" = all of them */
+    const char *name;           /* "deployment-controller": event source and log field */
+    const char *const *buckets; /* NULL-terminated; "*" = all of them */
     /* Which keys does this change concern?  Called for every object at start as STORE_ADDED. */
     void (*map)(struct queue *q, struct view *v, const struct store_change *change);
     void (*plan)(struct plan *ret, struct view *v, void *state, const char *ns, const char *name,
                  struct clock_now now);
-    void *(*state_new)(void);           /* NULL = stateless */
+    void *(*state_new)(void); /* NULL = stateless */
     void (*state_free)(void *state);
     /* NULL, or: every write of the plan for this key has been answered.  @refused is the first
      * write that was not carried out and @message says why; NULL when all went well. */

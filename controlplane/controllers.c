@@ -1,5 +1,6 @@
 #include "controlplane/controllers.h"
 
 const struct controller *const controllers[] = {
+    &replicaset_controller,
     NULL,
 };

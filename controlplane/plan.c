@@ -160,8 +160,7 @@ void plan_on_success(struct plan *p, const struct object *regarding, const char 
 
     assert(p->n > 0 && !p->writes[p->n - 1].on_success);
     va_start(ap, fmt);
-    p->writes[p->n - 1].on_success =
-        plan_event_tree(regarding, false, component, reason, fmt, ap);
+    p->writes[p->n - 1].on_success = plan_event_tree(regarding, false, component, reason, fmt, ap);
     va_end(ap);
 }
 

@@ -14,38 +14,48 @@
 #include <stdint.h>
 
 enum plan_verb {
-    PLAN_CREATE, PLAN_UPDATE, PLAN_STATUS, PLAN_DELETE, PLAN_BIND, PLAN_FINALIZE, PLAN_EVENT,
+    PLAN_CREATE,
+    PLAN_UPDATE,
+    PLAN_STATUS,
+    PLAN_DELETE,
+    PLAN_BIND,
+    PLAN_FINALIZE,
+    PLAN_EVENT,
 };
 
 struct plan_write {
     enum plan_verb verb;
-    const char *bucket;         /* a literal, or borrowed from the schema (lives with the process) */
-    char *ns, *name;            /* owned; name "" for a create with generateName */
-    json_t *tree;               /* owned; create/update/status: new state; event: the Event */
-    uint64_t expect;            /* revision it was computed from; 0 = any */
-    char *uid;                  /* owned; delete: precondition, or NULL */
-    int64_t grace_seconds;      /* delete; -1 = default */
-    const char *propagation;    /* delete; NULL = Background */
-    char *node;                 /* bind; owned */
+    const char *bucket;      /* a literal, or borrowed from the schema (lives with the process) */
+    char *ns, *name;         /* owned; name "" for a create with generateName */
+    json_t *tree;            /* owned; create/update/status: new state; event: the Event */
+    uint64_t expect;         /* revision it was computed from; 0 = any */
+    char *uid;               /* owned; delete: precondition, or NULL */
+    int64_t grace_seconds;   /* delete; -1 = default */
+    const char *propagation; /* delete; NULL = Background */
+    char *node;              /* bind; owned */
     /* Owned Events, or NULL.  "{name}" in their message becomes the name of what was
      * written, "{error}" the refusal's message. */
     json_t *on_success, *on_failure;
 };
 
 struct plan {
-    struct plan_write *writes;  /* owned */
+    struct plan_write *writes; /* owned */
     size_t n, cap;
-    int64_t again_ms;           /* look at this key again in so many ms; -1 = only when something changes */
+    int64_t again_ms; /* look at this key again in so many ms; -1 = only when something changes */
 };
-#define PLAN_EMPTY { .writes = NULL, .n = 0, .cap = 0, .again_ms = -1 }
+#define PLAN_EMPTY                                       \
+    {                                                    \
+        .writes = NULL, .n = 0, .cap = 0, .again_ms = -1 \
+    }
 
 void plan_fini(struct plan *p);
 void plan_create(struct plan *p, const char *bucket, const char *ns, json_t *tree_steal);
 /* Conditional on @base not having changed since. */
 void plan_update(struct plan *p, const struct object *base, json_t *tree_steal);
 void plan_status(struct plan *p, const struct object *base, json_t *tree_steal);
-void plan_delete(struct plan *p, const struct object *o);                  /* by uid, default grace, Background */
-void plan_delete_with(struct plan *p, const struct object *o, int64_t grace_seconds, const char *propagation);
+void plan_delete(struct plan *p, const struct object *o); /* by uid, default grace, Background */
+void plan_delete_with(struct plan *p, const struct object *o, int64_t grace_seconds,
+                      const char *propagation);
 void plan_bind(struct plan *p, const struct object *pod, const char *node);
 /* The namespace /finalize subresource. */
 void plan_finalize(struct plan *p, const struct object *base, json_t *tree_steal);

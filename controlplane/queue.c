@@ -8,9 +8,9 @@
 #include <string.h>
 
 struct queue {
-    struct map *items;              /* owned; key to struct queue_item */
+    struct map *items; /* owned; key to struct queue_item */
     struct list ready;
-    struct queue_item **heap;       /* owned; by due_ms, soonest first */
+    struct queue_item **heap; /* owned; by due_ms, soonest first */
     size_t n_heap, cap_heap;
 };
 
@@ -143,15 +143,12 @@ void queue_add(struct queue *q, const char *ns, const char *name)
         return;
     }
     switch (item->state) {
-    case QUEUE_READY:
-        return;
+    case QUEUE_READY: return;
     case QUEUE_WAITING:
         queue_unwait(q, item);
         queue_make_ready(q, item);
         return;
-    case QUEUE_BUSY:
-        item->again = true;
-        return;
+    case QUEUE_BUSY: item->again = true; return;
     }
 }
 

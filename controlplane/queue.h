@@ -15,14 +15,14 @@
 
 struct queue;
 
-struct queue_item {             /* only its names and failures are for others */
-    char *ns;                   /* owned */
-    const char *name;           /* within key */
-    unsigned failures;          /* in a row; the runner's */
-    char *key;                  /* owned; "ns/name" */
+struct queue_item {    /* only its names and failures are for others */
+    char *ns;          /* owned */
+    const char *name;  /* within key */
+    unsigned failures; /* in a row; the runner's */
+    char *key;         /* owned; "ns/name" */
     struct list ready;
     enum { QUEUE_READY, QUEUE_WAITING, QUEUE_BUSY } state;
-    bool again;                 /* added while busy */
+    bool again; /* added while busy */
     int64_t due_ms;
     size_t heap_index;
 };
@@ -41,6 +41,6 @@ void queue_finish(struct queue *q, struct queue_item *item, int64_t due_ms);
 /* When the next waiting key is due; -1 = none waits.  Ready ones do not count. */
 int64_t queue_next_due(const struct queue *q);
 bool queue_is_ready(const struct queue *q, int64_t now_ms);
-size_t queue_len(const struct queue *q);        /* ready, waiting and busy */
+size_t queue_len(const struct queue *q); /* ready, waiting and busy */
 
 #endif

@@ -8,55 +8,55 @@
 #include <assert.h>
 
 #define RUNNER_IN_FLIGHT_DEFAULT 256
-#define RUNNER_PLANS_PER_STEP 512
-#define RUNNER_VIEW_BYTES_MAX (4u << 20)
+#define RUNNER_PLANS_PER_STEP    512
+#define RUNNER_VIEW_BYTES_MAX    (4u << 20)
 #define RUNNER_CONFLICT_FIRST_MS 5
-#define RUNNER_CONFLICT_MAX_MS 1000
-#define RUNNER_BACKOFF_FIRST_MS 50
-#define RUNNER_BACKOFF_MAX_MS 30000
+#define RUNNER_CONFLICT_MAX_MS   1000
+#define RUNNER_BACKOFF_FIRST_MS  50
+#define RUNNER_BACKOFF_MAX_MS    30000
 
 /* One controller at work. */
 struct runner_row {
     const struct controller *controller;
-    struct queue *queue;        /* owned */
-    void *state;                /* owned, by state_free */
+    struct queue *queue; /* owned */
+    void *state;         /* owned, by state_free */
 };
 
 /* A plan being carried out. */
 struct runner_job {
-    struct list link;           /* in runner.jobs */
+    struct list link; /* in runner.jobs */
     struct runner_row *row;
-    struct queue_item *item;    /* borrowed from the row's queue, busy */
-    struct plan plan;           /* owned */
-    size_t next;                /* writes before it were submitted */
+    struct queue_item *item; /* borrowed from the row's queue, busy */
+    struct plan plan;        /* owned */
+    size_t next;             /* writes before it were submitted */
     size_t unanswered;
-    const struct plan_write *refused;   /* the first; NULL = none so far */
-    char *message;              /* owned; why it was refused */
+    const struct plan_write *refused; /* the first; NULL = none so far */
+    char *message;                    /* owned; why it was refused */
     enum runner_outcome outcome;
 };
 
 /* A write whose answer is awaited.  Lives until answered, also when the runner is gone. */
 struct runner_call {
-    struct list link;           /* in runner.calls */
-    struct runner *runner;      /* NULL = nobody listens any more */
+    struct list link;      /* in runner.calls */
+    struct runner *runner; /* NULL = nobody listens any more */
     struct runner_job *job;
     const struct plan_write *write;
 };
 
 struct runner {
-    struct registry *registry;  /* borrowed */
-    struct store *store;        /* borrowed */
-    struct view *view;          /* owned */
+    struct registry *registry;   /* borrowed */
+    struct store *store;         /* borrowed */
+    struct view *view;           /* owned */
     struct store_cursor *cursor; /* owned */
-    struct runner_row *rows;    /* owned */
+    struct runner_row *rows;     /* owned */
     size_t n_rows;
-    size_t turn;                /* the row that plans next */
+    size_t turn; /* the row that plans next */
     struct list jobs, calls;
     size_t in_flight, max_in_flight;
     void (*wake)(void *arg);
     void *arg;
     bool started;
-    struct clock_now now;       /* of the last step */
+    struct clock_now now; /* of the last step */
     struct runner_stats stats;
 };
 
@@ -224,8 +224,7 @@ static int64_t runner_job_due(const struct runner *r, const struct runner_job *j
         return r->now.mono_ms + runner_pause(n, RUNNER_CONFLICT_FIRST_MS, RUNNER_CONFLICT_MAX_MS);
     case RUNNER_REFUSED:
         return r->now.mono_ms + runner_pause(n, RUNNER_BACKOFF_FIRST_MS, RUNNER_BACKOFF_MAX_MS);
-    case RUNNER_DONE:
-        break;
+    case RUNNER_DONE: break;
     }
     return job->plan.again_ms < 0 ? -1 : r->now.mono_ms + job->plan.again_ms;
 }
@@ -374,7 +373,7 @@ int64_t runner_step(struct runner *r, struct clock_now now)
 
     r->now = now;
     runner_catch_up(r);
-    LIST_EACH_SAFE(it, &r->jobs)
+    LIST_EACH_SAFE (it, &r->jobs)
         runner_job_push(r, list_entry(it, struct runner_job, link));
     while (plans++ < RUNNER_PLANS_PER_STEP && r->in_flight < r->max_in_flight)
         if (!runner_plan_one(r))

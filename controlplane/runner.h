@@ -17,11 +17,11 @@
 struct runner;
 
 struct runner_opts {
-    struct registry *registry;                  /* borrowed */
+    struct registry *registry;                   /* borrowed */
     const struct controller *const *controllers; /* NULL-terminated */
-    void (*wake)(void *arg);                    /* something is to do: call runner_step soon */
+    void (*wake)(void *arg);                     /* something is to do: call runner_step soon */
     void *arg;
-    unsigned max_in_flight;                     /* writes under way; 0 = 256 */
+    unsigned max_in_flight; /* writes under way; 0 = 256 */
 };
 
 int runner_new(struct runner **ret, const struct runner_opts *opts, struct err *err);

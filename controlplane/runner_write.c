@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define RUNNER_EVENT_SAME_MS (60 * 60 * 1000)
+#define RUNNER_EVENT_SAME_MS     (60 * 60 * 1000)
 #define RUNNER_EVENT_MESSAGE_MAX 1024
 
 static const char *const runner_groups[] = { "system:authenticated", NULL };
@@ -138,8 +138,10 @@ static char *runner_event_name(const json_t *e)
 {
     cleanup(text_fini) struct text key = TEXT_EMPTY;
     const char *parts[] = {
-        json_str_or(e, "involvedObject.uid", ""), json_str_or(e, "reason", ""),
-        json_str_or(e, "message", ""),            json_str_or(e, "type", ""),
+        json_str_or(e, "involvedObject.uid", ""),
+        json_str_or(e, "reason", ""),
+        json_str_or(e, "message", ""),
+        json_str_or(e, "type", ""),
         json_str_or(e, "source.component", ""),
     };
 

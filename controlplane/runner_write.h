@@ -9,9 +9,9 @@
 #include "controlplane/plan.h"
 
 enum runner_outcome {
-    RUNNER_DONE,            /* as planned, or no longer needed */
-    RUNNER_CONFLICT,        /* computed from what is no longer so: plan again soon */
-    RUNNER_REFUSED,         /* plan again after a pause */
+    RUNNER_DONE,     /* as planned, or no longer needed */
+    RUNNER_CONFLICT, /* computed from what is no longer so: plan again soon */
+    RUNNER_REFUSED,  /* plan again after a pause */
 };
 
 /* Hands @w (not an Event) to the registry; @done as in registry_write. */

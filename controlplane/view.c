@@ -16,11 +16,11 @@ struct view_list_block {
 };
 
 struct view {
-    const struct store *store;          /* borrowed */
-    struct view_tree_slot *slots;       /* owned; open addressing, n_slots a power of two */
+    const struct store *store;    /* borrowed */
+    struct view_tree_slot *slots; /* owned; open addressing, n_slots a power of two */
     size_t n_slots, n_used;
     size_t json_bytes;
-    struct view_list_block *lists;      /* owned */
+    struct view_list_block *lists; /* owned */
 };
 
 #define VIEW_SLOTS_MIN 64

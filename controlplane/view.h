@@ -20,9 +20,12 @@ const json_t *view_tree(struct view *v, const struct object *o);
 
 /* Collects into a borrowed, NULL-terminated array that lives until the step ends.  @ns NULL =
  * all namespaces; view_list is in order of (ns, name), the others are in no order. */
-const struct object *const *view_list(struct view *v, const char *bucket, const char *ns, size_t *ret_n);
-const struct object *const *view_owned(struct view *v, const char *bucket, const char *owner_uid, size_t *ret_n);
-const struct object *const *view_on_node(struct view *v, const char *node, size_t *ret_n); /* pods */
+const struct object *const *view_list(struct view *v, const char *bucket, const char *ns,
+                                      size_t *ret_n);
+const struct object *const *view_owned(struct view *v, const char *bucket, const char *owner_uid,
+                                       size_t *ret_n);
+const struct object *const *view_on_node(struct view *v, const char *node,
+                                         size_t *ret_n); /* pods */
 
 /* Forgets trees and arrays; the runner calls it after each step. */
 void view_end_step(struct view *v);

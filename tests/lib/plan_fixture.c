@@ -214,14 +214,10 @@ static void plan_fixture_apply_one(struct plan_fixture *f, const struct plan_wri
     json_t *tree;
 
     switch (w->verb) {
-    case PLAN_CREATE:
-        plan_fixture_apply_create(f, w);
-        return;
+    case PLAN_CREATE: plan_fixture_apply_create(f, w); return;
     case PLAN_UPDATE:
     case PLAN_STATUS:
-    case PLAN_FINALIZE:
-        plan_fixture_apply_update(f, w);
-        return;
+    case PLAN_FINALIZE: plan_fixture_apply_update(f, w); return;
     case PLAN_DELETE:
         CHECK(o && (!w->uid || str_eq(w->uid, o->uid)));
         plan_fixture_remove(f, w->bucket, w->name);
@@ -232,8 +228,7 @@ static void plan_fixture_apply_one(struct plan_fixture *f, const struct plan_wri
         json_put_str(tree, "spec.nodeName", w->node);
         plan_fixture_put_tree(f, w->bucket, tree);
         return;
-    case PLAN_EVENT:
-        return;
+    case PLAN_EVENT: return;
     }
 }
 

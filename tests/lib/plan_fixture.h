@@ -19,14 +19,14 @@
 #include "storage/store.h"
 
 struct plan_fixture {
-    struct backend_memory *memory;  /* owned */
-    struct store *store;            /* owned */
-    struct view *view;              /* owned */
-    struct plan plan;               /* owned; of the last run */
-    const struct controller *controller;    /* of the last run; its state is kept between runs */
+    struct backend_memory *memory;       /* owned */
+    struct store *store;                 /* owned */
+    struct view *view;                   /* owned */
+    struct plan plan;                    /* owned; of the last run */
+    const struct controller *controller; /* of the last run; its state is kept between runs */
     void *state;
-    struct clock_now now;           /* starts at 2026-01-01T00:00:00Z; tests may move it */
-    unsigned names;                 /* generated so far */
+    struct clock_now now; /* starts at 2026-01-01T00:00:00Z; tests may move it */
+    unsigned names;       /* generated so far */
 };
 
 void plan_fixture_up(struct plan_fixture *f);
@@ -41,8 +41,7 @@ const struct object *plan_fixture_put_tree(struct plan_fixture *f, const char *b
                                            json_t *tree_steal);
 void plan_fixture_remove(struct plan_fixture *f, const char *bucket, const char *name);
 /* In namespace "default", or cluster-scoped; NULL when absent. */
-const struct object *plan_fixture_get(struct plan_fixture *f, const char *bucket,
-                                      const char *name);
+const struct object *plan_fixture_get(struct plan_fixture *f, const char *bucket, const char *name);
 /* Sets one dotted path of an object to a JSON value ("'x'", "3", "null" removes). */
 void plan_fixture_set(struct plan_fixture *f, const char *bucket, const char *name,
                       const char *path, const char *json_value);
