@@ -12,16 +12,27 @@
 #include <stdint.h>
 
 enum schema_scalar {
-    SCHEMA_STRUCT,          /* field.type says which */
-    SCHEMA_STRING, SCHEMA_BOOL, SCHEMA_INT32, SCHEMA_INT64, SCHEMA_DOUBLE, SCHEMA_BYTES,
-    SCHEMA_QUANTITY, SCHEMA_INT_OR_STRING, SCHEMA_TIME, SCHEMA_MICROTIME, SCHEMA_DURATION,
-    SCHEMA_RAW,             /* any JSON value, kept as it is; with field.type: objects in it (or in a list
+    SCHEMA_STRUCT, /* field.type says which */
+    SCHEMA_STRING,
+    SCHEMA_BOOL,
+    SCHEMA_INT32,
+    SCHEMA_INT64,
+    SCHEMA_DOUBLE,
+    SCHEMA_BYTES,
+    SCHEMA_QUANTITY,
+    SCHEMA_INT_OR_STRING,
+    SCHEMA_TIME,
+    SCHEMA_MICROTIME,
+    SCHEMA_DURATION,
+    SCHEMA_RAW, /* any JSON value, kept as it is; with field.type: objects in it (or in a list
                              * that it is) are of that type, the rest is free (JSONSchemaPropsOrBool) */
 };
 
 enum schema_shape {
-    SCHEMA_ONE, SCHEMA_LIST, SCHEMA_MAP,    /* value; array of; object with string keys of */
-    SCHEMA_MAP_OF_LISTS,                    /* object of arrays; only `extra` of the review kinds */
+    SCHEMA_ONE,
+    SCHEMA_LIST,
+    SCHEMA_MAP,          /* value; array of; object with string keys of */
+    SCHEMA_MAP_OF_LISTS, /* object of arrays; only `extra` of the review kinds */
 };
 enum schema_list_type { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_LISTMAP, SCHEMA_GRANULAR };
 
@@ -29,52 +40,58 @@ struct schema_type;
 
 struct schema_field {
     const char *name;
-    const struct schema_type *type;     /* for SCHEMA_STRUCT, and see SCHEMA_RAW; else NULL */
-    const uint16_t *proto;              /* path of protobuf numbers (embedded messages), 0-terminated; NULL = none */
-    const char *go;                     /* its type as Go's decoder names it: "[]v1.Container" */
-    const char *const *enums;           /* NULL-terminated, or NULL */
-    const char *def;                    /* default as JSON text, or NULL */
-    const char *const *list_keys;       /* keys of a LISTMAP, NULL-terminated */
-    const char *patch_key;              /* pk= or NULL */
+    const struct schema_type *type; /* for SCHEMA_STRUCT, and see SCHEMA_RAW; else NULL */
+    const uint16_t
+        *proto;     /* path of protobuf numbers (embedded messages), 0-terminated; NULL = none */
+    const char *go; /* its type as Go's decoder names it: "[]v1.Container" */
+    const char *const *enums;     /* NULL-terminated, or NULL */
+    const char *def;              /* default as JSON text, or NULL */
+    const char *const *list_keys; /* keys of a LISTMAP, NULL-terminated */
+    const char *patch_key;        /* pk= or NULL */
     enum schema_shape shape;
     enum schema_scalar scalar;
-    enum schema_list_type list_type;    /* lt= ; SCHEMA_GRANULAR = not said */
+    enum schema_list_type list_type; /* lt= ; SCHEMA_GRANULAR = not said */
     bool required;
-    bool keep_zero;                     /* "", 0, false, [] and {} mean something; else they are as absent */
-    bool patch_merge;                   /* ps has merge */
-    bool patch_retain_keys;             /* ps has retainKeys */
-    bool map_atomic;                    /* mt=atomic */
+    bool keep_zero;         /* "", 0, false, [] and {} mean something; else they are as absent */
+    bool patch_merge;       /* ps has merge */
+    bool patch_retain_keys; /* ps has retainKeys */
+    bool map_atomic;        /* mt=atomic */
 };
 
 struct schema_type {
-    const char *name;                   /* "core/v1.PodSpec" */
-    const struct schema_field *fields;  /* sorted by name */
+    const char *name;                  /* "core/v1.PodSpec" */
+    const struct schema_field *fields; /* sorted by name */
     size_t n_fields;
     bool map_atomic;
 };
 
 enum schema_verb {
-    SCHEMA_MAY_CREATE = 1, SCHEMA_MAY_DELETE = 2, SCHEMA_MAY_DELETECOLLECTION = 4,
-    SCHEMA_MAY_GET = 8, SCHEMA_MAY_LIST = 16, SCHEMA_MAY_PATCH = 32, SCHEMA_MAY_UPDATE = 64,
+    SCHEMA_MAY_CREATE = 1,
+    SCHEMA_MAY_DELETE = 2,
+    SCHEMA_MAY_DELETECOLLECTION = 4,
+    SCHEMA_MAY_GET = 8,
+    SCHEMA_MAY_LIST = 16,
+    SCHEMA_MAY_PATCH = 32,
+    SCHEMA_MAY_UPDATE = 64,
     SCHEMA_MAY_WATCH = 128,
 };
 
 struct schema_sub {
-    const char *name;                   /* "status", "scale", "log" */
-    const char *kind;                   /* kind of its body: "Scale" */
-    const char *group, *version;        /* of that kind: "autoscaling" "v1"; "" = the parent's */
+    const char *name;            /* "status", "scale", "log" */
+    const char *kind;            /* kind of its body: "Scale" */
+    const char *group, *version; /* of that kind: "autoscaling" "v1"; "" = the parent's */
     unsigned verbs;
 };
 
 struct schema_resource {
-    const char *group;                  /* "" for core */
+    const char *group; /* "" for core */
     const char *version;
     const char *plural, *singular, *kind;
-    const char *bucket;                 /* "pods", "deployments.apps"; two versions share one */
+    const char *bucket; /* "pods", "deployments.apps"; two versions share one */
     bool namespaced;
-    bool stored;                        /* the version its bucket is kept in */
+    bool stored; /* the version its bucket is kept in */
     unsigned verbs;
-    const char *const *short_names;     /* NULL-terminated, never NULL */
+    const char *const *short_names; /* NULL-terminated, never NULL */
     const char *const *categories;
     const struct schema_sub *subs;
     size_t n_subs;

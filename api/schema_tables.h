@@ -14,8 +14,9 @@ struct schema_kind {
     const struct schema_type *type;
 };
 
-extern const struct schema_type schema_types[SCHEMA_N_TYPES];               /* by name */
+extern const struct schema_type schema_types[SCHEMA_N_TYPES]; /* by name */
 extern const struct schema_kind schema_kinds[SCHEMA_N_KINDS];
-extern const struct schema_resource schema_resources[SCHEMA_N_RESOURCES];   /* by group, version, plural */
+extern const struct schema_resource
+    schema_resources[SCHEMA_N_RESOURCES]; /* by group, version, plural */
 
 #endif

@@ -26,8 +26,10 @@ TEST(schema, finds_resources_by_every_spelling)
 
 TEST(schema, two_versions_share_a_bucket_and_one_is_stored)
 {
-    const struct schema_resource *v1 = schema_resource("autoscaling", "v1", "horizontalpodautoscalers");
-    const struct schema_resource *v2 = schema_resource("autoscaling", "v2", "horizontalpodautoscalers");
+    const struct schema_resource *v1 = schema_resource("autoscaling", "v1",
+                                                       "horizontalpodautoscalers");
+    const struct schema_resource *v2 = schema_resource("autoscaling", "v2",
+                                                       "horizontalpodautoscalers");
     const struct schema_resource *core = schema_resource("", "v1", "events");
     const struct schema_resource *events = schema_resource("events.k8s.io", "v1", "events");
 
