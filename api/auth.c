@@ -1,0 +1,397 @@
+#include "api/auth.h"
+
+#include "api/token.h"
+#include "base/bits.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+#define AUTH_GROUPS_MAX 64
+
+void auth_user_fini(struct auth_user *u)
+{
+    free(u->name);
+    strv_free(u->groups);
+    free(u->uid);
+    free(u->node);
+    free(u->join_id);
+    memset(u, 0, sizeof(*u));
+}
+
+static void auth_add_group(struct auth_user *u, const char *group)
+{
+    size_t n = 0;
+
+    while (u->groups != NULL && u->groups[n] != NULL)
+        n++;
+    if (n == AUTH_GROUPS_MAX)
+        return;
+    u->groups = mem_grow(u->groups, n + 2, sizeof(char *));
+    u->groups[n] = mem_str(group);
+    u->groups[n + 1] = NULL;
+}
+
+static bool auth_in_group(const struct auth_user *u, const char *group)
+{
+    for (size_t i = 0; u->groups != NULL && u->groups[i] != NULL; i++)
+        if (str_eq(u->groups[i], group))
+            return true;
+    return false;
+}
+
+/* --- who --- */
+
+static void auth_from_peer(struct auth_user *ret, const struct tls_peer *peer)
+{
+    ret->name = mem_str(peer->cn);
+    ret->uid = mem_str("");
+    for (size_t i = 0; peer->orgs != NULL && peer->orgs[i] != NULL; i++)
+        auth_add_group(ret, peer->orgs[i]);
+    auth_add_group(ret, "system:authenticated");
+    if (str_starts(peer->cn, "system:node:") && auth_in_group(ret, "system:nodes"))
+        ret->node = mem_str(peer->cn + strlen("system:node:"));
+}
+
+static bool auth_secret_field(const json_t *secret, const char *key, struct text *ret)
+{
+    const char *value = json_string_value(json_object_get(json_at(secret, "data"), key));
+    size_t bad;
+
+    return value != NULL && bits_unbase64(ret, value, strlen(value), &bad);
+}
+
+static int auth_from_join(struct auth_user *ret, const struct store *store, const char *token,
+                          int64_t now_ms, struct err *err)
+{
+    struct token_join t;
+    cleanup(freep) char *name = NULL;
+    cleanup(json_decrefpp) json_t *secret = NULL;
+    cleanup(text_fini) struct text value = TEXT_EMPTY;
+    cleanup(text_fini) struct text expiry = TEXT_EMPTY;
+    const struct object *o;
+    int64_t expires_ms = 0;
+
+    if (!token_join_parse(&t, token))
+        return err_set(err, ERR_UNAUTHORIZED, "not a join token");
+    name = mem_fmt("bootstrap-token-%s", t.id);
+    o = store_get(store, "secrets", "kube-system", name);
+    secret = o != NULL ? object_tree(o) : NULL;
+    if (secret == NULL || !auth_secret_field(secret, "token-secret", &value)
+        || !bits_equal_secret(text_str(&value), t.secret))
+        return err_set(err, ERR_UNAUTHORIZED, "the join token is unknown or was used already");
+    if (auth_secret_field(secret, "expiration", &expiry)
+        && (!clock_parse(text_str(&expiry), &expires_ms) || expires_ms <= now_ms))
+        return err_set(err, ERR_UNAUTHORIZED, "the join token has expired");
+    ret->name = mem_fmt("system:bootstrap:%s", t.id);
+    ret->uid = mem_str("");
+    ret->join_id = mem_str(t.id);
+    auth_add_group(ret, "system:bootstrappers");
+    auth_add_group(ret, "system:authenticated");
+    return 0;
+}
+
+static bool auth_still_there(const struct store *store, const char *bucket, const char *ns,
+                             const char *name, const char *uid)
+{
+    const struct object *o = store_get(store, bucket, ns, name);
+
+    return o != NULL && str_eq(o->uid, uid);
+}
+
+static int auth_from_jwt(struct auth_user *ret, const struct store *store,
+                         const struct auth_keys *keys, const char *token, int64_t now_ms,
+                         struct err *err)
+{
+    cleanup(token_claims_fini) struct token_claims c = { 0 };
+    cleanup(freep) char *group = NULL;
+    int rc;
+
+    if (keys->sa_public_pem == NULL)
+        return err_set(err, ERR_UNAUTHORIZED, "tokens are not accepted");
+    rc = token_verify(&c, token, keys->sa_public_pem, now_ms, err);
+    if (rc < 0)
+        return rc;
+    if (!auth_still_there(store, "serviceaccounts", c.ns, c.account, c.account_uid))
+        return err_set(err, ERR_UNAUTHORIZED, "the token's service account is gone");
+    if (c.pod != NULL && !auth_still_there(store, "pods", c.ns, c.pod, c.pod_uid))
+        return err_set(err, ERR_UNAUTHORIZED, "the token's pod is gone");
+    ret->name = mem_fmt("system:serviceaccount:%s:%s", c.ns, c.account);
+    ret->uid = mem_str(c.account_uid);
+    group = mem_fmt("system:serviceaccounts:%s", c.ns);
+    auth_add_group(ret, "system:serviceaccounts");
+    auth_add_group(ret, group);
+    auth_add_group(ret, "system:authenticated");
+    return 0;
+}
+
+int auth_who(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
+             const struct tls_peer *peer, const char *authorization, int64_t now_ms,
+             struct err *err)
+{
+    int rc = 0;
+
+    memset(ret, 0, sizeof(*ret));
+    if (peer->verified) {
+        auth_from_peer(ret, peer);
+    } else if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0) {
+        const char *token = authorization + 7;
+
+        rc = str_starts(token, "mk1.") ? auth_from_join(ret, store, token, now_ms, err)
+                                       : auth_from_jwt(ret, store, keys, token, now_ms, err);
+    } else if (authorization != NULL) {
+        rc = err_set(err, ERR_UNAUTHORIZED, "only bearer tokens and client certificates are known");
+    } else {
+        ret->name = mem_str("system:anonymous");
+        ret->uid = mem_str("");
+        ret->anonymous = true;
+        auth_add_group(ret, "system:unauthenticated");
+    }
+    return rc;
+}
+
+/* --- may: nodes --- */
+
+#define AUTH_READ "get list watch"
+
+/* What an agent needs (the node authorizer and NodeRestriction of Kubernetes, as a table).
+ * own: only the object named like the node; bound: only pods bound to the node. */
+static const struct auth_node_row {
+    const char *resource, *sub, *verbs;
+    bool own, bound;
+} auth_node_rows[] = {
+    { "nodes", "", "get list watch create", false, false },
+    { "nodes", "", "update patch", true, false },
+    { "nodes", "status", "get update patch", true, false },
+    { "pods", "", AUTH_READ, false, false },
+    { "pods", "", "delete", false, true },
+    { "pods", "status", "get update patch", false, true },
+    { "services", "", AUTH_READ, false, false },
+    { "endpoints", "", AUTH_READ, false, false },
+    { "endpointslices", "", AUTH_READ, false, false },
+    { "configmaps", "", AUTH_READ, false, false },
+    { "secrets", "", AUTH_READ, false, false },
+    { "serviceaccounts", "", "get", false, false },
+    { "serviceaccounts", "token", "create", false, false },
+    { "persistentvolumeclaims", "", AUTH_READ, false, false },
+    { "persistentvolumes", "", AUTH_READ, false, false },
+    { "namespaces", "", AUTH_READ, false, false },
+    { "networkpolicies", "", AUTH_READ, false, false },
+    { "runtimeclasses", "", AUTH_READ, false, false },
+    { "events", "", "create update patch", false, false },
+    { "leases", "", "get create update patch", true, false },
+};
+
+static bool auth_word_in(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *p = words; (p = strstr(p, word)) != NULL; p += len)
+        if ((p == words || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0') && len > 0)
+            return true;
+    return false;
+}
+
+static bool auth_node_may(const struct auth_user *u, const struct store *store,
+                          const struct auth_question *q)
+{
+    for (size_t i = 0; i < N_ELEMENTS(auth_node_rows); i++) {
+        const struct auth_node_row *row = &auth_node_rows[i];
+        const struct object *pod;
+
+        if (!str_eq(row->resource, q->resource) || !str_eq(row->sub, q->sub)
+            || !auth_word_in(row->verbs, q->verb))
+            continue;
+        /* A create on a collection carries no name: the lease's name is checked at update. */
+        if (row->own && q->name[0] != '\0' && !str_eq(q->name, u->node))
+            continue;
+        pod = row->bound ? store_get(store, "pods", q->ns, q->name) : NULL;
+        if (row->bound && pod != NULL && !str_eq(pod->node, u->node))
+            continue;
+        return true;
+    }
+    return false;
+}
+
+/* --- may: RBAC --- */
+
+static bool auth_list_has(const json_t *list, const char *word, bool *ret_any)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(list, i, item) {
+        const char *s = json_string_value(item);
+
+        if (str_eq(s, word) || str_eq(s, "*"))
+            return true;
+    }
+    if (ret_any != NULL)
+        *ret_any = json_array_size(list) == 0;
+    return false;
+}
+
+static bool auth_resource_matches(const json_t *list, const struct auth_question *q)
+{
+    cleanup(freep) char *full = q->sub[0] != '\0' ? mem_fmt("%s/%s", q->resource, q->sub)
+                                                  : mem_str(q->resource);
+    cleanup(freep) char *all_sub = mem_fmt("*/%s", q->sub);
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(list, i, item) {
+        const char *s = json_string_value(item);
+
+        if (str_eq(s, "*") || str_eq(s, full) || (q->sub[0] != '\0' && str_eq(s, all_sub)))
+            return true;
+    }
+    return false;
+}
+
+static bool auth_url_matches(const json_t *urls, const char *path)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(urls, i, item) {
+        const char *s = json_string_value(item);
+        size_t len = s != NULL ? strlen(s) : 0;
+
+        if (str_eq(s, path) || (len > 0 && s[len - 1] == '*' && strncmp(path, s, len - 1) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool auth_rule_allows(const json_t *rule, const struct auth_question *q)
+{
+    bool any_name = false;
+
+    if (!auth_list_has(json_at(rule, "verbs"), q->verb, NULL))
+        return false;
+    if (q->resource[0] == '\0')
+        return auth_url_matches(json_at(rule, "nonResourceURLs"), q->path);
+    return auth_list_has(json_at(rule, "apiGroups"), q->group, NULL)
+           && auth_resource_matches(json_at(rule, "resources"), q)
+           && (auth_list_has(json_at(rule, "resourceNames"), q->name, &any_name) || any_name);
+}
+
+static bool auth_subject_is(const json_t *subject, const struct auth_user *u)
+{
+    const char *kind = json_str_or(subject, "kind", "");
+    const char *name = json_str_or(subject, "name", "");
+    cleanup(freep) char *account = NULL;
+
+    if (str_eq(kind, "User"))
+        return str_eq(name, u->name);
+    if (str_eq(kind, "Group"))
+        return auth_in_group(u, name);
+    account = mem_fmt("system:serviceaccount:%s:%s", json_str_or(subject, "namespace", ""), name);
+    return str_eq(kind, "ServiceAccount") && str_eq(account, u->name);
+}
+
+static bool auth_binding_is(const json_t *binding, const struct auth_user *u)
+{
+    size_t i;
+    json_t *subject;
+
+    json_array_foreach(json_at(binding, "subjects"), i, subject)
+        if (auth_subject_is(subject, u))
+            return true;
+    return false;
+}
+
+static bool auth_role_allows(const struct store *store, const json_t *binding, const char *ns,
+                             const struct auth_question *q)
+{
+    bool cluster = str_eq(json_str(binding, "roleRef.kind"), "ClusterRole");
+    const struct object *o =
+        store_get(store,
+                  cluster ? "clusterroles.rbac.authorization.k8s.io"
+                          : "roles.rbac.authorization.k8s.io",
+                  cluster ? "" : ns, json_str_or(binding, "roleRef.name", ""));
+    cleanup(json_decrefpp) json_t *role = o != NULL ? object_tree(o) : NULL;
+    size_t i;
+    json_t *rule;
+
+    json_array_foreach(json_at(role, "rules"), i, rule)
+        if (auth_rule_allows(rule, q))
+            return true;
+    return false;
+}
+
+static bool auth_bindings_allow(const struct auth_user *u, const struct store *store,
+                                const char *bucket, const char *ns, const struct auth_question *q)
+{
+    struct store_iter it;
+    const struct object *o;
+
+    store_iter_init(&it, store, bucket, ns, NULL, NULL);
+    while ((o = store_iter_next(&it)) != NULL) {
+        cleanup(json_decrefpp) json_t *binding = object_tree(o);
+
+        if (auth_binding_is(binding, u) && auth_role_allows(store, binding, o->ns, q))
+            return true;
+    }
+    return false;
+}
+
+/* --- may --- */
+
+/* What everybody may see who is known, and what even strangers may. */
+static bool auth_path_is_open(const struct auth_user *u, const char *path, const char *verb)
+{
+    static const char *const open[] = { "/healthz", "/livez", "/readyz", "/version", "/cacerts" };
+    static const char *const known[] = { "/api", "/apis", "/openapi", "/.well-known", "/openid" };
+
+    if (!str_eq(verb, "get") && !str_eq(verb, "list"))
+        return false;
+    for (size_t i = 0; i < N_ELEMENTS(open); i++)
+        if (str_eq(path, open[i])
+            || (str_starts(path, open[i]) && path[strlen(open[i])] == '/'))
+            return true;
+    for (size_t i = 0; !u->anonymous && i < N_ELEMENTS(known); i++)
+        if (str_starts(path, known[i]))
+            return true;
+    return !u->anonymous && str_eq(path, "/");
+}
+
+/* Asking about oneself is everybody's right. */
+static bool auth_is_about_oneself(const struct auth_user *u, const struct auth_question *q)
+{
+    return !u->anonymous && str_eq(q->verb, "create") && str_starts(q->resource, "selfsubject");
+}
+
+bool auth_may(const struct auth_user *u, const struct store *store, const struct auth_question *q)
+{
+    if (auth_in_group(u, "system:masters"))
+        return true;
+    if (q->resource[0] == '\0' && auth_path_is_open(u, q->path, q->verb))
+        return true;
+    if (q->resource[0] == '\0' && u->join_id != NULL && str_eq(q->path, "/mkube/v1/join"))
+        return true;
+    if (auth_is_about_oneself(u, q))
+        return true;
+    if (u->node != NULL && auth_node_may(u, store, q))
+        return true;
+    if (u->anonymous)
+        return false;
+    return auth_bindings_allow(u, store, "clusterrolebindings.rbac.authorization.k8s.io", NULL, q)
+           || (q->ns[0] != '\0'
+               && auth_bindings_allow(u, store, "rolebindings.rbac.authorization.k8s.io", q->ns, q));
+}
+
+void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q)
+{
+    if (q->resource[0] == '\0') {
+        text_fmt(ret, "User \"%s\" cannot %s path \"%s\"", u->name, q->verb, q->path);
+        return;
+    }
+    text_fmt(ret, "User \"%s\" cannot %s resource \"%s%s%s\" in API group \"%s\"", u->name, q->verb,
+             q->resource, q->sub[0] != '\0' ? "/" : "", q->sub, q->group);
+    if (q->ns[0] != '\0')
+        text_fmt(ret, " in the namespace \"%s\"", q->ns);
+    else
+        text_puts(ret, " at the cluster scope");
+}

@@ -1,0 +1,43 @@
+/* auth: who asks (client certificate, ServiceAccount token, join token), and whether they may.
+ *
+ * Authorisation in order: system:masters may all; nodes by a table; RBAC objects of the store;
+ * discovery and health for everyone who is known.  Pure reads of the store.  Thread: loop.
+ */
+#ifndef API_AUTH_H
+#define API_AUTH_H
+
+#include "api/registry.h"
+#include "api/route.h"
+#include "base/tls.h"
+#include "storage/store.h"
+
+struct auth_keys {
+    const char *sa_public_pem;      /* verifies ServiceAccount tokens */
+};
+
+struct auth_user {                  /* owned; end with auth_user_fini */
+    char *name;                     /* "system:anonymous" when nobody */
+    char **groups;                  /* NULL-terminated */
+    char *uid;
+    bool anonymous;
+    char *node;                     /* system:node:X gives "X", else NULL */
+    char *join_id;                  /* a join token's id, else NULL */
+};
+void auth_user_fini(struct auth_user *u);
+
+/* @authorization is the header's value or NULL.  ERR_UNAUTHORIZED for a token or certificate that is
+ * shown and wrong; nobody at all becomes system:anonymous. */
+int auth_who(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
+             const struct tls_peer *peer, const char *authorization, int64_t now_ms,
+             struct err *err);
+
+struct auth_question {              /* borrowed strings, "" = none */
+    const char *verb, *group, *resource, *sub, *ns, *name;
+    const char *path;               /* non-resource requests; resource is "" then */
+};
+bool auth_may(const struct auth_user *u, const struct store *store, const struct auth_question *q);
+
+/* The 403 sentence: `User "u" cannot list resource "pods" in API group "" in the namespace "d"`. */
+void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q);
+
+#endif

@@ -1,0 +1,441 @@
+#include "api/server.h"
+
+#include "api/decode.h"
+#include "api/server_impl.h"
+#include "base/bits.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/yaml.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* --- answers --- */
+
+struct call *call_free(struct call *c)
+{
+    auth_user_fini(&c->user);
+    json_decref(c->body);
+    json_decref(c->problems);
+    free(c);
+    return NULL;
+}
+
+void call_send_text(struct call *c, int http, const char *type, struct text *t)
+{
+    size_t len = t->len;
+
+    http_reply_take(c->x, http, type, text_take(t), len);
+    call_free(c);
+}
+
+void call_send_json(struct call *c, int http, const json_t *body)
+{
+    struct text t = TEXT_EMPTY;
+
+    json_print_to(&t, body);
+    call_send_text(c, http, "application/json", &t);
+}
+
+void call_send_status(struct call *c, json_t *status_steal)
+{
+    int retry = (int)json_int(status_steal, "details.retryAfterSeconds", 0);
+
+    if (retry > 0) {
+        cleanup(freep) char *value = mem_fmt("%d", retry);
+
+        http_set_header(c->x, "Retry-After", value);
+    }
+    call_send_json(c, status_code(status_steal), status_steal);
+    json_decref(status_steal);
+}
+
+void call_fail(struct call *c, int code, const char *fmt, ...)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text_vfmt(&t, fmt, ap);
+    va_end(ap);
+    call_send_status(c, status_failure(code, "%s", text_str(&t)));
+}
+
+void call_send_object(struct call *c, int http, const struct object *o)
+{
+    struct text t = TEXT_EMPTY;
+
+    if (c->form == CALL_TABLE) {
+        struct table_opts opts;
+        cleanup(freep) char *revision = mem_fmt("%llu", (unsigned long long)o->revision);
+
+        server_table_opts(&opts, c);
+        table_open(&t, &opts, revision, NULL, 0, false);
+        table_row(&t, &opts, o);
+        table_close(&t);
+        call_send_text(c, http, "application/json", &t);
+    } else if (c->form == CALL_META) {
+        server_meta_print(&t, o);
+        call_send_text(c, http, "application/json", &t);
+    } else {
+        http_reply(c->x, http, "application/json", o->json, o->json_len);
+        call_free(c);
+    }
+}
+
+/* --- what the client wants --- */
+
+static bool call_media_form(const char *media, enum call_form *ret)
+{
+    if (strstr(media, "as=Table") != NULL && strstr(media, "v=v1beta1") == NULL)
+        *ret = CALL_TABLE;
+    else if (strstr(media, "as=PartialObjectMetadata") != NULL)
+        *ret = CALL_META;
+    else if (strstr(media, "as=") != NULL)
+        return false;
+    else if (strstr(media, "application/json") != NULL || strstr(media, "*/*") != NULL
+             || strstr(media, "application/*") != NULL)
+        *ret = CALL_JSON;
+    else
+        return false;
+    return true;
+}
+
+static bool call_read_include(struct call *c)
+{
+    const char *include = http_query(c->x, "includeObject");
+
+    if (str_empty(include) || str_eq(include, "Metadata"))
+        c->include = TABLE_METADATA;
+    else if (str_eq(include, "None"))
+        c->include = TABLE_NONE;
+    else if (str_eq(include, "Object"))
+        c->include = TABLE_OBJECT;
+    else
+        return false;
+    return true;
+}
+
+bool call_read_form(struct call *c)
+{
+    const char *accept = http_header(c->x, "Accept");
+    char **media;
+    bool found = str_empty(accept);
+
+    c->form = CALL_JSON;
+    media = str_split(found ? "" : accept, ',');
+    for (size_t i = 0; media[i] != NULL && !found; i++)
+        found = call_media_form(media[i], &c->form);
+    strv_free(media);
+    if (!found)
+        call_fail(c, ERR_NOT_ACCEPTABLE,
+                  "only the following media types are accepted: application/json, "
+                  "application/json;as=Table;v=v1;g=meta.k8s.io, "
+                  "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+    else if (!(found = call_read_include(c)))
+        call_fail(c, ERR_BAD_REQUEST, "unrecognized includeObject value: %s",
+                  http_query(c->x, "includeObject"));
+    return found;
+}
+
+static int call_parse_yaml(json_t **ret, const char *data, size_t len, struct err *err)
+{
+    cleanup(json_decrefpp) json_t *docs = NULL;
+    int rc = yaml_parse(&docs, data, len, err);
+
+    if (rc < 0)
+        return rc;
+    if (json_array_size(docs) != 1)
+        return err_set(err, ERR_BAD_REQUEST, "the body must be one YAML document");
+    *ret = json_incref(json_array_get(docs, 0));
+    return 0;
+}
+
+bool call_read_body(struct call *c)
+{
+    const char *type = http_header(c->x, "Content-Type");
+    struct err err = ERR_EMPTY;
+    size_t len;
+    const char *data = http_body(c->x, &len);
+    int rc;
+
+    if (len == 0)
+        return true;
+    c->problems = json_array();
+    if (str_empty(type) || str_starts(type, "application/json")
+        || str_starts(type, "application/merge-patch+json")
+        || str_starts(type, "application/strategic-merge-patch+json")
+        || str_starts(type, "application/json-patch+json"))
+        rc = json_parse(&c->body, data, len, c->problems, &err);
+    else if (str_starts(type, "application/yaml"))
+        rc = call_parse_yaml(&c->body, data, len, &err);
+    else if (str_starts(type, "application/vnd.kubernetes.protobuf"))
+        rc = decode_protobuf(&c->body, data, len, &err);
+    else
+        rc = err_set(&err, ERR_UNSUPPORTED,
+                     "the body of the request was in an unknown format - accepted media types "
+                     "include: application/json, application/yaml, "
+                     "application/vnd.kubernetes.protobuf");
+    if (rc < 0)
+        call_send_status(c, status_from_err(&err));
+    return rc == 0;
+}
+
+/* --- dispatch --- */
+
+static const struct {
+    const char *verb;
+    unsigned may;
+    void (*serve)(struct call *c);
+} server_verbs[] = {
+    { "get", SCHEMA_MAY_GET, server_get },
+    { "list", SCHEMA_MAY_LIST, server_list },
+    { "watch", SCHEMA_MAY_WATCH, server_watch },
+    { "create", SCHEMA_MAY_CREATE, server_write },
+    { "update", SCHEMA_MAY_UPDATE, server_write },
+    { "patch", SCHEMA_MAY_PATCH, server_write },
+    { "delete", SCHEMA_MAY_DELETE, server_write },
+    { "deletecollection", SCHEMA_MAY_DELETECOLLECTION, server_delete_collection },
+};
+
+/* Subresources that are no plain read or write of the stored object. */
+static const struct {
+    const char *bucket, *sub, *verb;
+    void (*serve)(struct call *c);
+} server_subs[] = {
+    { "pods", "log", "get", server_log },
+    { "serviceaccounts", "token", "create", server_token_request },
+};
+
+/* Whether the registry or the reads know this subresource. */
+static bool server_serves_sub(const struct route *r)
+{
+    static const char *const subs[] = { "status", "scale", "binding", "eviction", "finalize",
+                                        "approval" };
+
+    for (size_t i = 0; i < N_ELEMENTS(subs); i++)
+        if (str_eq(r->sub, subs[i]))
+            return true;
+    return r->sub[0] == '\0';
+}
+
+static void server_resource(struct call *c)
+{
+    const struct route *r = &c->route;
+    unsigned may = r->sub_row != NULL ? r->sub_row->verbs : r->resource->verbs;
+
+    for (size_t i = 0; i < N_ELEMENTS(server_subs); i++)
+        if (str_eq(r->resource->bucket, server_subs[i].bucket)
+            && str_eq(r->sub, server_subs[i].sub) && str_eq(r->verb, server_subs[i].verb)) {
+            server_subs[i].serve(c);
+            return;
+        }
+    if (!server_serves_sub(r)) {
+        call_fail(c, ERR_METHOD, "mkube does not serve %s/%s yet", r->resource->plural, r->sub);
+        return;
+    }
+    for (size_t i = 0; i < N_ELEMENTS(server_verbs); i++)
+        if (str_eq(r->verb, server_verbs[i].verb) && (may & server_verbs[i].may) != 0) {
+            server_verbs[i].serve(c);
+            return;
+        }
+    call_fail(c, ERR_METHOD, "the server does not allow this method on the requested resource");
+}
+
+static bool server_authorize(struct call *c)
+{
+    const struct route *r = &c->route;
+    cleanup(text_fini) struct text why = TEXT_EMPTY;
+    struct auth_question q = { .verb = r->verb, .path = http_path(c->x), .group = "",
+                               .resource = "", .sub = "", .ns = "", .name = "" };
+
+    if (r->kind == ROUTE_RESOURCE) {
+        q.group = r->resource->group;
+        q.resource = r->resource->plural;
+        q.sub = r->sub;
+        q.ns = r->ns;
+        q.name = r->name;
+    } else {
+        q.verb = str_eq(http_method(c->x), "GET") || str_eq(http_method(c->x), "HEAD") ? "get"
+                                                                                       : r->verb;
+    }
+    if (auth_may(&c->user, c->s->store, &q))
+        return true;
+    if (c->user.anonymous) {
+        call_fail(c, ERR_UNAUTHORIZED, "Unauthorized");
+        return false;
+    }
+    auth_refusal(&why, &c->user, &q);
+    if (r->kind == ROUTE_RESOURCE)
+        call_send_status(c, status_forbidden(r->resource, r->name, text_str(&why)));
+    else
+        call_fail(c, ERR_FORBIDDEN, "forbidden: %s", text_str(&why));
+    return false;
+}
+
+static bool server_authenticate(struct call *c)
+{
+    struct err err = ERR_EMPTY;
+
+    if (auth_who(&c->user, c->s->store, &c->s->keys, http_peer(c->x),
+                 http_header(c->x, "Authorization"), clock_wall_ms(), &err) == 0)
+        return true;
+    call_fail(c, ERR_UNAUTHORIZED, "Unauthorized");
+    return false;
+}
+
+static void server_on_request(void *arg, struct http_exchange *x)
+{
+    struct call *c = MEM_NEW(struct call);
+    const char *watch = http_query(x, "watch");
+    char id[BITS_UUID_MAX];
+
+    c->s = arg;
+    c->x = x;
+    bits_uuid(id);
+    http_set_header(x, "Audit-Id", id);
+    http_set_header(x, "Cache-Control", "no-cache, private");
+    if (c->s->closing) {
+        call_fail(c, ERR_UNAVAILABLE, "the server is shutting down");
+        return;
+    }
+    if (!route_parse(&c->route, http_method(x), http_path(x),
+                     watch != NULL && !str_eq(watch, "false") && !str_eq(watch, "0"))) {
+        call_fail(c, ERR_BAD_REQUEST, "the request's path is malformed or too long");
+        return;
+    }
+    if (!server_authenticate(c) || !server_authorize(c))
+        return;
+    if (c->route.kind == ROUTE_RESOURCE)
+        server_resource(c);
+    else if (c->route.kind == ROUTE_OTHER)
+        server_other(c);
+    else
+        call_fail(c, ERR_NOT_FOUND, "the server could not find the requested resource");
+}
+
+/* 413 and its like come before a request is complete; the body is a Status all the same. */
+static char *server_refusal_body(void *arg, int http_status)
+{
+    cleanup(json_decrefpp) json_t *status =
+        http_status == 413
+            ? status_failure(ERR_LIMIT, "Request entity too large: limit is 3145728")
+            : status_failure(ERR_BAD_REQUEST, "the request could not be read (HTTP %d)",
+                             http_status);
+
+    (void)arg;
+    json_put_int(status, "code", http_status);
+    return json_print(status, NULL);
+}
+
+/* --- life --- */
+
+static void server_free(struct server *s)
+{
+    tls_pair_fini(&s->ca);
+    free(s->sa_key_pem);
+    free(s->sa_public_pem);
+    free(s->address);
+    free(s->cluster_cidr);
+    free(s->service_cidr);
+    free(s->dns_ip);
+    free(s->domain);
+    free(s);
+}
+
+static int server_listen(struct server *s, const struct server_opts *opts, struct err *err)
+{
+    struct tls_server *creds = NULL;
+    struct http_server_opts http = {
+        .address = opts->address,
+        .port = opts->port,
+        .max_body = opts->max_body != 0 ? opts->max_body : 3 * 1024 * 1024,
+        .on_request = server_on_request,
+        .refusal_body = server_refusal_body,
+        .arg = s,
+    };
+    int rc = tls_server_new(&creds, opts->own, opts->ca->cert_pem, err);
+
+    if (rc < 0)
+        return err_wrap(err, rc, "load the server's certificate");
+    http.creds = creds;
+    rc = http_server_new(&s->http, s->loop, &http, err);
+    tls_server_unref(creds);
+    return rc < 0 ? err_wrap(err, rc, "listen on %s:%u", opts->address, opts->port) : 0;
+}
+
+static int server_start(struct server *s, const struct server_opts *opts, struct err *err)
+{
+    struct http_client_opts nodes = { .ca_pem = opts->ca->cert_pem,
+                                      .cert_pem = opts->node_client->cert_pem,
+                                      .key_pem = opts->node_client->key_pem };
+    int rc = tls_public_key(&s->sa_public_pem, opts->sa_key_pem, err);
+
+    if (rc < 0)
+        return err_wrap(err, rc, "read the service account key");
+    s->keys.sa_public_pem = s->sa_public_pem;
+    rc = http_client_new(&s->nodes, s->loop, &nodes, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "prepare calls to nodes");
+    rc = server_listen(s, opts, err);
+    if (rc < 0)
+        s->nodes = http_client_close(s->nodes);
+    return rc;
+}
+
+int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *opts,
+               struct err *err)
+{
+    struct server *s = MEM_NEW(struct server);
+    int rc;
+
+    s->loop = loop;
+    s->registry = opts->registry;
+    s->store = registry_store(opts->registry);
+    s->ca.cert_pem = mem_str(opts->ca->cert_pem);
+    s->ca.key_pem = mem_str(opts->ca->key_pem);
+    s->sa_key_pem = mem_str(opts->sa_key_pem);
+    s->cluster_cidr = mem_str(opts->cluster_cidr);
+    s->service_cidr = mem_str(opts->service_cidr);
+    s->dns_ip = mem_str(opts->dns_ip);
+    s->domain = mem_str(opts->domain);
+    list_init(&s->watches);
+    rc = server_start(s, opts, err);
+    if (rc < 0) {
+        server_free(s);
+        return rc;
+    }
+    s->address = mem_fmt("%s:%u", opts->advertise_ip, server_port(s));
+    *ret = s;
+    return 0;
+}
+
+uint16_t server_port(const struct server *s)
+{
+    return http_server_port(s->http);
+}
+
+static void server_on_http_closed(void *arg)
+{
+    struct server *s = arg;
+    void (*on_closed)(void *arg) = s->on_closed;
+    void *closed_arg = s->arg;
+
+    assert(list_empty(&s->watches));
+    server_free(s);
+    if (on_closed != NULL)
+        on_closed(closed_arg);
+}
+
+void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
+{
+    assert(!s->closing);
+    s->closing = true;
+    s->on_closed = on_closed;
+    s->arg = arg;
+    server_watch_end_all(s);
+    s->nodes = http_client_close(s->nodes);
+    http_server_close(s->http, server_on_http_closed, s);
+}

@@ -1,0 +1,37 @@
+/* server: the HTTP face of the API: TLS, who and whether, routes, representations.
+ *
+ * What a write means is the registry's business; what a read shows is the store's bytes.
+ * Serves also joining (/mkube/v1/join), logs of pods (proxied to their node), discovery,
+ * OpenAPI and health.  Owner: cmd/server.  Thread: loop.
+ */
+#ifndef API_SERVER_H
+#define API_SERVER_H
+
+#include "api/registry.h"
+#include "base/err.h"
+#include "base/tls.h"
+
+#include <uv.h>
+
+struct server;
+
+struct server_opts {                    /* strings are copied */
+    struct registry *registry;          /* borrowed */
+    const char *address;                /* bind */
+    uint16_t port;                      /* 6443; 0 = any */
+    const char *advertise_ip;           /* in discovery and certificates */
+    const struct tls_pair *ca;          /* signs what joins */
+    const struct tls_pair *own;         /* the serving certificate */
+    const struct tls_pair *node_client; /* how we show ourselves to the nodes' API */
+    const char *sa_key_pem;             /* signs and verifies ServiceAccount tokens */
+    const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */
+    size_t max_body;                    /* 0 = 3 MiB */
+};
+
+int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *opts,
+               struct err *err);
+uint16_t server_port(const struct server *s);
+/* Ends streams, answers what is under way, then @on_closed. */
+void server_close(struct server *s, void (*on_closed)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,84 @@
+/* server_impl: what the files of the HTTP face share.  Private to api/server*.c.
+ *
+ * A `struct call` is one request on its way; it is freed by the function that answers.
+ */
+#ifndef API_SERVER_IMPL_H
+#define API_SERVER_IMPL_H
+
+#include "api/auth.h"
+#include "api/route.h"
+#include "api/selector.h"
+#include "api/server.h"
+#include "api/status.h"
+#include "api/table.h"
+#include "base/http_client.h"
+#include "base/http_server.h"
+#include "base/list.h"
+
+struct server {
+    uv_loop_t *loop;                /* borrowed */
+    struct registry *registry;      /* borrowed */
+    struct store *store;            /* borrowed from the registry */
+    struct http_server *http;       /* owned */
+    struct http_client *nodes;      /* owned: calls to the nodes' API */
+    struct tls_pair ca;             /* owned copy */
+    struct auth_keys keys;
+    char *sa_key_pem, *sa_public_pem, *address;     /* owned */
+    char *cluster_cidr, *service_cidr, *dns_ip, *domain;
+    struct list watches;            /* of struct watch */
+    bool closing;
+    void (*on_closed)(void *arg);
+    void *arg;
+};
+
+enum call_form { CALL_JSON, CALL_TABLE, CALL_META };
+
+struct call {
+    struct server *s;
+    struct http_exchange *x;        /* borrowed until answered */
+    struct route route;
+    struct auth_user user;
+    enum call_form form;
+    enum table_include include;
+    json_t *body;                   /* owned: parsed request body or NULL */
+    json_t *problems;               /* owned: duplicates the parser saw */
+};
+
+/* --- server.c --- */
+struct call *call_free(struct call *c);                 /* returns NULL */
+void call_send_status(struct call *c, json_t *status_steal);    /* answers and frees */
+void call_send_text(struct call *c, int http, const char *type, struct text *t); /* takes t's bytes, frees */
+void call_send_json(struct call *c, int http, const json_t *body);      /* answers and frees */
+void call_send_object(struct call *c, int http, const struct object *o); /* in the asked form; frees */
+void call_fail(struct call *c, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Reads Accept and includeObject; false: answered 406 or 400. */
+bool call_read_form(struct call *c);
+/* Parses the body by its Content-Type; false: answered. */
+bool call_read_body(struct call *c);
+
+/* --- server_read.c --- */
+void server_get(struct call *c);
+void server_list(struct call *c);
+/* Both selectors of the query; false: answered 400. */
+bool server_selectors(struct call *c, struct selector **ret_labels,
+                      struct field_selector **ret_fields);
+void server_meta_print(struct text *ret, const struct object *o); /* PartialObjectMetadata */
+void server_table_opts(struct table_opts *ret, const struct call *c);
+
+/* --- server_watch.c --- */
+void server_watch(struct call *c);
+void server_watch_end_all(struct server *s);
+
+/* --- server_write.c --- */
+void server_write(struct call *c);
+void server_delete_collection(struct call *c);
+
+/* --- server_misc.c: everything that is no resource --- */
+void server_other(struct call *c);
+
+/* --- server_node.c: joining, tokens, logs --- */
+void server_join(struct call *c);
+void server_token_request(struct call *c);
+void server_log(struct call *c);
+
+#endif

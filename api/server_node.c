@@ -1,0 +1,368 @@
+/* What the server does for nodes and through them: joining, ServiceAccount tokens, logs. */
+#include "api/server_impl.h"
+#include "api/token.h"
+#include "api/validate.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+#define NODE_CERT_DAYS 365
+#define NODE_API_PORT 10250
+#define TOKEN_SECONDS_MIN 600
+#define TOKEN_SECONDS_MAX (365 * 24 * 3600)
+#define LOG_BACKLOG_MAX (16 * 1024 * 1024)
+
+/* --- join: a token is changed into certificates, once --- */
+
+static int join_sign(struct call *c, const char *node, char **ret_client, char **ret_serving,
+                     struct err *err)
+{
+    cleanup(freep) char *cn = mem_fmt("system:node:%s", node);
+    const char *const orgs[] = { "system:nodes", NULL };
+    const char *const dns[] = { node, NULL };
+    const char *ip = json_str_or(c->body, "ip", http_remote(c->x));
+    const char *const ips[] = { ip, NULL };
+    struct tls_spec client = { .cn = cn, .orgs = orgs, .is_client = true, .days = NODE_CERT_DAYS };
+    struct tls_spec serving = { .cn = cn, .orgs = orgs, .dns = dns, .ips = ips, .is_server = true,
+                                .days = NODE_CERT_DAYS };
+    int rc = tls_csr_sign(ret_client, &c->s->ca, json_str_or(c->body, "clientRequest", ""), &client,
+                          err);
+
+    if (rc == 0)
+        rc = tls_csr_sign(ret_serving, &c->s->ca, json_str_or(c->body, "servingRequest", ""),
+                          &serving, err);
+    return rc;
+}
+
+static void join_answer(struct call *c, const char *client, const char *serving)
+{
+    struct server *s = c->s;
+    cleanup(json_decrefpp) json_t *body =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ca", s->ca.cert_pem, "clientCertificate",
+                  client, "servingCertificate", serving, "clusterCIDR", s->cluster_cidr,
+                  "serviceCIDR", s->service_cidr, "clusterDNS", s->dns_ip, "clusterDomain",
+                  s->domain);
+
+    call_send_json(c, 200, body);
+}
+
+struct join {
+    struct call *call;
+    char *client, *serving; /* owned */
+};
+
+/* Only when the token's end is durable are the certificates handed out: used once, also
+ * across a power cut. */
+static void join_on_token_used(void *arg, const struct registry_answer *answer)
+{
+    struct join *j = arg;
+
+    if (answer->http == 200)
+        join_answer(j->call, j->client, j->serving);
+    else if (answer->http == 404)
+        call_fail(j->call, ERR_UNAUTHORIZED, "the join token was used already");
+    else
+        call_send_status(j->call, json_deep_copy(answer->body));
+    free(j->client);
+    free(j->serving);
+    free(j);
+}
+
+static void join_use_token(struct join *j)
+{
+    static const char *const groups[] = { "system:masters", NULL };
+    static const struct registry_user user = { .name = "system:apiserver", .groups = groups,
+                                               .uid = "" };
+    struct call *c = j->call;
+    cleanup(freep) char *name = mem_fmt("bootstrap-token-%s", c->user.join_id);
+    struct registry_request req = { .verb = REGISTRY_DELETE, .resource = schema_bucket("secrets"),
+                                    .sub = "", .ns = "kube-system", .name = name, .user = &user,
+                                    .grace_seconds = -1 };
+
+    registry_write(c->s->registry, &req, join_on_token_used, j);
+}
+
+void server_join(struct call *c)
+{
+    struct err err = ERR_EMPTY;
+    const char *node;
+    struct join *j;
+
+    if (!call_read_body(c))
+        return;
+    if (c->user.join_id == NULL) {
+        call_fail(c, ERR_FORBIDDEN, "joining needs a join token: run `mkube token create` on the "
+                                    "server");
+        return;
+    }
+    node = json_str_or(c->body, "nodeName", "");
+    if (validate_dns1123_subdomain(node) != NULL) {
+        call_fail(c, ERR_INVALID, "nodeName \"%s\": %s", node, validate_dns1123_subdomain(node));
+        return;
+    }
+    j = MEM_NEW(struct join);
+    j->call = c;
+    if (join_sign(c, node, &j->client, &j->serving, &err) < 0) {
+        free(j->client);
+        free(j->serving);
+        free(j);
+        call_fail(c, ERR_BAD_REQUEST, "%s", err.text);
+        return;
+    }
+    join_use_token(j);
+}
+
+/* --- TokenRequest --- */
+
+static json_t *token_request_reply(const struct call *c, const char *jwt, int64_t expires_ms,
+                                   int64_t seconds, const json_t *audiences)
+{
+    char when[CLOCK_TEXT_MAX];
+
+    clock_print(when, expires_ms);
+    return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:O, s:I}, s:{s:s, s:s}}", "kind", "TokenRequest",
+                     "apiVersion", "authentication.k8s.io/v1", "metadata", "name", c->route.name,
+                     "namespace", c->route.ns, "spec", "audiences",
+                     (json_t *)(uintptr_t)audiences, "expirationSeconds", (json_int_t)seconds,
+                     "status", "token", jwt, "expirationTimestamp", when);
+}
+
+/* A node may only ask for tokens of pods that run on it. */
+static bool token_request_may(struct call *c)
+{
+    const char *pod = json_str(c->body, "spec.boundObjectRef.name");
+    const struct object *o;
+
+    if (c->user.node == NULL)
+        return true;
+    o = pod != NULL ? store_get(c->s->store, "pods", c->route.ns, pod) : NULL;
+    return o != NULL && str_eq(o->node, c->user.node);
+}
+
+static void token_request_claims(struct token_claims *claims, const struct call *c,
+                                 const struct object *account, json_t *audiences)
+{
+    const char *pod = json_str(c->body, "spec.boundObjectRef.name");
+    const struct object *o = pod != NULL ? store_get(c->s->store, "pods", c->route.ns, pod) : NULL;
+
+    claims->ns = mem_str(c->route.ns);
+    claims->account = mem_str(account->name);
+    claims->account_uid = mem_str(account->uid);
+    claims->audiences = json_incref(audiences);
+    if (o != NULL) {
+        claims->pod = mem_str(o->name);
+        claims->pod_uid = mem_str(o->uid);
+        claims->node = o->node[0] != '\0' ? mem_str(o->node) : NULL;
+    }
+}
+
+static void token_request_issue(struct call *c, const struct object *account)
+{
+    struct err err = ERR_EMPTY;
+    int64_t now_ms = clock_wall_ms();
+    int64_t seconds = json_int(c->body, "spec.expirationSeconds", 3600);
+    cleanup(freep) char *issuer = mem_fmt("https://kubernetes.default.svc.%s", c->s->domain);
+    json_t *asked = json_at(c->body, "spec.audiences");
+    cleanup(json_decrefpp) json_t *audiences =
+        json_array_size(asked) > 0 ? json_incref(asked) : json_pack("[s]", issuer);
+    cleanup(token_claims_fini) struct token_claims claims = { 0 };
+    cleanup(text_fini) struct text jwt = TEXT_EMPTY;
+    cleanup(json_decrefpp) json_t *body = NULL;
+
+    if (seconds < TOKEN_SECONDS_MIN || seconds > TOKEN_SECONDS_MAX) {
+        call_fail(c, ERR_INVALID, "TokenRequest.authentication.k8s.io \"%s\" is invalid: "
+                                  "spec.expirationSeconds: Invalid value: %lld: may not specify a "
+                                  "duration less than 10 minutes", c->route.name,
+                  (long long)seconds);
+        return;
+    }
+    token_request_claims(&claims, c, account, audiences);
+    claims.expires_ms = now_ms + seconds * 1000;
+    if (token_sign(&jwt, &claims, c->s->sa_key_pem, issuer, now_ms, &err) < 0) {
+        call_send_status(c, status_from_err(&err));
+        return;
+    }
+    body = token_request_reply(c, text_str(&jwt), claims.expires_ms, seconds, audiences);
+    call_send_json(c, 201, body);
+}
+
+void server_token_request(struct call *c)
+{
+    const struct object *account =
+        store_get(c->s->store, c->route.resource->bucket, c->route.ns, c->route.name);
+
+    if (!call_read_body(c))
+        return;
+    if (account == NULL)
+        call_send_status(c, status_not_found(c->route.resource, c->route.name));
+    else if (!token_request_may(c))
+        call_send_status(c, status_forbidden(c->route.resource, c->route.name,
+                                             "a node may only ask for tokens of its own pods"));
+    else
+        token_request_issue(c, account);
+}
+
+/* --- logs: streamed through from the node that runs the pod --- */
+
+struct log_proxy {
+    struct call *call;
+    struct http_call *upstream;     /* NULL once done */
+    bool streaming, gone;
+};
+
+static void log_proxy_free(struct log_proxy *p)
+{
+    call_free(p->call);
+    free(p);
+}
+
+static void log_on_gone(void *arg)
+{
+    struct log_proxy *p = arg;
+
+    if (p->upstream != NULL)
+        http_call_cancel(p->upstream);
+    log_proxy_free(p);
+}
+
+static void log_begin(struct log_proxy *p)
+{
+    struct http_stream_listener listener = { .on_gone = log_on_gone, .arg = p };
+
+    p->streaming = true;
+    http_stream(p->call->x, 200, "text/plain", &listener);
+}
+
+/* A reader slower than the log would make us hold it: so far behind, it is cut off. */
+static int log_on_data(void *arg, const struct http_head *head, const void *data, size_t len)
+{
+    struct log_proxy *p = arg;
+
+    (void)head;
+    if (!p->streaming)
+        log_begin(p);
+    http_write(p->call->x, data, len);
+    return http_backlog(p->call->x) > LOG_BACKLOG_MAX ? -1 : 0;
+}
+
+static void log_fail(struct log_proxy *p, int rc, const struct http_head *head, const void *body,
+                     size_t len, const struct err *err)
+{
+    struct call *c = p->call;
+    cleanup(json_decrefpp) json_t *status = NULL;
+    struct err ignored = ERR_EMPTY;
+
+    free(p);
+    if (rc < 0)
+        call_fail(c, ERR_INTERNAL, "cannot reach the pod's node: %s", err->text);
+    else if (json_parse(&status, body, len, NULL, &ignored) == 0 && json_is_object(status))
+        call_send_json(c, head->status, status);
+    else
+        call_fail(c, ERR_INTERNAL, "the pod's node answered %d", head->status);
+}
+
+static void log_on_done(void *arg, int rc, const struct http_head *head, const void *body,
+                        size_t len, const struct err *err)
+{
+    struct log_proxy *p = arg;
+
+    p->upstream = NULL;
+    if (!p->streaming && (rc < 0 || head->status != 200)) {
+        log_fail(p, rc, head, body, len, err);
+        return;
+    }
+    if (!p->streaming)
+        log_begin(p); /* an empty log */
+    http_end(p->call->x);
+}
+
+/* The container asked for, or the only one; NULL: answered. */
+static const char *log_container(struct call *c, const json_t *pod)
+{
+    static const char *const lists[] = { "spec.initContainers", "spec.containers" };
+    const char *asked = http_query(c->x, "container");
+    const json_t *containers = json_at(pod, "spec.containers");
+    cleanup(text_fini) struct text names = TEXT_EMPTY;
+    size_t i;
+    json_t *container;
+
+    if (str_empty(asked) && json_array_size(containers) == 1)
+        return json_str(json_array_get(containers, 0), "name");
+    for (size_t l = 0; l < N_ELEMENTS(lists); l++)
+        if (!str_empty(asked) && json_find(json_at(pod, lists[l]), "name", asked) != NULL)
+            return asked;
+    json_array_foreach(containers, i, container)
+        text_fmt(&names, "%s%s", i > 0 ? " " : "", json_str_or(container, "name", ""));
+    if (str_empty(asked))
+        call_fail(c, ERR_BAD_REQUEST, "a container name must be specified for pod %s, choose one "
+                                      "of: [%s]", c->route.name, text_str(&names));
+    else
+        call_fail(c, ERR_BAD_REQUEST, "container %s is not valid for pod %s", asked, c->route.name);
+    return NULL;
+}
+
+static const char *log_node_ip(const struct call *c, const char *node, json_t **ret_tree)
+{
+    const struct object *o = store_get(c->s->store, "nodes", "", node);
+
+    *ret_tree = o != NULL ? object_tree(o) : NULL;
+    return json_str(json_find(json_at(*ret_tree, "status.addresses"), "type", "InternalIP"),
+                    "address");
+}
+
+static void log_url(struct text *ret, const struct call *c, const char *ip, const char *container)
+{
+    static const char *const passed[] = { "follow", "previous", "tailLines", "sinceSeconds",
+                                          "sinceTime", "timestamps", "limitBytes" };
+
+    text_fmt(ret, "https://%s:%d/containerLogs/%s/%s/%s?", ip, NODE_API_PORT, c->route.ns,
+             c->route.name, container);
+    for (size_t i = 0; i < N_ELEMENTS(passed); i++) {
+        const char *value = http_query(c->x, passed[i]);
+
+        if (value != NULL && strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzTZ:.-")
+                                 == strlen(value))
+            text_fmt(ret, "%s=%s&", passed[i], value);
+    }
+}
+
+static void log_start(struct call *c, const char *url)
+{
+    struct log_proxy *p = MEM_NEW(struct log_proxy);
+    struct http_call_listener listener = { .on_data = log_on_data, .on_done = log_on_done,
+                                           .arg = p };
+    struct http_call_spec spec = { .method = "GET", .url = url, .timeout_ms = -1 };
+
+    p->call = c;
+    p->upstream = http_call(c->s->nodes, &spec, &listener);
+}
+
+void server_log(struct call *c)
+{
+    const struct object *o = store_get(c->s->store, "pods", c->route.ns, c->route.name);
+    cleanup(json_decrefpp) json_t *pod = o != NULL ? object_tree(o) : NULL;
+    cleanup(json_decrefpp) json_t *node = NULL;
+    cleanup(text_fini) struct text url = TEXT_EMPTY;
+    const char *container, *ip;
+
+    if (o == NULL) {
+        call_send_status(c, status_not_found(c->route.resource, c->route.name));
+        return;
+    }
+    container = log_container(c, pod);
+    if (container == NULL)
+        return;
+    if (o->node[0] == '\0') {
+        call_fail(c, ERR_BAD_REQUEST, "pod %s does not have a host assigned", o->name);
+        return;
+    }
+    ip = log_node_ip(c, o->node, &node);
+    if (ip == NULL) {
+        call_fail(c, ERR_INTERNAL, "the address of node %s is not known", o->node);
+        return;
+    }
+    log_url(&url, c, ip, container);
+    log_start(c, text_str(&url));
+}

@@ -1,0 +1,333 @@
+/* WATCH: a cursor on the store's ring of changes behind an HTTP stream.
+ *
+ * Nothing is buffered per watcher but what the socket has not taken: a watcher that is too slow
+ * falls off the ring and is told so (410 Expired), as in Kubernetes. */
+#include "api/server_impl.h"
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define WATCH_BACKLOG_MAX (1024 * 1024)
+#define WATCH_BOOKMARK_MS 60000
+#define WATCH_TIMEOUT_MS (30 * 60000)
+
+struct watch {
+    struct list link;               /* in server.watches */
+    struct call *call;              /* owned */
+    struct store_cursor *cursor;    /* owned; NULL once ended */
+    struct selector *labels;
+    struct field_selector *fields;
+    struct timer *pump, *bookmark, *end;
+    bool bookmarks;                 /* the client asked for them */
+    bool initial_events;            /* streaming list: tell when the initial ones are through */
+    bool columns_sent;
+    bool ended;
+};
+
+static bool watch_wants(const struct watch *w, const struct object *o)
+{
+    const char *ns = w->call->route.ns;
+
+    return o != NULL && (ns[0] == '\0' || str_eq(ns, o->ns)) && selector_matches(w->labels, o)
+           && field_selector_matches(w->fields, o);
+}
+
+static void watch_print_object(struct watch *w, struct text *t, const struct object *o)
+{
+    struct call *c = w->call;
+    struct table_opts opts;
+    cleanup(freep) char *revision = NULL;
+
+    if (c->form == CALL_META) {
+        server_meta_print(t, o);
+    } else if (c->form == CALL_TABLE) {
+        revision = mem_fmt("%llu", (unsigned long long)o->revision);
+        server_table_opts(&opts, c);
+        table_open(t, &opts, revision, NULL, 0, w->columns_sent);
+        table_row(t, &opts, o);
+        table_close(t);
+        w->columns_sent = true;
+    } else {
+        text_add(t, o->json, o->json_len);
+    }
+}
+
+static void watch_send(struct watch *w, const char *type, const struct object *o)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    text_fmt(&t, "{\"type\":\"%s\",\"object\":", type);
+    watch_print_object(w, &t, o);
+    text_puts(&t, "}\n");
+    http_write(w->call->x, t.data, t.len);
+}
+
+static void watch_send_bookmark(struct watch *w, uint64_t revision, bool initial_end)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    char version[128];
+    struct call *c = w->call;
+
+    schema_api_version(version, sizeof(version), c->route.resource);
+    if (c->form == CALL_TABLE) {
+        struct table_opts opts;
+        cleanup(freep) char *rv = mem_fmt("%llu", (unsigned long long)revision);
+
+        text_puts(&t, "{\"type\":\"BOOKMARK\",\"object\":");
+        server_table_opts(&opts, c);
+        table_open(&t, &opts, rv, NULL, 0, w->columns_sent);
+        table_close(&t);
+        text_puts(&t, "}\n");
+    } else {
+        text_fmt(&t, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\","
+                     "\"metadata\":{\"resourceVersion\":\"%llu\"%s}}}\n",
+                 c->form == CALL_META ? "PartialObjectMetadata" : c->route.resource->kind,
+                 c->form == CALL_META ? "meta.k8s.io/v1" : version, (unsigned long long)revision,
+                 initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+    }
+    http_write(c->x, t.data, t.len);
+}
+
+static void watch_send_error(struct http_exchange *x, json_t *status_steal)
+{
+    cleanup(json_decrefpp) json_t *event = json_pack("{s:s, s:o}", "type", "ERROR", "object",
+                                                     status_steal);
+    cleanup(freep) char *line = json_print(event, NULL);
+    cleanup(freep) char *whole = mem_fmt("%s\n", line);
+
+    http_write(x, whole, strlen(whole));
+}
+
+static json_t *watch_expired(uint64_t wanted, uint64_t current)
+{
+    return status_failure(ERR_EXPIRED, "too old resource version: %llu (%llu)",
+                          (unsigned long long)wanted, (unsigned long long)current);
+}
+
+/* Ends the stream in good order; the watch dies in on_gone. */
+static void watch_end(struct watch *w)
+{
+    if (w->ended)
+        return;
+    w->ended = true;
+    w->cursor = store_cursor_free(w->cursor);
+    timer_stop(w->pump);
+    timer_stop(w->bookmark);
+    timer_stop(w->end);
+    http_end(w->call->x);
+}
+
+/* An object that enters the selection is new to this watcher, one that leaves it is gone. */
+static void watch_deliver(struct watch *w, const struct store_change *change)
+{
+    bool now = change->type != STORE_DELETED && watch_wants(w, change->object);
+    bool before = change->type == STORE_DELETED ? watch_wants(w, change->before != NULL
+                                                                     ? change->before
+                                                                     : change->object)
+                                                : watch_wants(w, change->before);
+
+    if (now && !before)
+        watch_send(w, change->type == STORE_MODIFIED && change->before == NULL ? "MODIFIED"
+                                                                               : "ADDED",
+                   change->object);
+    else if (now)
+        watch_send(w, "MODIFIED", change->object);
+    else if (before)
+        watch_send(w, "DELETED", change->object);
+}
+
+static void watch_on_pump(void *arg)
+{
+    struct watch *w = arg;
+    struct store_change change;
+    int rc = 1;
+
+    if (w->ended)
+        return;
+    while (http_backlog(w->call->x) < WATCH_BACKLOG_MAX
+           && (rc = store_cursor_next(w->cursor, &change)) == 1)
+        watch_deliver(w, &change);
+    if (rc == STORE_TOO_OLD) {
+        watch_send_error(w->call->x, watch_expired(store_cursor_revision(w->cursor),
+                                                   store_revision(w->call->s->store)));
+        watch_end(w);
+    }
+}
+
+static void watch_on_wake(void *arg)
+{
+    struct watch *w = arg;
+
+    timer_start(w->pump, 0);
+}
+
+static void watch_on_bookmark(void *arg)
+{
+    struct watch *w = arg;
+
+    watch_send_bookmark(w, store_cursor_revision(w->cursor), false);
+    timer_start(w->bookmark, WATCH_BOOKMARK_MS);
+}
+
+static void watch_on_end(void *arg)
+{
+    struct watch *w = arg;
+
+    if (w->bookmarks)
+        watch_send_bookmark(w, store_cursor_revision(w->cursor), false);
+    watch_end(w);
+}
+
+static void watch_on_gone(void *arg)
+{
+    struct watch *w = arg;
+
+    list_del(&w->link);
+    store_cursor_free(w->cursor);
+    selector_free(w->labels);
+    field_selector_free(w->fields);
+    timer_close(w->pump);
+    timer_close(w->bookmark);
+    timer_close(w->end);
+    call_free(w->call);
+    free(w);
+}
+
+/* --- start --- */
+
+static void watch_send_current(struct watch *w)
+{
+    const struct route *r = &w->call->route;
+    struct store_iter it;
+    const struct object *o;
+
+    store_iter_init(&it, w->call->s->store, r->resource->bucket, r->ns[0] != '\0' ? r->ns : NULL,
+                    NULL, NULL);
+    while ((o = store_iter_next(&it)) != NULL)
+        if (watch_wants(w, o))
+            watch_send(w, "ADDED", o);
+}
+
+static int64_t watch_timeout_ms(const struct call *c)
+{
+    const char *text = http_query(c->x, "timeoutSeconds");
+    uint64_t seconds;
+
+    if (!str_empty(text) && str_u64(text, &seconds) && seconds > 0 && seconds < 86400)
+        return (int64_t)seconds * 1000;
+    return WATCH_TIMEOUT_MS;
+}
+
+static void watch_open_stream(struct watch *w)
+{
+    struct http_stream_listener listener = { .on_drain = watch_on_wake, .on_gone = watch_on_gone,
+                                             .arg = w };
+    struct server *s = w->call->s;
+
+    w->pump = timer_new(s->loop, watch_on_pump, w);
+    w->bookmark = timer_new(s->loop, watch_on_bookmark, w);
+    w->end = timer_new(s->loop, watch_on_end, w);
+    list_init(&w->link);
+    list_add_tail(&s->watches, &w->link);
+    http_stream(w->call->x, 200, "application/json", &listener);
+}
+
+/* From @after on, after having shown what is there if @current. */
+static void watch_begin(struct watch *w, uint64_t after, bool current)
+{
+    struct server *s = w->call->s;
+    int64_t timeout_ms = watch_timeout_ms(w->call);
+    int rc;
+
+    watch_open_stream(w);
+    rc = store_cursor_new(&w->cursor, s->store, w->call->route.resource->bucket, after,
+                          watch_on_wake, w);
+    if (rc == STORE_TOO_OLD) {
+        watch_send_error(w->call->x, watch_expired(after, store_revision(s->store)));
+        watch_end(w);
+        return;
+    }
+    if (current)
+        watch_send_current(w);
+    if (w->initial_events)
+        watch_send_bookmark(w, after, true);
+    if (w->bookmarks)
+        timer_start(w->bookmark, WATCH_BOOKMARK_MS);
+    timer_start(w->end, timeout_ms);
+    timer_start(w->pump, 0);
+}
+
+static bool watch_flag(const struct call *c, const char *key)
+{
+    const char *value = http_query(c->x, key);
+
+    return value != NULL && !str_eq(value, "false") && !str_eq(value, "0");
+}
+
+/* False: answered. */
+static bool watch_read_version(struct call *c, uint64_t *ret_after, bool *ret_current)
+{
+    const char *version = http_query(c->x, "resourceVersion");
+    uint64_t now = store_revision(c->s->store);
+    uint64_t after = 0;
+
+    if (!str_empty(version) && !str_u64(version, &after)) {
+        call_fail(c, ERR_BAD_REQUEST, "Invalid value: \"%s\": resourceVersion is not a number",
+                  version);
+        return false;
+    }
+    if (after > now) {
+        json_t *status = status_failure(ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+                                        (unsigned long long)after, (unsigned long long)now);
+
+        json_put_int(status, "details.retryAfterSeconds", 1);
+        call_send_status(c, status);
+        return false;
+    }
+    *ret_current = after == 0 || watch_flag(c, "sendInitialEvents");
+    *ret_after = *ret_current ? now : after;
+    return true;
+}
+
+void server_watch(struct call *c)
+{
+    struct watch *w;
+    struct selector *labels = NULL;
+    struct field_selector *fields = NULL;
+    uint64_t after;
+    bool current;
+
+    if (!call_read_form(c) || !watch_read_version(c, &after, &current)
+        || !server_selectors(c, &labels, &fields)) {
+        selector_free(labels);
+        return;
+    }
+    w = MEM_NEW(struct watch);
+    w->call = c;
+    w->labels = labels;
+    w->fields = fields;
+    w->bookmarks = watch_flag(c, "allowWatchBookmarks");
+    w->initial_events = w->bookmarks && watch_flag(c, "sendInitialEvents");
+    watch_begin(w, after, current);
+}
+
+void server_watch_end_all(struct server *s)
+{
+    /* watch_end may free the watch at once: walk a detached list. */
+    struct list ending;
+
+    list_init(&ending);
+    list_splice(&ending, &s->watches);
+    while (!list_empty(&ending)) {
+        struct watch *w = list_entry(ending.next, struct watch, link);
+
+        list_del(&w->link);
+        list_add_tail(&s->watches, &w->link);
+        watch_end(w);
+    }
+}

@@ -1,0 +1,250 @@
+/* POST, PUT, PATCH, DELETE: the request's options and body for the registry, its answer back. */
+#include "api/server_impl.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- options --- */
+
+static bool write_read_dry_run(struct call *c, struct registry_request *req)
+{
+    const char *dry = http_query(c->x, "dryRun");
+
+    if (str_empty(dry))
+        return true;
+    req->dry_run = str_eq(dry, "All");
+    if (!req->dry_run)
+        call_fail(c, ERR_INVALID, "%s: dryRun: Unsupported value: \"%s\": supported values: \"All\"",
+                  c->route.resource->kind, dry);
+    return req->dry_run;
+}
+
+static bool write_read_validation(struct call *c, struct registry_request *req)
+{
+    static const char *const names[] = { [REGISTRY_IGNORE] = "Ignore", [REGISTRY_WARN] = "Warn",
+                                         [REGISTRY_STRICT] = "Strict" };
+    const char *text = http_query(c->x, "fieldValidation");
+
+    req->validation = REGISTRY_WARN;
+    if (str_empty(text))
+        return true;
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        if (str_eq(text, names[i])) {
+            req->validation = (enum registry_validation)i;
+            return true;
+        }
+    call_fail(c, ERR_INVALID, "fieldValidation: Unsupported value: \"%s\": supported values: "
+                              "\"Ignore\", \"Strict\", \"Warn\"", text);
+    return false;
+}
+
+static bool write_read_patch(struct call *c, struct registry_request *req)
+{
+    static const struct {
+        const char *type;
+        enum registry_patch patch;
+    } types[] = {
+        { "application/json-patch+json", REGISTRY_JSON_PATCH },
+        { "application/merge-patch+json", REGISTRY_MERGE_PATCH },
+        { "application/strategic-merge-patch+json", REGISTRY_STRATEGIC_PATCH },
+    };
+    const char *type = http_header(c->x, "Content-Type");
+
+    if (!str_eq(c->route.verb, "patch"))
+        return true;
+    for (size_t i = 0; i < N_ELEMENTS(types); i++)
+        if (type != NULL && str_starts(type, types[i].type)) {
+            req->patch = types[i].patch;
+            return true;
+        }
+    call_fail(c, ERR_UNSUPPORTED,
+              "the body of the request was in an unknown format - accepted media types include: "
+              "application/json-patch+json, application/merge-patch+json, "
+              "application/strategic-merge-patch+json");
+    return false;
+}
+
+static enum registry_verb write_verb(const char *verb)
+{
+    if (str_eq(verb, "create"))
+        return REGISTRY_CREATE;
+    if (str_eq(verb, "update"))
+        return REGISTRY_UPDATE;
+    if (str_eq(verb, "patch"))
+        return REGISTRY_PATCH;
+    assert(str_starts(verb, "delete"));
+    return REGISTRY_DELETE;
+}
+
+static bool write_read_delete(struct call *c, struct registry_request *req)
+{
+    const char *grace = http_query(c->x, "gracePeriodSeconds");
+    char *end = NULL;
+
+    req->grace_seconds = -1;
+    req->propagation = http_query(c->x, "propagationPolicy");
+    if (!str_empty(grace)) {
+        req->grace_seconds = strtoll(grace, &end, 10);
+        if (*end != '\0') {
+            call_fail(c, ERR_BAD_REQUEST, "gracePeriodSeconds: \"%s\" is not a number", grace);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool write_read(struct call *c, struct registry_request *req, struct registry_user *user)
+{
+    *user = (struct registry_user){ .name = c->user.name,
+                                    .groups = (const char *const *)c->user.groups,
+                                    .uid = c->user.uid };
+    *req = (struct registry_request){
+        .verb = write_verb(c->route.verb),
+        .resource = c->route.resource,
+        .sub = c->route.sub,
+        .ns = c->route.ns,
+        .name = c->route.name,
+        .user = user,
+    };
+    if (!write_read_dry_run(c, req) || !write_read_validation(c, req) || !write_read_patch(c, req)
+        || !write_read_delete(c, req) || !call_read_body(c))
+        return false;
+    if (c->body == NULL && req->verb != REGISTRY_DELETE) {
+        call_fail(c, ERR_BAD_REQUEST, "the request has no body");
+        return false;
+    }
+    req->body = c->body;
+    req->problems = c->problems;
+    return true;
+}
+
+/* --- answers --- */
+
+/* Header values hold no line breaks and escape quotes (RFC 7234 section 5.5). */
+static void write_warnings(struct call *c, const json_t *warnings)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(warnings, i, item) {
+        cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+        text_puts(&t, "299 - \"");
+        for (const char *s = json_string_value(item); *s != '\0'; s++) {
+            if (*s == '"' || *s == '\\')
+                text_putc(&t, '\\');
+            text_putc(&t, *s == '\n' || *s == '\r' ? ' ' : *s);
+        }
+        text_putc(&t, '"');
+        http_set_header(c->x, "Warning", text_str(&t));
+    }
+}
+
+static void write_on_done(void *arg, const struct registry_answer *answer)
+{
+    struct call *c = arg;
+
+    write_warnings(c, answer->warnings);
+    if (answer->object != NULL)
+        call_send_object(c, answer->http, answer->object);
+    else
+        call_send_json(c, answer->http, answer->body);
+}
+
+void server_write(struct call *c)
+{
+    struct registry_request req;
+    struct registry_user user;
+
+    if (call_read_form(c) && write_read(c, &req, &user))
+        registry_write(c->s->registry, &req, write_on_done, c);
+}
+
+/* --- deletecollection --- */
+
+struct collection {
+    struct call *call;
+    size_t waiting;     /* deletions under way, plus one while they are being started */
+    json_t *failure;    /* owned: the first refusal */
+};
+
+static void collection_step(struct collection *l)
+{
+    cleanup(json_decrefpp) json_t *ok = NULL;
+
+    if (--l->waiting > 0)
+        return;
+    ok = json_pack("{s:s, s:s, s:{}, s:s}", "kind", "Status", "apiVersion", "v1", "metadata",
+                   "status", "Success");
+    if (l->failure != NULL)
+        call_send_status(l->call, l->failure);
+    else
+        call_send_json(l->call, 200, ok);
+    free(l);
+}
+
+static void collection_on_deleted(void *arg, const struct registry_answer *answer)
+{
+    struct collection *l = arg;
+
+    /* Somebody else was faster: that is what was asked for. */
+    if (answer->http >= 400 && answer->http != 404 && l->failure == NULL)
+        l->failure = json_deep_copy(answer->body);
+    collection_step(l);
+}
+
+/* What the selectors choose, referenced: deletions change the store while we go through them. */
+static const struct object **collection_choose(const struct call *c, const struct selector *labels,
+                                               const struct field_selector *fields, size_t *ret_n)
+{
+    const struct object **chosen = NULL;
+    const struct object *o;
+    struct store_iter it;
+    size_t n = 0;
+
+    store_iter_init(&it, c->s->store, c->route.resource->bucket,
+                    c->route.ns[0] != '\0' ? c->route.ns : NULL, NULL, NULL);
+    while ((o = store_iter_next(&it)) != NULL) {
+        if (!selector_matches(labels, o) || !field_selector_matches(fields, o))
+            continue;
+        chosen = mem_grow(chosen, n + 1, sizeof(*chosen));
+        chosen[n++] = object_ref(o);
+    }
+    *ret_n = n;
+    return chosen;
+}
+
+void server_delete_collection(struct call *c)
+{
+    struct selector *labels = NULL;
+    struct field_selector *fields = NULL;
+    struct registry_request req;
+    struct registry_user user;
+    struct collection *l;
+    const struct object **chosen;
+    size_t n;
+
+    if (!write_read(c, &req, &user) || !server_selectors(c, &labels, &fields)) {
+        selector_free(labels);
+        return;
+    }
+    l = MEM_NEW(struct collection);
+    l->call = c;
+    l->waiting = 1;
+    chosen = collection_choose(c, labels, fields, &n);
+    for (size_t i = 0; i < n; i++) {
+        l->waiting++;
+        req.ns = chosen[i]->ns;
+        req.name = chosen[i]->name;
+        registry_write(c->s->registry, &req, collection_on_deleted, l);
+        object_unref(chosen[i]);
+    }
+    free(chosen);
+    selector_free(labels);
+    field_selector_free(fields);
+    collection_step(l);
+}
