@@ -1,0 +1,571 @@
+#include "base/tls_conn.h"
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/tls_session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long a client may take for the last bytes of an application that has closed. */
+#define TLS_CONN_LAST_MS 30000
+
+/* What one side did not take yet. */
+struct tls_conn_rest {
+    unsigned char *data;    /* owned; NULL: nothing waits */
+    size_t len, done;
+};
+
+struct tls_conn {
+    struct list link;
+    struct tls_conn_owner *owner;   /* borrowed */
+    struct tls_server *creds;       /* shared ref: outlives the session */
+    gnutls_session_t session;
+    int fd, app;                    /* TCP; our end of the socketpair, -1 before OPEN */
+    uv_poll_t net_poll, app_poll;
+    int net_events, app_events;     /* what is being watched */
+    unsigned n_open;                /* handles */
+    struct timer *deadline;         /* of the handshake, or of sending the last bytes; else NULL */
+    bool is_open;                   /* handshake done */
+    struct sockaddr_storage remote;
+    socklen_t remote_len;
+
+    struct tls_conn_rest to_app, to_net;
+    bool is_record_held;            /* GnuTLS has encrypted part of to_net and waits to send it */
+    const unsigned char *ahead;     /* cipher text read and not yet pulled: scratch or @kept */
+    size_t n_ahead;
+    unsigned char *kept;            /* owned copy of it between two events */
+    bool is_ahead_kept;             /* @ahead points into @kept */
+    bool is_net_dry;                /* the last read was short: no use in another */
+    bool net_eof;                   /* the client sends no more */
+    bool app_eof;                   /* the application sends no more ... */
+    bool is_bye_sent;               /* ... and the client was told */
+    bool app_gone;                  /* nor does it read */
+};
+
+/* --- end --- */
+
+static void tls_conn_free(struct tls_conn *c)
+{
+    assert(c->n_open == 0);
+    free(c->to_app.data);
+    free(c->to_net.data);
+    free(c->kept);
+    free(c);
+}
+
+static void tls_conn_on_handle_closed(uv_handle_t *handle)
+{
+    struct tls_conn *c = handle->data;
+
+    assert(c->n_open > 0);
+    if (--c->n_open == 0)
+        tls_conn_free(c);
+}
+
+/* Lets go of everything but the TCP socket, which is returned. */
+static int tls_conn_dismantle(struct tls_conn *c)
+{
+    unsigned n_open = c->n_open;
+    int fd = c->fd, app = c->app;
+
+    list_del(&c->link);
+    c->deadline = timer_close(c->deadline);
+    if (c->session != NULL)
+        gnutls_deinit(STEAL(c->session));
+    c->creds = tls_server_unref(c->creds);
+    if (n_open > 1)
+        uv_close((uv_handle_t *)&c->app_poll, tls_conn_on_handle_closed);
+    if (n_open > 0)
+        uv_close((uv_handle_t *)&c->net_poll, tls_conn_on_handle_closed);
+    else
+        tls_conn_free(c);
+    closep(&app);
+    return fd;
+}
+
+/* The client is gone or of no use. */
+static void tls_conn_fail(struct tls_conn *c)
+{
+    struct tls_conn_owner *owner = c->owner;
+    int fd = tls_conn_dismantle(c);
+
+    closep(&fd);
+    owner->on_end(owner, -1);
+}
+
+/* The application is gone; the client has our close_notify but may still be sending. */
+static void tls_conn_finish(struct tls_conn *c)
+{
+    struct tls_conn_owner *owner = c->owner;
+    bool quiet = c->net_eof;
+    int fd = tls_conn_dismantle(c);
+
+    if (quiet) {
+        closep(&fd);
+        fd = -1;
+    }
+    owner->on_end(owner, fd);
+}
+
+/* --- transport: one read per event in place of GnuTLS' two per record and one in vain --- */
+
+static ssize_t tls_conn_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
+{
+    struct tls_conn *c = ptr;
+    ssize_t n;
+
+    if (c->n_ahead == 0) {
+        if (c->is_net_dry) {
+            gnutls_transport_set_errno(c->session, EAGAIN);
+            return -1;
+        }
+        n = recv(c->fd, c->owner->in, sizeof(c->owner->in), 0);
+        if (n <= 0) {
+            gnutls_transport_set_errno(c->session, errno);
+            return n;
+        }
+        c->is_net_dry = (size_t)n < sizeof(c->owner->in);
+        c->ahead = c->owner->in;
+        c->is_ahead_kept = false;
+        c->n_ahead = (size_t)n;
+    }
+    len = len < c->n_ahead ? len : c->n_ahead;
+    memcpy(data, c->ahead, len);
+    c->ahead += len;
+    c->n_ahead -= len;
+    return (ssize_t)len;
+}
+
+static ssize_t tls_conn_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int n_iov)
+{
+    struct tls_conn *c = ptr;
+    struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n_iov };
+    ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+
+    if (n < 0)
+        gnutls_transport_set_errno(c->session, errno);
+    return n;
+}
+
+/* After every use of the session: the scratch is shared, so what was read ahead and not used
+ * is copied away. */
+static void tls_conn_keep_ahead(struct tls_conn *c)
+{
+    unsigned char *copy = NULL;
+
+    if (c->n_ahead > 0 && c->is_ahead_kept)
+        return;
+    if (c->n_ahead > 0)
+        copy = mem_dup(c->ahead, c->n_ahead);
+    free(c->kept);
+    c->kept = copy;
+    c->ahead = copy;
+    c->is_ahead_kept = copy != NULL;
+}
+
+/* --- the two directions --- */
+
+static void tls_conn_rest_set(struct tls_conn_rest *r, const unsigned char *data, size_t len)
+{
+    assert(r->data == NULL);
+    r->data = mem_dup(data, len);
+    r->len = len;
+    r->done = 0;
+}
+
+static void tls_conn_rest_clear(struct tls_conn_rest *r)
+{
+    free(STEAL(r->data));
+    r->len = r->done = 0;
+}
+
+/* Bytes written; -1: nobody reads there any more. */
+static ssize_t tls_conn_write_app(struct tls_conn *c, const unsigned char *data, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = send(c->app, data + done, len - done, MSG_NOSIGNAL);
+
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno == EAGAIN)
+            break;
+        else if (errno != EINTR)
+            return -1;
+    }
+    return (ssize_t)done;
+}
+
+/* False: the application is gone. */
+static bool tls_conn_flush_app(struct tls_conn *c)
+{
+    struct tls_conn_rest *r = &c->to_app;
+    ssize_t n;
+
+    if (r->data == NULL)
+        return true;
+    n = tls_conn_write_app(c, r->data + r->done, r->len - r->done);
+    if (n < 0)
+        return false;
+    r->done += (size_t)n;
+    if (r->done == r->len)
+        tls_conn_rest_clear(r);
+    return true;
+}
+
+enum tls_conn_verdict { TLS_CONN_GO_ON, TLS_CONN_NET_DEAD, TLS_CONN_APP_DEAD };
+
+static bool tls_conn_is_premature(int rc)
+{
+    return rc == GNUTLS_E_PREMATURE_TERMINATION;    /* FIN without close_notify: Go does so too */
+}
+
+/* Client to application, until one of them blocks.  The application is on this thread, so
+ * its socket buffer bounds one visit. */
+static enum tls_conn_verdict tls_conn_pump_in(struct tls_conn *c)
+{
+    unsigned char *buffer = c->owner->out;
+
+    if (!tls_conn_flush_app(c))
+        return TLS_CONN_APP_DEAD;
+    while (c->to_app.data == NULL && !c->net_eof) {
+        ssize_t n = gnutls_record_recv(c->session, buffer, TLS_CONN_SCRATCH);
+        ssize_t done;
+
+        if (n == GNUTLS_E_AGAIN)
+            break;
+        if (n == 0 || tls_conn_is_premature((int)n)) {
+            c->net_eof = true;
+            shutdown(c->app, SHUT_WR);
+            break;
+        }
+        if (n < 0 && (gnutls_error_is_fatal((int)n) || n == GNUTLS_E_REHANDSHAKE))
+            return TLS_CONN_NET_DEAD;
+        if (n < 0)
+            continue;
+        done = tls_conn_write_app(c, buffer, (size_t)n);
+        if (done < 0)
+            return TLS_CONN_APP_DEAD;
+        if (done < n)
+            tls_conn_rest_set(&c->to_app, buffer + done, (size_t)(n - done));
+    }
+    return TLS_CONN_GO_ON;
+}
+
+/* Bytes taken by the session; what it holds half sent is not counted until it is sent.
+ * -1: the client is gone. */
+static ssize_t tls_conn_write_net(struct tls_conn *c, const unsigned char *data, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        /* GnuTLS wants to hear NULL, 0 after EAGAIN: it kept the encrypted record. */
+        ssize_t n = c->is_record_held ? gnutls_record_send(c->session, NULL, 0)
+                                      : gnutls_record_send(c->session, data + done, len - done);
+
+        if (n >= 0) {
+            c->is_record_held = false;
+            done += (size_t)n;
+        } else if (n == GNUTLS_E_AGAIN) {
+            c->is_record_held = true;
+            break;
+        } else if (n != GNUTLS_E_INTERRUPTED) {
+            return -1;
+        }
+    }
+    return (ssize_t)done;
+}
+
+static bool tls_conn_flush_net(struct tls_conn *c)
+{
+    struct tls_conn_rest *r = &c->to_net;
+    ssize_t n;
+
+    if (r->data == NULL)
+        return true;
+    n = tls_conn_write_net(c, r->data + r->done, r->len - r->done);
+    if (n < 0)
+        return false;
+    r->done += (size_t)n;
+    if (r->done == r->len)
+        tls_conn_rest_clear(r);
+    return true;
+}
+
+/* The application has sent all it wants to, and so have we. */
+static void tls_conn_say_bye(struct tls_conn *c)
+{
+    struct pollfd app = { .fd = c->app, .events = 0 };
+
+    /* POLLHUP: both directions are shut; without it the application only stopped sending. */
+    if (poll(&app, 1, 0) < 0 || (app.revents & (POLLHUP | POLLERR)) != 0)
+        c->app_gone = true;
+    if (c->is_bye_sent || gnutls_bye(c->session, GNUTLS_SHUT_WR) == GNUTLS_E_AGAIN)
+        return;
+    c->is_bye_sent = true;
+    shutdown(c->fd, SHUT_WR);
+}
+
+/* What the application has for us: > 0 bytes, 0 its end, -1 nothing now. */
+static ssize_t tls_conn_read_app(struct tls_conn *c, unsigned char *buffer)
+{
+    ssize_t n;
+
+    do {
+        n = recv(c->app, buffer, TLS_CONN_SCRATCH, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return c->app_gone ? 0 : -1;
+    return n < 0 ? 0 : n;   /* ECONNRESET: it closed without reading everything */
+}
+
+/* Application to client, until one of them blocks. */
+static enum tls_conn_verdict tls_conn_pump_out(struct tls_conn *c)
+{
+    unsigned char *buffer = c->owner->out;
+
+    if (!tls_conn_flush_net(c))
+        return TLS_CONN_NET_DEAD;
+    while (c->to_net.data == NULL && !c->app_eof) {
+        ssize_t n = tls_conn_read_app(c, buffer);
+        ssize_t done;
+
+        if (n < 0)
+            break;
+        if (n == 0) {
+            c->app_eof = true;
+            break;
+        }
+        done = tls_conn_write_net(c, buffer, (size_t)n);
+        if (done < 0)
+            return TLS_CONN_NET_DEAD;
+        if (done < n)
+            tls_conn_rest_set(&c->to_net, buffer + done, (size_t)(n - done));
+        if (n < TLS_CONN_SCRATCH && !c->app_gone)
+            break;      /* the poll tells when there is more */
+    }
+    if (c->app_eof && c->to_net.data == NULL)
+        tls_conn_say_bye(c);
+    return TLS_CONN_GO_ON;
+}
+
+/* --- events --- */
+
+static void tls_conn_on_net(uv_poll_t *poll, int status, int events);
+static void tls_conn_on_app(uv_poll_t *poll, int status, int events);
+
+static void tls_conn_set_poll(uv_poll_t *poll, int *now, int want, uv_poll_cb cb)
+{
+    if (*now == want)
+        return;
+    *now = want;
+    if (want == 0)
+        uv_poll_stop(poll);
+    else
+        uv_poll_start(poll, want, cb);
+}
+
+static void tls_conn_on_deadline(void *arg)
+{
+    tls_conn_fail(arg);
+}
+
+static void tls_conn_watch(struct tls_conn *c)
+{
+    int net = 0, app = 0;
+
+    if (!c->net_eof && !c->app_gone && c->to_app.data == NULL)
+        net |= UV_READABLE;
+    if (c->to_net.data != NULL || (c->app_eof && !c->is_bye_sent))
+        net |= UV_WRITABLE;
+    if (!c->app_eof && c->to_net.data == NULL)
+        app |= UV_READABLE;
+    if (c->to_app.data != NULL)
+        app |= UV_WRITABLE;
+    /* Nothing to read or write, but its full close must be seen: epoll reports hang-up always. */
+    if (app == 0 && c->app_eof)
+        app = UV_PRIORITIZED;
+    if (c->app_gone)
+        app = 0;
+    tls_conn_set_poll(&c->net_poll, &c->net_events, net, tls_conn_on_net);
+    tls_conn_set_poll(&c->app_poll, &c->app_events, app, tls_conn_on_app);
+    /* From here on nobody but us could end a client that does not read. */
+    if (c->app_gone && c->deadline == NULL) {
+        c->deadline = timer_new(c->owner->loop, tls_conn_on_deadline, c);
+        timer_start(c->deadline, TLS_CONN_LAST_MS);
+    }
+}
+
+static void tls_conn_pump(struct tls_conn *c, bool in, bool out)
+{
+    enum tls_conn_verdict verdict = TLS_CONN_GO_ON;
+
+    if (in && !c->app_gone)
+        verdict = tls_conn_pump_in(c);
+    if (verdict == TLS_CONN_APP_DEAD) {
+        /* What it wrote before it went is still to be sent. */
+        tls_conn_rest_clear(&c->to_app);
+        c->app_gone = true;
+        out = true;
+        verdict = TLS_CONN_GO_ON;
+    }
+    if (out && verdict == TLS_CONN_GO_ON)
+        verdict = tls_conn_pump_out(c);
+    tls_conn_keep_ahead(c);
+    if (verdict != TLS_CONN_GO_ON)
+        tls_conn_fail(c);
+    else if (c->is_bye_sent && (c->app_gone || c->net_eof))
+        tls_conn_finish(c);
+    else
+        tls_conn_watch(c);
+}
+
+static void tls_conn_on_app(uv_poll_t *poll, int status, int events)
+{
+    struct tls_conn *c = poll->data;
+
+    if (status < 0)     /* EPOLLERR: closed with unread bytes; libuv has stopped watching */
+        c->app_events = 0;
+    if (status < 0 || (events & UV_PRIORITIZED) != 0) {
+        c->app_gone = true;
+        tls_conn_pump(c, false, true);
+        return;
+    }
+    tls_conn_pump(c, (events & UV_WRITABLE) != 0, (events & UV_READABLE) != 0);
+}
+
+static int tls_conn_make_app(struct tls_conn *c)
+{
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+        return -1;
+    if (uv_poll_init(c->owner->loop, &c->app_poll, fds[0]) != 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return -1;
+    }
+    c->n_open++;
+    c->app_poll.data = c;
+    c->app = fds[0];
+    return fds[1];
+}
+
+static void tls_conn_on_open(struct tls_conn *c)
+{
+    struct tls_conn_owner *owner = c->owner;
+    struct sockaddr_storage remote = c->remote;
+    socklen_t remote_len = c->remote_len;
+    int fd = tls_conn_make_app(c);
+    struct tls_peer peer;
+
+    if (fd < 0) {
+        tls_conn_fail(c);
+        return;
+    }
+    c->is_open = true;
+    c->deadline = timer_close(c->deadline);
+    tls_server_peer(&peer, c->creds, c->session);
+    /* The request often came with the last bytes of the handshake.  @c may be gone after, but
+     * the application's end still reads what came. */
+    tls_conn_pump(c, true, false);
+    owner->on_open(owner, fd, (struct sockaddr *)&remote, remote_len, &peer);
+    tls_peer_fini(&peer);
+}
+
+static void tls_conn_shake(struct tls_conn *c)
+{
+    int rc;
+
+    do {
+        rc = gnutls_handshake(c->session);
+    } while (rc < 0 && rc != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(rc));
+    if (rc == 0) {
+        tls_conn_on_open(c);
+        return;
+    }
+    tls_conn_keep_ahead(c);
+    if (rc != GNUTLS_E_AGAIN) {
+        gnutls_alert_send_appropriate(c->session, rc);
+        tls_conn_fail(c);
+        return;
+    }
+    tls_conn_set_poll(&c->net_poll, &c->net_events,
+                      gnutls_record_get_direction(c->session) ? UV_WRITABLE : UV_READABLE,
+                      tls_conn_on_net);
+}
+
+static void tls_conn_on_net(uv_poll_t *poll, int status, int events)
+{
+    struct tls_conn *c = poll->data;
+
+    if (status < 0) {
+        tls_conn_fail(c);
+        return;
+    }
+    c->is_net_dry = false;
+    if (!c->is_open)
+        tls_conn_shake(c);
+    else
+        tls_conn_pump(c, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
+}
+
+/* --- life --- */
+
+struct tls_conn *tls_conn_first(struct tls_conn_owner *o)
+{
+    return list_empty(&o->conns) ? NULL : list_entry(o->conns.next, struct tls_conn, link);
+}
+
+int tls_conn_new(struct tls_conn_owner *o, int fd, struct tls_server *creds,
+                 const struct sockaddr *remote, socklen_t remote_len, int64_t handshake_ms,
+                 struct err *err)
+{
+    struct tls_conn *c = MEM_NEW(struct tls_conn);
+    int rc;
+
+    assert(remote_len <= sizeof(c->remote));
+    list_init(&c->link);
+    c->owner = o;
+    c->fd = fd;
+    c->app = -1;
+    memcpy(&c->remote, remote, remote_len);
+    c->remote_len = remote_len;
+    c->creds = tls_server_ref(creds);
+    rc = tls_server_session(&c->session, creds, err);
+    if (rc == 0) {
+        rc = uv_poll_init(o->loop, &c->net_poll, fd);
+        rc = rc != 0 ? err_errno(err, rc, "watch a connection") : 0;
+    }
+    if (rc < 0) {
+        fd = tls_conn_dismantle(c);
+        closep(&fd);
+        return rc;
+    }
+    c->n_open = 1;
+    c->net_poll.data = c;
+    gnutls_transport_set_ptr(c->session, c);
+    gnutls_transport_set_pull_function(c->session, tls_conn_pull);
+    gnutls_transport_set_vec_push_function(c->session, tls_conn_push);
+    c->deadline = timer_new(o->loop, tls_conn_on_deadline, c);
+    timer_start(c->deadline, handshake_ms);
+    tls_conn_set_poll(&c->net_poll, &c->net_events, UV_READABLE, tls_conn_on_net);
+    list_add_tail(&o->conns, &c->link);
+    return 0;
+}
+
+void tls_conn_close(struct tls_conn *c)
+{
+    int fd;
+
+    if (c->is_open && tls_conn_pump_out(c) == TLS_CONN_GO_ON && !c->is_bye_sent)
+        gnutls_bye(c->session, GNUTLS_SHUT_WR);
+    fd = tls_conn_dismantle(c);
+    closep(&fd);
+}
