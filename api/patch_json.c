@@ -8,14 +8,16 @@
 #define PATCH_JSON_REFUSED "the server rejected our request due to an error in our request"
 
 struct patch_json_run {
-    json_t *doc;        /* owned */
+    json_t *doc; /* owned */
     size_t copied;
+    size_t walked; /* values looked at to know depths */
 };
 
 /* RFC 6901: where @pointer leads, all but its last token walked. */
 struct patch_json_place {
-    json_t *parent;     /* borrowed; NULL when the pointer is "" (the whole document) */
-    char *token;        /* owned; the last token, unescaped */
+    json_t *parent; /* borrowed; NULL when the pointer is "" (the whole document) */
+    char *token;    /* owned; the last token, unescaped */
+    size_t depth;   /* tokens in the pointer */
 };
 
 static void patch_json_place_fini(struct patch_json_place *p)
@@ -85,6 +87,7 @@ static int patch_json_find(struct patch_json_place *ret, json_t *doc, const char
         if (!json_is_object(node) && !json_is_array(node))
             return patch_json_refused(err);
         p.parent = node;
+        p.depth++;
         p.token = patch_json_token(pointer, len);
         pointer += len;
     }
@@ -103,6 +106,40 @@ static int patch_json_get(json_t **ret, json_t *doc, const char *pointer, struct
     return *ret != NULL ? 0 : patch_json_refused(err);
 }
 
+static size_t patch_json_depth(struct patch_json_run *run, const json_t *value)
+{
+    size_t deepest = 0, i, depth;
+    const char *key;
+    json_t *child;
+
+    run->walked++;
+    if (json_is_object(value)) {
+        json_object_foreach ((json_t *)(uintptr_t)value, key, child) {
+            depth = patch_json_depth(run, child);
+            deepest = depth > deepest ? depth : deepest;
+        }
+    }
+    json_array_foreach (value, i, child) {
+        depth = patch_json_depth(run, child);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
+
+/* Many small moves could nest a document deeper than the stack of whoever prints or frees it. */
+static int patch_json_check_depth(struct patch_json_run *run, const struct patch_json_place *p,
+                                  const json_t *value, struct err *err)
+{
+    size_t depth = p->depth + patch_json_depth(run, value);
+
+    if (depth > JSON_MAX_DEPTH_OURS)
+        return err_set(err, ERR_LIMIT, "the result of this patch is nested deeper than %d levels",
+                       JSON_MAX_DEPTH_OURS);
+    if (run->walked > PATCH_MAX_COMPARISONS)
+        return err_set(err, ERR_LIMIT, "this patch moves too much");
+    return 0;
+}
+
 /* Consumes @value. */
 static int patch_json_add(struct patch_json_run *run, const char *pointer, json_t *value,
                           struct err *err)
@@ -112,6 +149,8 @@ static int patch_json_add(struct patch_json_run *run, const char *pointer, json_
     size_t i;
     int rc = patch_json_find(&p, run->doc, pointer, err);
 
+    if (rc == 0)
+        rc = patch_json_check_depth(run, &p, owned, err);
     if (rc < 0)
         return rc;
     if (p.parent == NULL) {
@@ -153,6 +192,8 @@ static int patch_json_replace(struct patch_json_run *run, const char *pointer, j
     size_t i;
     int rc = patch_json_find(&p, run->doc, pointer, err);
 
+    if (rc == 0)
+        rc = patch_json_check_depth(run, &p, owned, err);
     if (rc < 0)
         return rc;
     if (p.parent == NULL) {
@@ -255,7 +296,7 @@ int patch_json(json_t **ret, const json_t *doc, const json_t *ops, struct err *e
                        "The allowed maximum operations in a JSON patch is %d, got %zu",
                        PATCH_MAX_OPERATIONS, json_array_size(ops));
     run.doc = json_deep_copy(doc);
-    json_array_foreach(ops, i, op) {
+    json_array_foreach (ops, i, op) {
         rc = patch_json_apply(&run, op, err);
         if (rc < 0)
             break;

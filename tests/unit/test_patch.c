@@ -291,3 +291,19 @@ TEST(patch, strategic_bounds_its_work)
     CHECK_INT(strategic_service(&result, doc, patch, &err), ERR_LIMIT);
     CHECK(result == NULL);
 }
+
+TEST(patch, json_bounds_the_depth_of_its_result)
+{
+    cleanup(json_decrefpp) json_t *doc = tree_of("{'a':{}}");
+    cleanup(json_decrefpp) json_t *ops = json_array();
+    json_t *result = NULL;
+    struct err err = ERR_EMPTY;
+
+    for (int i = 0; i < 600; i++) {
+        json_array_append_new(ops, tree_of("{'op':'add','path':'/b','value':{}}"));
+        json_array_append_new(ops, tree_of("{'op':'move','from':'/a','path':'/b/x'}"));
+        json_array_append_new(ops, tree_of("{'op':'move','from':'/b','path':'/a'}"));
+    }
+    CHECK_INT(patch_json(&result, doc, ops, &err), ERR_LIMIT);
+    CHECK(result == NULL);
+}
