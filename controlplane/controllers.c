@@ -1,6 +1,7 @@
 #include "controlplane/controllers.h"
 
 const struct controller *const controllers[] = {
+    &deployment_controller,
     &replicaset_controller,
     NULL,
 };
