@@ -1,0 +1,84 @@
+"""One lab for the whole run, mended before each test, and a namespace for each test that wants one.
+
+LAB_KEEP=1 leaves the lab standing at the end; LAB_CHECK=name picks another name for it.
+"""
+
+import os
+import re
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+from api import Api  # noqa: E402
+from labsite import REPO, WORKERS, Site, wait_for  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def whole_site():
+    """A fresh lab under a name of its own, so that nobody's `make up` is disturbed."""
+    site = Site(os.environ.get("LAB_CHECK", "check"))
+    site.lab("down")
+    try:
+        site.up()
+        site.push_images()
+        yield site
+    finally:
+        if not os.environ.get("LAB_KEEP"):
+            site.lab("down")
+
+
+@pytest.fixture
+def site(whole_site):
+    """The lab with everything on, whatever the test before left: tests may run in any order."""
+    whole_site.up()
+    return whole_site
+
+
+@pytest.fixture
+def api(site):
+    client = Api(site.kubeconfig)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def namespace(site, request):
+    """A namespace that goes, with all in it, when the test is over."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50].strip("-")
+    site.kubectl("create", "namespace", name)
+    wait_for("the default service account", 10,
+             lambda: site.kubectl("-n", name, "get", "serviceaccount", "default"))
+    yield name
+    site.up()
+    site.kubectl("delete", "namespace", name, "--timeout=60s", timeout=90)
+
+
+@pytest.fixture(scope="session")
+def hello_applied(whole_site):
+    whole_site.kubectl("apply", "-f", os.path.join(REPO, "examples", "hello"))
+
+
+@pytest.fixture
+def hello(site, hello_applied):
+    """The example, serving; returns its namespace.  There is one of it for all tests: it owns the entry's "/"."""
+    for what in ("statefulset/db", "deployment/hello"):
+        site.kubectl("-n", "hello", "rollout", "status", what, "--timeout=90s", timeout=100)
+    wait_for("the page with a count", 20, lambda: '"hits":null' not in site.fetch("/json"))
+    return "hello"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the site looked like, and keeps each host's last words."""
+    report = (yield).get_result()
+    whole = item.funcargs.get("whole_site")
+    if report.failed and whole is not None and whole.kubeconfig:
+        report.sections.append(("lab status", whole.lab("status", check=False).stdout))
+        pods = whole.kubectl("get", "pods", "-A", "-o", "wide", "--request-timeout=5s", check=False)
+        report.sections.append(("pods", pods.stdout + pods.stderr))
+        for host in ("control", *WORKERS):
+            words = whole.lab("logs", host, check=False).stdout.splitlines()[-25:]
+            report.sections.append((f"log of {host}", "\n".join(words)))
