@@ -85,11 +85,11 @@ def test_get_prints_the_usual_columns(k, talker):
     assert re.fullmatch(r"talker +1/1 +Running +0 +\d+s", row), row
 
 
-def test_get_wide_shows_address_and_node(site, k, talker):
+def test_get_wide_shows_address_and_node(site, namespace, k, talker):
     head, row = k("get", "pods", "-o", "wide").splitlines()
     assert re.split("  +", head) == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE",
                                      "NOMINATED NODE", "READINESS GATES"]
-    pod = site.get("-n", k("get", "pods", "-o", "jsonpath={.items[0].metadata.namespace}"), "pod", talker)
+    pod = site.get("-n", namespace, "pod", talker)
     assert row.split()[5:] == [pod["status"]["podIP"], pod["spec"]["nodeName"], "<none>", "<none>"]
 
 

@@ -123,7 +123,7 @@ def test_acknowledged_writes_survive_kills(site, namespace, api):
         back.append(wait_until_served(api, "/readyz"))
         check_round(api, path, writers)
         assert api.request("DELETE", path, labelSelector="kill=create").code == 200
-    print(f"{written} acknowledged writes; back after {statistics.median(back):.3f} s (median), {max(back):.3f} s (worst)")
+    print(f"{written} acknowledged writes; back after {statistics.median(back):.3f} s, at worst {max(back):.3f} s")
     assert written > ROUNDS
     assert max(back) < BACK_WITHIN_S
 
