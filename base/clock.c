@@ -26,12 +26,10 @@ int64_t clock_wall_ms(void)
 /* Rounds towards the past, so that times before 1970 keep a positive fraction. */
 static int64_t clock_floor(int64_t value, int64_t unit, int64_t *ret_rest)
 {
-    int64_t rest = value % unit;
+    int64_t whole = value / unit, rest = value % unit;
 
-    if (rest < 0)
-        rest += unit;
-    *ret_rest = rest;
-    return (value - rest) / unit;
+    *ret_rest = rest < 0 ? rest + unit : rest;
+    return rest < 0 ? whole - 1 : whole;
 }
 
 /* Years outside 0000-9999 have no RFC 3339 form; they are shown as its ends. */

@@ -66,7 +66,7 @@ static void json_write_real(struct text *t, double v)
     char digits[24];
     int n, power;
 
-    if (signbit(v))
+    if (v < 0) /* and not for -0, which would come back as the integer 0 */
         text_putc(t, '-');
     power = json_shortest(digits, fabs(v));
     n = (int)strlen(digits);

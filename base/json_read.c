@@ -9,7 +9,8 @@
 #include "base/mem.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -318,7 +319,7 @@ static json_t *json_read_number(struct json_reader *r)
     if (!is_real && str_i64(r->word.data, &integer))
         return json_integer(integer);
     real = strtod(r->word.data, NULL);
-    if (real > 1.7976931348623157e308 || real < -1.7976931348623157e308) {
+    if (isinf(real)) {
         r->pos = start;
         return json_read_refuse(r, "number is out of range");
     }

@@ -48,7 +48,7 @@ static int yaml_digit(char c)
  * through Go's encoder. */
 static json_t *yaml_real(double v)
 {
-    if (v >= -0x1p63 && v < 0x1p63 && trunc(v) == v)
+    if (fabs(v) < 9223372036854775808.0 && trunc(v) == v)
         return json_integer((json_int_t)v);
     return json_real(v);
 }
@@ -56,6 +56,7 @@ static json_t *yaml_real(double v)
 /* The magnitude may pass 64 bits: then the value goes on as a real, as in the JSON reader. */
 static json_t *yaml_digits(const char *s, int base, bool negative)
 {
+    const char *all = s;
     uint64_t v = 0;
     double real = 0;
     bool fits = true;
@@ -73,6 +74,8 @@ static json_t *yaml_digits(const char *s, int base, bool negative)
     }
     if (fits && v <= (uint64_t)INT64_MAX + (negative ? 1 : 0))
         return json_integer(negative ? (json_int_t)-v : (json_int_t)v);
+    if (base == 10)
+        real = strtod(all, NULL); /* rounds once, not at every digit */
     return json_real(negative ? -real : real);
 }
 

@@ -27,9 +27,11 @@ void test_register(struct test_case *t)
 
 /* --- checks --- */
 
-void test_check(bool holds, const char *expr, const char *file, int line)
+void test_failed(const char *expr, const char *file, int line)
 {
-    _assert_true(holds, expr, file, line);
+    print_error("%s does not hold\n", expr);
+    _fail(file, line);
+    abort();
 }
 
 void test_check_int(long long have, long long want, const char *expr, const char *file, int line)

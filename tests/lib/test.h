@@ -49,12 +49,12 @@ void test_register(struct test_case *t);
     static void test_##module_##_##name_(void)
 
 /* Each ends the test when it does not hold and tells file and line. */
-#define CHECK(expr) test_check((expr), #expr, __FILE__, __LINE__)
+#define CHECK(expr) ((expr) ? (void)0 : test_failed(#expr, __FILE__, __LINE__))
 #define CHECK_INT(have, want) \
     test_check_int((long long)(have), (long long)(want), #have, __FILE__, __LINE__)
 #define CHECK_STR(have, want) test_check_str((have), (want), #have, __FILE__, __LINE__)
 
-void test_check(bool holds, const char *expr, const char *file, int line);
+_Noreturn void test_failed(const char *expr, const char *file, int line);
 void test_check_int(long long have, long long want, const char *expr, const char *file, int line);
 void test_check_str(const char *have, const char *want, const char *expr, const char *file,
                     int line);
@@ -65,7 +65,8 @@ void test_check_str(const char *have, const char *want, const char *expr, const 
         uint64_t until_ = uv_hrtime() / 1000000 + (uint64_t)(ms); \
         while (!(cond) && test_turn((loop), until_))              \
             ;                                                     \
-        test_check((cond), #cond " (soon)", __FILE__, __LINE__);  \
+        if (!(cond))                                              \
+            test_failed(#cond " (soon)", __FILE__, __LINE__);     \
     } while (0)
 /* One turn of the loop, waiting at most until @until_ms (uv_hrtime in ms); false once past. */
 bool test_turn(uv_loop_t *loop, uint64_t until_ms);

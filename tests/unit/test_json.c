@@ -66,7 +66,7 @@ TEST(json, numbers_print_as_go_prints_them)
     check_prints("1E-6", "0.000001");
     check_prints("0.0000001", "1e-07");
     check_prints("18446744073709551615", "18446744073709552000");
-    check_prints("-0.0", "-0");
+    check_prints("-0.0", "0");
     check_prints("0.25", "0.25");
     check_prints("0.025", "0.025");
     check_prints("1e20", "100000000000000000000");
