@@ -1,6 +1,7 @@
 #include "api/decode_scalar.h"
 
 #include "api/quantity.h"
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -271,64 +272,33 @@ int decode_quantity(json_t **ret, const json_t *value, struct err *err)
     return decode_quantity_text(ret, text, len == json_string_length(value), err);
 }
 
-/* --- bytes: base64 as Go's StdEncoding reads it --- */
+/* --- bytes --- */
 
-static bool decode_base64_digit(char c)
+/* Input that ends inside a group of four is bad from that group's start, as Go says it. */
+static size_t decode_bytes_bad(const char *s, size_t len, size_t bad)
 {
-    return isalnum((unsigned char)c) || c == '+' || c == '/';
-}
+    size_t digits = 0;
 
-static size_t decode_base64_skip(const char *s, size_t len, size_t i)
-{
-    while (i < len && (s[i] == '\n' || s[i] == '\r'))
-        i++;
-    return i;
-}
-
-/* The offset Go's CorruptInputError names, or -1 when all is well. */
-static int64_t decode_base64_corrupt(const char *s, size_t len)
-{
-    unsigned in_quantum = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        if (s[i] == '\n' || s[i] == '\r')
-            continue;
-        if (decode_base64_digit(s[i])) {
-            in_quantum = (in_quantum + 1) % 4;
-            continue;
-        }
-        if (s[i] != '=' || in_quantum < 2)
-            return (int64_t)i;
-        if (in_quantum == 2) { /* a second '=' must follow */
-            i = decode_base64_skip(s, len, i + 1);
-            if (i == len)
-                return (int64_t)len;
-            if (s[i] != '=')
-                return (int64_t)i - 1;
-        }
-        i = decode_base64_skip(s, len, i + 1);
-        return i < len ? (int64_t)i : -1;
-    }
-    return in_quantum == 0 ? -1 : (int64_t)(len - in_quantum);
+    if (bad < len || memchr(s, '=', len) != NULL)
+        return bad;
+    for (size_t i = 0; i < len; i++)
+        digits += s[i] != '\n' && s[i] != '\r';
+    return len - digits % 4;
 }
 
 int decode_bytes(json_t **ret, const json_t *value, struct err *err)
 {
     const char *s = json_string_value(value);
-    size_t len = json_string_length(value);
-    int64_t corrupt = decode_base64_corrupt(s, len);
-    struct text plain = TEXT_EMPTY;
+    size_t len = json_string_length(value), bad = 0;
+    cleanup(text_fini) struct text plain = TEXT_EMPTY;
+    cleanup(text_fini) struct text canonical = TEXT_EMPTY;
 
-    if (corrupt >= 0)
-        return err_set(err, ERR_BAD_REQUEST, "illegal base64 data at input byte %lld",
-                       (long long)corrupt);
-    if (strpbrk(s, "\r\n") == NULL)
+    if (!bits_unbase64(&plain, s, len, &bad))
+        return err_set(err, ERR_BAD_REQUEST, "illegal base64 data at input byte %zu",
+                       decode_bytes_bad(s, len, bad));
+    if (memchr(s, '\n', len) == NULL && memchr(s, '\r', len) == NULL)
         return 0;
-    for (size_t i = 0; i < len; i++) {
-        if (s[i] != '\r' && s[i] != '\n')
-            text_putc(&plain, s[i]);
-    }
-    *ret = json_stringn(text_str(&plain), plain.len);
-    text_fini(&plain);
+    bits_base64(&canonical, plain.data, plain.len);
+    *ret = json_stringn(text_str(&canonical), canonical.len);
     return 0;
 }
