@@ -1,0 +1,183 @@
+#include "api/client.h"
+
+#include "api/schema.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define CLIENT_BODY_MAX (256 * 1024 * 1024)
+/* A watch hears a bookmark each minute: more silence than this and the server is gone. */
+#define CLIENT_SILENCE_MS 90000
+
+struct client {
+    struct http_client *http;   /* owned */
+    char *server;               /* owned */
+    char *authorization;        /* owned: "Authorization: Bearer ..." or NULL */
+};
+
+static void client_http_opts(struct http_client_opts *ret, const struct client_config *config)
+{
+    *ret = (struct http_client_opts){ .ca_pem = config->ca_pem, .cert_pem = config->cert_pem,
+                                      .key_pem = config->key_pem };
+}
+
+int client_new(struct client **ret, uv_loop_t *loop, const struct client_config *config,
+               struct err *err)
+{
+    struct client *c = MEM_NEW(struct client);
+    struct http_client_opts opts;
+    int rc;
+
+    client_http_opts(&opts, config);
+    c->server = mem_str(config->server);
+    if (config->token != NULL)
+        c->authorization = mem_fmt("Authorization: Bearer %s", config->token);
+    rc = http_client_new(&c->http, loop, &opts, err);
+    if (rc < 0) {
+        client_close(c);
+        return err_wrap(err, rc, "client of %s", config->server);
+    }
+    *ret = c;
+    return 0;
+}
+
+void client_renew(struct client *c, const struct client_config *config)
+{
+    struct http_client_opts opts;
+
+    client_http_opts(&opts, config);
+    http_client_renew(c->http, &opts);
+}
+
+struct client *client_close(struct client *c)
+{
+    if (c == NULL)
+        return NULL;
+    http_client_close(c->http);
+    free(c->server);
+    free(c->authorization);
+    free(c);
+    return NULL;
+}
+
+const char *client_server(const struct client *c)
+{
+    return c->server;
+}
+
+/* --- calls --- */
+
+struct client_call {
+    struct http_call *http;
+    client_done_fn done;
+    void *arg;
+};
+
+static int client_code_of(int status)
+{
+#define CLIENT_CODE_(code, text, http, reason)                                                     \
+    if (status == http)                                                                            \
+        return code;
+    ERR_CODES(CLIENT_CODE_)
+#undef CLIENT_CODE_
+    return ERR_INTERNAL;
+}
+
+/* AlreadyExists and Conflict share 409: the reason tells them apart. */
+static int client_refused(int status, const json_t *body, struct err *err)
+{
+    const char *reason = json_str_or(body, "reason", "");
+    int code = client_code_of(status);
+
+    if (status == 409)
+        code = str_eq(reason, "AlreadyExists") ? ERR_EXISTS : ERR_CONFLICT;
+    return err_set(err, code, "%s", json_str_or(body, "message", "the server gave no reason"));
+}
+
+static void client_on_done(void *arg, int rc, const struct http_head *head, const void *body,
+                           size_t len, const struct err *err)
+{
+    struct client_call *call = arg;
+    client_done_fn done = call->done;
+    void *done_arg = call->arg;
+    cleanup(json_decrefpp) json_t *tree = NULL;
+    struct err own = ERR_EMPTY;
+
+    free(call);
+    if (rc < 0) {
+        done(done_arg, rc, 0, NULL, err);
+        return;
+    }
+    if (len > 0 && str_starts(head->content_type, "application/json")) {
+        rc = json_parse(&tree, body, len, NULL, &own);
+        if (rc < 0)
+            rc = err_wrap(&own, ERR_PROTOCOL, "the server's answer");
+    }
+    if (rc == 0 && (head->status < 200 || head->status > 299))
+        rc = client_refused(head->status, tree, &own);
+    done(done_arg, rc, head->status, tree, &own);
+}
+
+struct client_call *client_call(struct client *c, const char *method, const char *path,
+                                const char *content_type, const json_t *body, client_done_fn done,
+                                void *arg)
+{
+    struct client_call *call = MEM_NEW(struct client_call);
+    cleanup(freep) char *url = mem_fmt("%s%s", c->server, path);
+    cleanup(freep) char *text = NULL;
+    cleanup(freep) char *type = NULL;
+    const char *headers[4] = { "Accept: application/json" };
+    size_t n = 1;
+    struct http_call_spec spec = { .method = method, .url = url, .headers = headers,
+                                   .max_body = CLIENT_BODY_MAX };
+    struct http_call_listener listener = { .on_done = client_on_done, .arg = call };
+
+    assert(path[0] == '/');
+    call->done = done;
+    call->arg = arg;
+    if (body != NULL) {
+        spec.body = text = json_print(body, &spec.body_len);
+        headers[n++] = type = mem_fmt("Content-Type: %s", content_type);
+    }
+    if (c->authorization != NULL)
+        headers[n++] = c->authorization;
+    headers[n] = NULL;
+    call->http = http_call(c->http, &spec, &listener);
+    return call;
+}
+
+void client_call_cancel(struct client_call *call)
+{
+    http_call_cancel(call->http);
+    free(call);
+}
+
+struct http_call *client_stream(struct client *c, const char *path,
+                                const struct http_call_listener *listener)
+{
+    cleanup(freep) char *url = mem_fmt("%s%s", c->server, path);
+    const char *headers[] = { "Accept: application/json", c->authorization, NULL };
+    struct http_call_spec spec = { .method = "GET", .url = url, .headers = headers,
+                                   .timeout_ms = -1, .silence_ms = CLIENT_SILENCE_MS,
+                                   .max_body = CLIENT_BODY_MAX };
+
+    return http_call(c->http, &spec, listener);
+}
+
+void client_path(struct text *ret, const struct schema_resource *r, const char *ns,
+                 const char *name, const char *sub)
+{
+    if (r->group[0] == '\0')
+        text_fmt(ret, "/api/%s", r->version);
+    else
+        text_fmt(ret, "/apis/%s/%s", r->group, r->version);
+    if (r->namespaced && !str_empty(ns))
+        text_fmt(ret, "/namespaces/%s", ns);
+    text_fmt(ret, "/%s", r->plural);
+    if (!str_empty(name))
+        text_fmt(ret, "/%s", name);
+    if (!str_empty(sub))
+        text_fmt(ret, "/%s", sub);
+}

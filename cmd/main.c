@@ -1,0 +1,85 @@
+/* mkube: Kubernetes manifests on three small machines.  See ARCH.md. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "cmd/cmd.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int cmd_version(const struct cmd *self, int argc, char **argv)
+{
+    (void)self;
+    (void)argc;
+    (void)argv;
+    printf("mkube %s (Kubernetes API %s)\n", MKUBE_VERSION, MKUBE_KUBERNETES_VERSION);
+    return CMD_DONE;
+}
+
+static const struct cmd cmds[] = {
+    { "server", "run the control VM: API, scheduler, controllers, entry", "mkube server [flags]", cmd_server },
+    { "agent", "run a worker: join the cluster and run its pods", "mkube agent --server URL --token TOKEN [flags]", cmd_agent },
+    { "entry", "run the entry proxy (started by `mkube server`)", "mkube entry [flags]", cmd_entry },
+    { "token", "make a join token for one more worker", "mkube token create [flags]", cmd_token },
+    { "kubeconfig", "print a kubeconfig for this cluster", "mkube kubeconfig [flags]", cmd_kubeconfig },
+    { "check", "say what this host lacks, and the package that brings it", "mkube check [server|agent]", cmd_check },
+    { "version", "print the version", "mkube version", cmd_version },
+};
+
+bool cmd_begin(const struct cmd *self, const struct opt *table, int argc, char **argv, int *ret_n,
+               int *ret_exit)
+{
+    struct err err = ERR_EMPTY;
+    int rc = opts_parse(table, argc, argv, ret_n, &err);
+
+    if (rc == 0)
+        return true;
+    if (rc == OPTS_HELP) {
+        printf("%s\n\nUsage: %s\n\nFlags:\n", self->summary, self->usage);
+        opts_print(table);
+        *ret_exit = CMD_DONE;
+        return false;
+    }
+    fprintf(stderr, "mkube %s: %s\nSee `mkube %s --help`.\n", self->name, err.text, self->name);
+    *ret_exit = CMD_USAGE;
+    return false;
+}
+
+int cmd_fail(const struct cmd *self, const struct err *err)
+{
+    fprintf(stderr, "mkube %s: %s\n", self->name, err->text);
+    return CMD_FAILED;
+}
+
+static int cmd_help(FILE *out, int code)
+{
+    fprintf(out, "mkube runs Kubernetes manifests on a few small machines.\n\n"
+                 "Usage: mkube COMMAND [flags]\n\nCommands:\n");
+    for (size_t i = 0; i < N_ELEMENTS(cmds); i++)
+        fprintf(out, "  %-12s %s\n", cmds[i].name, cmds[i].summary);
+    fprintf(out, "\n`mkube COMMAND --help` tells more.  MKUBE_LOG=debug|info|warn|error sets what is logged.\n");
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = ERR_EMPTY;
+    const char *level = getenv("MKUBE_LOG");
+
+    signal(SIGPIPE, SIG_IGN);
+    if (level != NULL && log_set_level(level, &err) < 0)
+        fprintf(stderr, "mkube: MKUBE_LOG: %s\n", err.text);
+    if (argc < 2)
+        return cmd_help(stderr, CMD_USAGE);
+    if (str_eq(argv[1], "help") || str_eq(argv[1], "--help") || str_eq(argv[1], "-h"))
+        return cmd_help(stdout, CMD_DONE);
+    if (str_eq(argv[1], "--version"))
+        return cmd_version(NULL, 0, NULL);
+    for (size_t i = 0; i < N_ELEMENTS(cmds); i++)
+        if (str_eq(argv[1], cmds[i].name))
+            return cmds[i].run(&cmds[i], argc - 2, argv + 2);
+    fprintf(stderr, "mkube: unknown command \"%s\"\n", argv[1]);
+    return cmd_help(stderr, CMD_USAGE);
+}
