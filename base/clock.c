@@ -38,11 +38,10 @@ static void clock_print_secs(char ret[CLOCK_TEXT_MAX], int64_t secs, const char 
     static const int64_t first = -62167219200, last = 253402300799;
     time_t t = (time_t)(secs < first ? first : secs > last ? last : secs);
     struct tm tm;
-    size_t n;
 
     gmtime_r(&t, &tm);
-    n = strftime(ret, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(ret + n, CLOCK_TEXT_MAX - n, "%sZ", fraction);
+    snprintf(ret, CLOCK_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
 }
 
 void clock_print(char ret[CLOCK_TEXT_MAX], int64_t wall_ms)
