@@ -3,5 +3,6 @@
 const struct controller *const controllers[] = {
     &deployment_controller,
     &replicaset_controller,
+    &statefulset_controller,
     NULL,
 };
