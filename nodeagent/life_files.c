@@ -213,6 +213,7 @@ pid_t life_files_pid(const struct runtime *rt, const char *id, int64_t *ret_star
     cleanup(freep) char *path = runtime_bundle(rt, id, "pidfile");
     cleanup(freep) char *comm_path = NULL;
     cleanup(freep) char *cgroup_file = NULL;
+    cleanup(freep) char *fifo = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(rt), id);
     cleanup(text_fini) struct text pid_text = TEXT_EMPTY, comm = TEXT_EMPTY, cgroup = TEXT_EMPTY;
     struct err ignored = ERR_EMPTY;
     int64_t pid = 0;
@@ -226,7 +227,7 @@ pid_t life_files_pid(const struct runtime *rt, const char *id, int64_t *ret_star
     if (file_read(&comm, comm_path, 64, &ignored) < 0 ||
         file_read(&cgroup, cgroup_file, 16384, &ignored) < 0 || strstr(text_str(&cgroup), id) == NULL)
         return 0;
-    if (str_starts(text_str(&comm), "runc:["))
+    if (str_starts(text_str(&comm), "runc:[") && file_exists(fifo))
         return 0;                   /* created, never started */
     *ret_started_ms = life_process_start_ms((pid_t)pid);
     return *ret_started_ms < 0 ? 0 : (pid_t)pid;
