@@ -106,12 +106,9 @@ static void selector_fields_freep(struct field_selector **s)
     *s = field_selector_free(*s);
 }
 
-/* Events of both groups are kept under one bucket name or the other. */
 static bool selector_fields_bucket_is(const char *row, const char *bucket)
 {
-    if (row == NULL || str_eq(row, bucket))
-        return true;
-    return str_eq(row, "events") && str_eq(bucket, "events.events.k8s.io");
+    return row == NULL || str_eq(row, bucket);
 }
 
 static const struct selector_fields_row *selector_fields_find(const char *bucket, const char *field,
