@@ -1,7 +1,9 @@
-"""The few Linux calls that Python 3.11 has no words for, and what /proc says about a process."""
+"""Running commands, waiting, files, and the few Linux calls that Python 3.11 has no words for."""
 
 import ctypes
 import os
+import subprocess
+import time
 
 CLONE = {"mnt": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000,
          "pid": 0x20000000, "net": 0x40000000}
@@ -32,3 +34,24 @@ def write(path, text):
 def is_alive(pid, proc="/proc"):
     stat = read(f"{proc}/{pid}/stat")
     return stat is not None and stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+class LabError(Exception):
+    pass
+
+
+def run(*argv, **options):
+    """Runs a command to its end; its stderr becomes the error's text."""
+    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    if done.returncode != 0:
+        raise LabError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+def wait_for(what, seconds, condition, pause=0.05):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise LabError(f"waited {seconds} s for {what}")
+        time.sleep(pause)
+    return found
