@@ -56,7 +56,10 @@ layer_of = $(or $(filter $(LAYERS),$(shell sed -n '1s/.*layer: *\([a-z]*\).*/\1/
 $(foreach l,$(LAYERS),$(eval SRC_$(l) := $(call sources,$(l))))
 SRC_cmd := $(filter-out cmd/main.c,$(SRC_cmd))
 MAIN := $(wildcard cmd/main.c)
-SRC_testlib := $(call sources,tests/lib)
+# Helpers of tests too: a fixture of a high layer is not built for the tests of a low one.
+$(foreach l,$(LAYERS),$(eval SRC_testlib-$(l) := \
+    $(foreach s,$(call sources,tests/lib),$(if $(filter $(l),$(call layer_of,$(s))),$(s)))))
+test_archives = $(call archives,$(addprefix testlib-,$(UP_TO_$(1))) $(UP_TO_$(1)))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_$(T)*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(OUT)/unit/%)
 SIM_SRC := $(call sources,tests/sim)
@@ -106,14 +109,14 @@ $(OUT)/obj/%.o: %.c | $(GEN_HEADERS)
 # renamed source does not live on in an old archive.
 define layer_rule
 $(OUT)/lib$(1).a: $(call object,$(SRC_$(1))) $(2) $(OUT)/obj/$(1).members
-	$$(call say,AR,$$@)
+	$(if $(SRC_$(1)),$$(call say,AR,$$@))
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$(filter %.o,$$^)
 $(OUT)/obj/$(1).members: FORCE
 	@mkdir -p $$(@D)
 	@echo '$(SRC_$(1))' | cmp -s - $$@ || echo '$(SRC_$(1))' > $$@
 endef
-$(foreach l,$(LAYERS) testlib,$(eval $(call layer_rule,$(l),$(if $(filter api,$(l)),$(GEN_OBJ)))))
+$(foreach l,$(LAYERS) $(addprefix testlib-,$(LAYERS)),$(eval $(call layer_rule,$(l),$(if $(filter api,$(l)),$(GEN_OBJ)))))
 
 $(OUT)/mkube: $(call object,$(MAIN)) $(call archives,$(UP_TO_cmd))
 	$(call say,LD,$@)
@@ -122,7 +125,7 @@ $(OUT)/mkube: $(call object,$(MAIN)) $(call archives,$(UP_TO_cmd))
 # A test links its own layer and those below, so that a layer under construction does not
 # keep the lower ones from being tested.
 define test_rule
-$(OUT)/unit/$(1): $(OUT)/obj/tests/unit/$(1).o $(OUT)/libtestlib.a $(call archives,$(UP_TO_$(2)))
+$(OUT)/unit/$(1): $(OUT)/obj/tests/unit/$(1).o $(call test_archives,$(2))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
@@ -135,7 +138,7 @@ unit: $(UNIT_BIN)
 unit-san:
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
 
-$(OUT)/sim: $(call object,$(SIM_SRC)) $(OUT)/libtestlib.a $(call archives,$(UP_TO_controlplane))
+$(OUT)/sim: $(call object,$(SIM_SRC)) $(call test_archives,controlplane)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 

@@ -1,3 +1,4 @@
+/* layer: controlplane */
 #include "tests/lib/plan_fixture.h"
 
 #include "base/mem.h"

@@ -1,3 +1,4 @@
+/* layer: base */
 #include "tests/lib/test.h"
 
 #include <ftw.h>
@@ -168,7 +169,7 @@ static bool test_wanted(const char *name, int argc, char **argv)
     return false;
 }
 
-int main(int argc, char **argv)
+int test_main(int argc, char **argv)
 {
     struct CMUnitTest *list = NULL;
     size_t n = 0, room = 0;

@@ -33,6 +33,8 @@ struct test_case {
 #define TEST_SECONDS 30
 
 void test_register(struct test_case *t);
+/* Runs the registered tests whose names hold one of the arguments; the exit code. */
+int test_main(int argc, char **argv);
 
 #define TEST(module, name) TEST_TIMED(module, name, 0)
 /* The same for a test that may take longer than TEST_SECONDS. */
