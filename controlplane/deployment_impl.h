@@ -26,6 +26,7 @@ struct deployment_set {
     int64_t observed, ready;     /* status */
     int64_t available;           /* status, but never more than wanted now */
     int64_t created_ms;
+    bool has_looked; /* its controller has seen the size it has now */
     bool changed;
 };
 

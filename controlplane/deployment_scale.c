@@ -203,15 +203,34 @@ void deployment_scale_spread(struct deployment *d)
 
 /* --- rolling --- */
 
+/* How many pods may exist now that are not on their way out; -1 = a set has not yet looked at
+ * its size, and may still be making pods for one that it had before. */
+static int64_t deployment_standing(const struct deployment *d)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < d->n_sets; i++) {
+        const struct deployment_set *s = &d->sets[i];
+
+        if (s->object && !s->has_looked)
+            return -1;
+        n += s->observed > s->replicas ? s->observed : s->replicas;
+    }
+    return n;
+}
+
 int64_t deployment_scale_newest(const struct deployment *d)
 {
     const struct deployment_set *s = d->newest;
-    int64_t room;
+    int64_t standing, room;
 
     if (d->recreate)
         return d->replicas;
-    room = d->replicas + d->surge - deployment_total(d);
-    if (room <= 0)
+    /* Kubernetes counts sizes only; the pods of a set that was told to shrink a moment ago
+     * count here too, so that the surge holds at every instant. */
+    standing = deployment_standing(d);
+    room = d->replicas + d->surge - standing;
+    if (standing < 0 || room <= 0)
         return s->replicas;
     return s->replicas + deployment_min(room, d->replicas - s->replicas);
 }

@@ -113,6 +113,7 @@ static void deployment_set_load(struct deployment_set *s, struct view *v, const 
     s->observed = json_int(s->tree, "status.replicas", 0);
     s->ready = json_int(s->tree, "status.readyReplicas", 0);
     s->available = json_int(s->tree, "status.availableReplicas", 0);
+    s->has_looked = json_int(s->tree, "status.observedGeneration", 0) >= o->generation;
     /* Its controller may not have counted yet since it was told to shrink. */
     if (s->available > s->replicas)
         s->available = s->replicas;

@@ -230,7 +230,7 @@ TEST(statefulset, going_back_finds_the_old_revision_and_old_ones_are_trimmed)
     fill(&f, 3);
     first = mem_str(json_str(status(&f), "updateRevision"));
     for (int i = 0; i < 4; i++) {
-        char image[8];
+        char image[16];
 
         snprintf(image, sizeof(image), "v%d", i);
         set_image(&f, image);
