@@ -318,6 +318,18 @@ static bool spec_wants_seccomp(const struct runc_spec_input *in)
     return str_eq(type, "RuntimeDefault");
 }
 
+/* A mount can only receive (or share) what its container's root does. */
+static const char *spec_root_propagation(const struct runc_spec_input *in)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < in->n_mounts; i++)
+        if (str_eq(in->mounts[i].propagation, "rshared") ||
+            (found == NULL && str_eq(in->mounts[i].propagation, "rslave")))
+            found = in->mounts[i].propagation;
+    return found;
+}
+
 static json_t *spec_linux(const struct runc_spec_input *in, uint64_t caps)
 {
     bool is_privileged = runc_spec_is_privileged(in->container);
@@ -327,6 +339,8 @@ static json_t *spec_linux(const struct runc_spec_input *in, uint64_t caps)
     json_put(lin, "namespaces", spec_namespaces(in));
     json_put(lin, "resources", spec_resources(in));
     spec_sysctls(lin, in->pod);
+    if (spec_root_propagation(in) != NULL)
+        json_put_str(lin, "rootfsPropagation", spec_root_propagation(in));
     if (is_privileged) {
         json_put(lin, "devices", in->host->devices == NULL ? json_array()
                                                            : json_deep_copy(in->host->devices));
