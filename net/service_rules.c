@@ -1,0 +1,464 @@
+#include "net/service_rules.h"
+
+#include "base/child.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/work.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define RULES_MARK "0x4d4b0000"     /* "came for a node port: answer through this node" */
+#define RULES_SETTLE_MS 10          /* changes of one rollout step come together */
+#define RULES_RETRY_MS 2000
+#define RULES_NFT_MS 20000
+
+/* --- pure: choosing endpoints --- */
+
+struct rules_target {
+    const char *ip;         /* borrowed from the slices */
+    int64_t port;
+};
+
+struct rules_targets {
+    struct rules_target *list;  /* owned */
+    size_t n;
+};
+
+static bool rules_is_ready(const json_t *endpoint)
+{
+    return json_bool(endpoint, "conditions.ready", true);
+}
+
+static bool rules_is_last_resort(const json_t *endpoint)
+{
+    return json_bool(endpoint, "conditions.serving", false)
+           && json_bool(endpoint, "conditions.terminating", false);
+}
+
+/* The slice's port of the Service port's name: 0 if it has none. */
+static int64_t rules_slice_port(const json_t *slice, const json_t *port)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(json_at(slice, "ports"), i, p)
+        if (str_eq(json_str_or(p, "name", ""), json_str_or(port, "name", ""))
+            && str_eq(json_str_or(p, "protocol", "TCP"), json_str_or(port, "protocol", "TCP")))
+            return json_int(p, "port", 0);
+    return 0;
+}
+
+static void rules_targets_add(struct rules_targets *t, const char *ip, int64_t port)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->list[i].port == port && str_eq(t->list[i].ip, ip))
+            return;
+    t->list = mem_grow(t->list, t->n + 1, sizeof(*t->list));
+    t->list[t->n++] = (struct rules_target){ .ip = ip, .port = port };
+}
+
+static bool rules_slice_is_of(const json_t *slice, const json_t *service)
+{
+    const json_t *labels = json_at(slice, "metadata.labels");
+
+    return str_eq(json_string_value(json_object_get(labels, "kubernetes.io/service-name")),
+                  json_str(service, "metadata.name"))
+           && str_eq(json_str(slice, "metadata.namespace"), json_str(service, "metadata.namespace"))
+           && str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4");
+}
+
+/* @local: only endpoints of this node (NULL = all). */
+static void rules_collect(struct rules_targets *ret, const json_t *slices, const json_t *service,
+                          const json_t *port, const char *local, bool (*wanted)(const json_t *))
+{
+    size_t i, j;
+    json_t *slice, *endpoint;
+
+    json_array_foreach(slices, i, slice) {
+        int64_t number;
+
+        if (!rules_slice_is_of(slice, service) || (number = rules_slice_port(slice, port)) == 0)
+            continue;
+        json_array_foreach(json_at(slice, "endpoints"), j, endpoint) {
+            const char *ip = json_string_value(json_array_get(json_at(endpoint, "addresses"), 0));
+
+            if (ip != NULL && wanted(endpoint)
+                && (local == NULL || str_eq(local, json_str(endpoint, "nodeName"))))
+                rules_targets_add(ret, ip, number);
+        }
+    }
+}
+
+static void rules_choose(struct rules_targets *ret, const json_t *slices, const json_t *service,
+                         const json_t *port, const char *local)
+{
+    rules_collect(ret, slices, service, port, local, rules_is_ready);
+    if (ret->n == 0)
+        rules_collect(ret, slices, service, port, local, rules_is_last_resort);
+}
+
+/* --- pure: printing --- */
+
+struct rules_out {
+    struct text chains, ips, ports, dead, dead_ports, hairpin;
+    unsigned n;             /* chains so far */
+    const char *node_name;
+    const json_t *slices;
+};
+
+static const char *rules_protocol(const json_t *port)
+{
+    const char *p = json_str_or(port, "protocol", "TCP");
+
+    return str_eq(p, "UDP") ? "udp" : str_eq(p, "SCTP") ? "sctp" : "tcp";
+}
+
+static void rules_element(struct text *t, const char *sep, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void rules_element(struct text *t, const char *sep, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (t->len > 0)
+        text_puts(t, sep);
+    va_start(ap, fmt);
+    text_vfmt(t, fmt, ap);
+    va_end(ap);
+}
+
+static void rules_hairpin(struct rules_out *out, const struct rules_targets *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        cleanup(freep) char *pair = mem_fmt("%s . %s", t->list[i].ip, t->list[i].ip);
+
+        if (out->hairpin.len == 0 || strstr(text_str(&out->hairpin), pair) == NULL)
+            rules_element(&out->hairpin, ", ", "%s", pair);
+    }
+}
+
+/* A chain that sends to one of @t; returns its number. */
+static unsigned rules_chain(struct rules_out *out, const json_t *service, const json_t *port,
+                            const struct rules_targets *t)
+{
+    unsigned number = out->n++;
+    bool sticky = str_eq(json_str_or(service, "spec.sessionAffinity", "None"), "ClientIP");
+
+    text_fmt(&out->chains, "  chain s%u { # %s/%s:%lld\n    meta l4proto %s dnat ip to ", number,
+             json_str_or(service, "metadata.namespace", ""),
+             json_str_or(service, "metadata.name", ""), (long long)json_int(port, "port", 0),
+             rules_protocol(port));
+    if (t->n == 1) {
+        text_fmt(&out->chains, "%s:%lld\n  }\n", t->list[0].ip, (long long)t->list[0].port);
+    } else {
+        text_fmt(&out->chains, sticky ? "jhash ip saddr mod %zu seed 0x4d4b map { "
+                                      : "numgen random mod %zu map { ", t->n);
+        for (size_t i = 0; i < t->n; i++)
+            text_fmt(&out->chains, "%s%zu : %s . %lld", i > 0 ? ", " : "", i, t->list[i].ip,
+                     (long long)t->list[i].port);
+        text_puts(&out->chains, " }\n  }\n");
+    }
+    rules_hairpin(out, t);
+    return number;
+}
+
+/* Addresses of a Service that this node translates: cluster IP and external IPs. */
+static void rules_addresses(struct rules_out *out, const json_t *service, const json_t *port,
+                            const struct rules_targets *t)
+{
+    const char *protocol = rules_protocol(port);
+    long long number = json_int(port, "port", 0);
+    const json_t *lists[] = { json_at(service, "spec.clusterIPs"),
+                              json_at(service, "spec.externalIPs") };
+    unsigned chain = t->n > 0 ? rules_chain(out, service, port, t) : 0;
+    size_t i;
+    json_t *ip;
+
+    for (size_t l = 0; l < N_ELEMENTS(lists); l++)
+        json_array_foreach(lists[l], i, ip) {
+            const char *text = json_string_value(ip);
+
+            if (text == NULL || strspn(text, "0123456789.") != strlen(text))
+                continue;
+            if (t->n > 0)
+                rules_element(&out->ips, ",\n      ", "%s . %s . %lld : goto s%u", protocol, text,
+                              number, chain);
+            else
+                rules_element(&out->dead, ", ", "%s . %s . %lld", protocol, text, number);
+        }
+}
+
+static void rules_node_port(struct rules_out *out, const json_t *service, const json_t *port)
+{
+    long long number = json_int(port, "nodePort", 0);
+    bool local = str_eq(json_str_or(service, "spec.externalTrafficPolicy", "Cluster"), "Local");
+    struct rules_targets t = { .list = NULL, .n = 0 };
+
+    if (number == 0)
+        return;
+    rules_choose(&t, out->slices, service, port, local ? out->node_name : NULL);
+    if (t.n == 0) {
+        rules_element(&out->dead_ports, ", ", "%s . %lld", rules_protocol(port), number);
+    } else {
+        unsigned chain = rules_chain(out, service, port, &t);
+
+        /* Local keeps the client's address; otherwise the answer must come back through us. */
+        text_fmt(&out->chains, "  chain n%u {\n%s    goto s%u\n  }\n", chain,
+                 local ? "" : "    meta mark set meta mark | " RULES_MARK "\n", chain);
+        rules_element(&out->ports, ",\n      ", "%s . %lld : goto n%u", rules_protocol(port),
+                      number, chain);
+    }
+    free(t.list);
+}
+
+static void rules_service(struct rules_out *out, const json_t *service)
+{
+    const char *ip = json_str_or(service, "spec.clusterIP", "");
+    bool local = str_eq(json_str_or(service, "spec.internalTrafficPolicy", "Cluster"), "Local");
+    size_t i;
+    json_t *port;
+
+    if (ip[0] == '\0' || str_eq(ip, "None")
+        || str_eq(json_str_or(service, "spec.type", ""), "ExternalName"))
+        return;
+    json_array_foreach(json_at(service, "spec.ports"), i, port) {
+        struct rules_targets t = { .list = NULL, .n = 0 };
+
+        rules_choose(&t, out->slices, service, port, local ? out->node_name : NULL);
+        rules_addresses(out, service, port, &t);
+        free(t.list);
+        rules_node_port(out, service, port);
+    }
+}
+
+static void rules_print_map(struct text *ret, const char *name, const char *type,
+                            const struct text *elements)
+{
+    text_fmt(ret, "  %s {\n    type %s\n", name, type);
+    if (elements->len > 0)
+        text_fmt(ret, "    elements = { %s }\n", text_str(elements));
+    text_puts(ret, "  }\n");
+}
+
+static const char rules_hooks[] =
+    "  chain services {\n"
+    "    meta l4proto . ip daddr . th dport vmap @ips\n"
+    "    fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @ports\n"
+    "  }\n"
+    "  chain prerouting {\n"
+    "    type nat hook prerouting priority dstnat; policy accept;\n"
+    "    jump services\n"
+    "  }\n"
+    "  chain output {\n"
+    "    type nat hook output priority -100; policy accept;\n"
+    "    jump services\n"
+    "  }\n"
+    "  chain postrouting {\n"
+    "    type nat hook postrouting priority srcnat; policy accept;\n"
+    "    meta mark & " RULES_MARK " == " RULES_MARK " masquerade\n"
+    "    ip saddr . ip daddr @hairpin masquerade\n"
+    "  }\n"
+    "  chain refuse {\n"
+    "    meta l4proto tcp meta l4proto . ip daddr . th dport @dead reject with tcp reset\n"
+    "    meta l4proto . ip daddr . th dport @dead reject\n"
+    "  }\n"
+    "  chain refuse_ports {\n"
+    "    meta l4proto tcp meta l4proto . th dport @dead_ports reject with tcp reset\n"
+    "    meta l4proto . th dport @dead_ports reject\n"
+    "  }\n"
+    "  chain input {\n"
+    "    type filter hook input priority filter - 10; policy accept;\n"
+    "    ct state new jump refuse_ports\n"
+    "  }\n"
+    "  chain forward {\n"
+    "    type filter hook forward priority filter - 10; policy accept;\n"
+    "    ct state new jump refuse\n"
+    "  }\n"
+    "  chain leave {\n"
+    "    type filter hook output priority filter - 10; policy accept;\n"
+    "    ct state new jump refuse\n"
+    "  }\n";
+
+void service_rules_print(struct text *ret, const json_t *services, const json_t *slices,
+                         const char *node_name)
+{
+    struct rules_out out = { .node_name = node_name, .slices = slices };
+    struct text *const texts[] = { &out.chains, &out.ips, &out.ports, &out.dead, &out.dead_ports,
+                                   &out.hairpin };
+    size_t i;
+    json_t *service;
+
+    json_array_foreach(services, i, service)
+        rules_service(&out, service);
+    /* Made if absent, emptied, filled: one transaction, so no packet sees less than a whole set. */
+    text_puts(ret, "table ip mkube_services {}\ndelete table ip mkube_services\n"
+                   "table ip mkube_services {\n");
+    text_add(ret, text_str(&out.chains), out.chains.len);
+    rules_print_map(ret, "map ips", "inet_proto . ipv4_addr . inet_service : verdict", &out.ips);
+    rules_print_map(ret, "map ports", "inet_proto . inet_service : verdict", &out.ports);
+    rules_print_map(ret, "set dead", "inet_proto . ipv4_addr . inet_service", &out.dead);
+    rules_print_map(ret, "set dead_ports", "inet_proto . inet_service", &out.dead_ports);
+    rules_print_map(ret, "set hairpin", "ipv4_addr . ipv4_addr", &out.hairpin);
+    text_puts(ret, rules_hooks);
+    text_puts(ret, "}\n");
+    for (i = 0; i < N_ELEMENTS(texts); i++)
+        text_fini(texts[i]);
+}
+
+/* --- effects --- */
+
+struct service_rules {
+    uv_loop_t *loop;
+    struct informer *services, *slices; /* borrowed */
+    char *node_name;                    /* owned */
+    struct timer *settle;
+    struct child *nft;                  /* under way, or NULL */
+    char *applied;                      /* owned: text of the last rules that nft took */
+    char *applying;                     /* owned */
+    bool dirty;
+};
+
+static json_t *rules_trees(const struct informer *informer)
+{
+    json_t *list = json_array();
+    const struct object *o;
+    size_t it = 0;
+
+    while ((o = informer_next(informer, &it)) != NULL)
+        json_array_append_new(list, object_tree(o));
+    return list;
+}
+
+static int rules_by_name(const void *a, const void *b)
+{
+    const json_t *const *x = a;
+    const json_t *const *y = b;
+    int order = strcmp(json_str_or(*x, "metadata.namespace", ""),
+                       json_str_or(*y, "metadata.namespace", ""));
+
+    return order != 0 ? order : strcmp(json_str_or(*x, "metadata.name", ""),
+                                       json_str_or(*y, "metadata.name", ""));
+}
+
+/* Sorted, so that the same objects always print the same rules. */
+static json_t *rules_sorted(json_t *list_steal)
+{
+    size_t n = json_array_size(list_steal);
+    json_t **order = MEM_NEW_ARRAY(json_t *, n + 1);
+    json_t *ret = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        order[i] = json_array_get(list_steal, i);
+    qsort(order, n, sizeof(*order), rules_by_name);
+    for (size_t i = 0; i < n; i++)
+        json_array_append(ret, order[i]);
+    free(order);
+    json_decref(list_steal);
+    return ret;
+}
+
+static void rules_apply(struct service_rules *s);
+
+static void rules_on_nft(void *arg, int rc, const struct child_result *result,
+                         const struct err *err)
+{
+    struct service_rules *s = arg;
+
+    (void)result;
+    s->nft = NULL;
+    if (rc == 0) {
+        free(s->applied);
+        s->applied = STEAL(s->applying);
+    } else {
+        free(s->applying);
+        s->applying = NULL;
+        log_warn("service rules not set", KV_ERR(err));
+        s->dirty = true;
+        timer_start(s->settle, RULES_RETRY_MS);
+        return;
+    }
+    if (s->dirty)
+        rules_apply(s);
+}
+
+static void rules_apply(struct service_rules *s)
+{
+    static const char *const argv[] = { "nft", "-f", "-", NULL };
+    cleanup(json_decrefpp) json_t *services = NULL;
+    cleanup(json_decrefpp) json_t *slices = NULL;
+    struct text t = TEXT_EMPTY;
+    struct child_spec spec = { .argv = argv, .deadline_ms = RULES_NFT_MS };
+
+    if (s->nft != NULL || !informer_synced(s->services) || !informer_synced(s->slices))
+        return;
+    s->dirty = false;
+    services = rules_sorted(rules_trees(s->services));
+    slices = rules_sorted(rules_trees(s->slices));
+    service_rules_print(&t, services, slices, s->node_name);
+    if (str_eq(s->applied, text_str(&t))) {
+        text_fini(&t);
+        return;
+    }
+    spec.input = t.data;
+    spec.input_len = t.len;
+    s->nft = child_run(s->loop, &spec, rules_on_nft, s);
+    s->applying = text_take(&t);
+}
+
+static void rules_on_settled(void *arg)
+{
+    rules_apply(arg);
+}
+
+static void rules_on_synced(void *arg)
+{
+    struct service_rules *s = arg;
+
+    s->dirty = true;
+    timer_start(s->settle, 0);
+}
+
+static void rules_on_change(void *arg, const struct object *object, const struct object *before)
+{
+    struct service_rules *s = arg;
+
+    (void)object;
+    (void)before;
+    s->dirty = true;
+    if (!timer_active(s->settle))
+        timer_start(s->settle, RULES_SETTLE_MS);
+}
+
+int service_rules_new(struct service_rules **ret, uv_loop_t *loop,
+                      const struct service_rules_opts *opts, struct err *err)
+{
+    struct service_rules *s = MEM_NEW(struct service_rules);
+    struct informer_listener listener = { .on_change = rules_on_change,
+                                          .on_synced = rules_on_synced, .arg = s };
+
+    (void)err;
+    s->loop = loop;
+    s->services = opts->services;
+    s->slices = opts->slices;
+    s->node_name = mem_str(opts->node_name);
+    s->settle = timer_new(loop, rules_on_settled, s);
+    informer_listen(opts->services, &listener);
+    informer_listen(opts->slices, &listener);
+    *ret = s;
+    return 0;
+}
+
+struct service_rules *service_rules_close(struct service_rules *s)
+{
+    if (s == NULL)
+        return NULL;
+    if (s->nft != NULL)
+        child_cancel(s->nft);
+    timer_close(s->settle);
+    free(s->node_name);
+    free(s->applied);
+    free(s->applying);
+    free(s);
+    return NULL;
+}
