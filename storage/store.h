@@ -7,11 +7,15 @@
  * batch fails, every write submitted and not yet visible fails with the same error, because
  * later ones may have been computed from it; nothing of them was or becomes visible.
  *
- * Lazy writes (Leases, Events, heartbeats) become visible at once and reach the disk with the
- * next durable batch or after lazy_flush_ms, without fsync of their own; a power cut may lose them.
- * After a restart the counter starts above any revision ever handed out (a durable ceiling is
- * kept ahead of the counter), and a cursor from a revision that the store no longer
- * knows (before the ring, or lost with a power cut) is told STORE_TOO_OLD.
+ * Lazy writes (Leases, Events, heartbeats) become visible at once, unless a write before them is
+ * still pending, and reach the disk with the next durable batch or after lazy_flush_ms, without
+ * fsync of their own, only the newest state per object; a power cut may lose them.
+ *
+ * After a restart the counter starts above any revision ever shown: a durable ceiling is kept
+ * ahead of it, and a lazy write above the ceiling waits for a batch that moves it.  (An orderly
+ * end lowers the ceiling to the counter: no gap.)  A cursor is told STORE_TOO_OLD when its
+ * revision lies before a change of its bucket that fell off the ring, was lazy and written
+ * before a restart, or among revisions that a crash may have taken.
  *
  * Owner: cmd (or the simulator).  Thread: loop; the backend brings its own.  Knows no libuv.
  */
@@ -30,16 +34,18 @@ struct store_backend;
 
 struct store_opts {
     size_t max_objects; /* 0 = 1,000,000 */
-    size_t
-        max_bytes; /* live bytes; 0 = 4 GiB; above, creates and growing updates are ERR_NOSPACE */
-    size_t ring_changes; /* 0 = 10,000 */
+    /* Live bytes; 0 = 4 GiB.  Above, creates and growing updates are ERR_NOSPACE. */
+    size_t max_bytes;
+    size_t ring_changes; /* 0 = 10,000; at most an eighth of them lazy ones */
     size_t ring_bytes;   /* 0 = 64 MiB: whichever bound comes first */
 };
 
 /* Loads everything through @backend, which is taken over (closed by store_close, also on failure). */
 int store_open(struct store **ret, struct store_backend *backend, const struct store_opts *opts,
                struct err *err);
-/* Flushes what was submitted, then closes the backend and calls @on_closed; s is gone. */
+/* Flushes what was submitted (its on_done is called), then closes the backend and calls @on_closed
+ * (may be NULL), never from within; s is gone.  Meanwhile reading goes on and writes are refused.
+ * Cursors must be freed before @on_closed. */
 void store_close(struct store *s, void (*on_closed)(void *arg), void *arg);
 
 /* --- writing --- */
@@ -61,12 +67,14 @@ enum store_outcome {
     STORE_STALE = 3,  /* @expect differs */
 };
 
-/* rc 0 or ERR_*: @object is the committed state (borrowed). */
+/* rc 0: @object is the visible state (borrowed; of a deletion: the last, with its revision).
+ * rc ERR_*: @object is NULL, @err tells why; nothing of the write is or will be visible. */
 typedef void (*store_done_fn)(void *arg, int rc, const struct object *object,
                               const struct err *err);
 
 /* Returns STORE_OK (on_done will be called exactly once, never from within), a positive outcome
- * (nothing submitted, no callback), or ERR_NOSPACE/ERR_UNAVAILABLE. @done may be NULL.
+ * (nothing submitted, no callback), or ERR_NOSPACE (limits) / ERR_UNAVAILABLE (closing, or too many
+ * writes wait for the disk). @done may be NULL.
  * @ret_object (may be NULL) gets the pending object, borrowed until done. */
 int store_submit(struct store *s, const struct store_write *w, store_done_fn done, void *arg,
                  const struct object **ret_object, struct err *err);
@@ -111,24 +119,27 @@ struct store_change { /* borrowed until the next call on the cursor or return to
     enum store_change_type type;
     const struct object
         *object; /* new state; for DELETED the last one with the deletion's revision */
-    const struct object *before; /* state before, NULL for ADDED, or when not known any more */
+    const struct object *before; /* state before; NULL for ADDED, or when the change is from
+                                  * before a restart: then it may have been anything */
 };
 
 struct store_cursor;
 /* Follows changes with revision > @after.  @bucket NULL = all.  @wake is called (from within
- * the store's commit, so only note it or defer) when something new may be there; it is not
- * called again until the cursor was drained. STORE_TOO_OLD (positive) when @after is unknown. */
+ * the store's commit or a lazy submit, so only note it or defer) when something new may be there; it
+ * is not called again until the cursor was drained.  What is there already wakes nobody: drain
+ * first. STORE_TOO_OLD (positive) when @after is unknown, or above store_revision(). */
 #define STORE_TOO_OLD 10
 int store_cursor_new(struct store_cursor **ret, struct store *s, const char *bucket, uint64_t after,
                      void (*wake)(void *arg), void *arg);
 /* 1: *ret is the next change; 0: none for now; STORE_TOO_OLD: fell off the ring, close it. */
 int store_cursor_next(struct store_cursor *c, struct store_change *ret);
-uint64_t store_cursor_revision(
-    const struct store_cursor *c); /* all up to here was handed out or filtered */
+/* All up to here was handed out or filtered. */
+uint64_t store_cursor_revision(const struct store_cursor *c);
 struct store_cursor *store_cursor_free(struct store_cursor *c);
 
 /* --- state of health --- */
 struct store_stats {
+    /* lazy_lost_at_start: revisions that a crash may have taken, at most; 0 after an orderly end. */
     size_t objects, live_bytes, ring_changes, ring_bytes, pending;
     uint64_t revision, commits, lazy_lost_at_start;
 };

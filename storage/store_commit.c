@@ -352,7 +352,8 @@ int store_submit(struct store *s, const struct store_write *w, store_done_fn don
         return rc;
 
     s->counter++;
-    r = store_index_record(&s->index, b, o->ns, o->name);
+    if (!r)
+        r = store_index_record(&s->index, b, o->ns, o->name);
     p = MEM_NEW(struct store_pending);
     *p = (struct store_pending){ .record = r, .lazy = w->lazy, .done = done, .arg = arg };
     p->type = w->verb == STORE_DELETE ? STORE_DELETED : latest ? STORE_MODIFIED : STORE_ADDED;
