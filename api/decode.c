@@ -176,6 +176,21 @@ static int decode_raw(struct decode *d, const struct decode_place *p, json_t *va
     return 0;
 }
 
+/* Whole numbers are written without a fraction, as Go prints them. */
+static int decode_double(struct decode *d, const struct decode_place *p, const json_t *value,
+                         json_t **ret)
+{
+    static const double exact = 9007199254740992.0; /* 2^53 */
+    double real;
+
+    if (!json_is_number(value))
+        return decode_type_error(d, p, decode_kind(value));
+    real = json_number_value(value);
+    if (json_is_real(value) && real > -exact && real < exact && real == (double)(int64_t)real)
+        *ret = json_integer((int64_t)real);
+    return 0;
+}
+
 /* One value; *ret is set (new) when it must be replaced. */
 static int decode_one(struct decode *d, const struct decode_place *p, json_t *value, json_t **ret)
 {
@@ -191,8 +206,7 @@ static int decode_one(struct decode *d, const struct decode_place *p, json_t *va
         return json_is_boolean(value) ? 0 : decode_type_error(d, p, decode_kind(value));
     case SCHEMA_INT32:
     case SCHEMA_INT64: return decode_integer(d, p, value);
-    case SCHEMA_DOUBLE:
-        return json_is_number(value) ? 0 : decode_type_error(d, p, decode_kind(value));
+    case SCHEMA_DOUBLE: return decode_double(d, p, value, ret);
     case SCHEMA_BYTES:
         if (!json_is_string(value))
             return decode_type_error(d, p, decode_kind(value));
@@ -239,14 +253,15 @@ static int decode_list(struct decode *d, const struct decode_place *p, json_t *l
     return 0;
 }
 
-/* Null is the zero value of a map's element; only text has one that may stay. */
-static int decode_map_null(const struct decode_place *p, json_t *map, const char *key)
+/* Null is the zero value of a map's element; it may stay where that is text or a list. */
+static void decode_map_null(const struct schema_field *f, json_t *map, const char *key)
 {
-    if (p->field->shape == SCHEMA_MAP && p->field->scalar == SCHEMA_STRING)
+    if (f->shape == SCHEMA_MAP_OF_LISTS)
+        json_object_set_new_nocheck(map, key, json_array());
+    else if (f->scalar == SCHEMA_STRING)
         json_object_set_new_nocheck(map, key, json_string(""));
     else
         json_object_del(map, key);
-    return 0;
 }
 
 static int decode_map(struct decode *d, const struct decode_place *p, json_t *map)
@@ -262,7 +277,7 @@ static int decode_map(struct decode *d, const struct decode_place *p, json_t *ma
         int rc = 0;
 
         if (json_is_null(value))
-            rc = decode_map_null(p, map, key);
+            decode_map_null(p->field, map, key);
         else if (p->field->shape == SCHEMA_MAP)
             rc = decode_one(d, &item, value, &better);
         else if (json_is_array(value))
