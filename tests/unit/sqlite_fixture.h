@@ -172,4 +172,19 @@ static inline int64_t log_size(void)
     return stat(test_path("store.db-wal"), &st) == 0 ? st.st_size : 0;
 }
 
+/* Runs one test of this program again in a process of its own, which finds @what in TEST_CHILD: one
+ * that may be killed, or needs to be without threads. */
+static inline pid_t run_again(const char *test, const char *what)
+{
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        setenv("TEST_CHILD", what, 1);
+        execl("/proc/self/exe", "test", test, NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
 #endif

@@ -181,39 +181,43 @@ TEST(sqlite_file, missing_directory_is_told)
     loop_finish(&f.loop);
 }
 
+/* Holds the store open until killed. */
+static void hold(const char *what)
+{
+    char path[4096];
+    struct fixture f = { .path = path };
+    int fd;
+
+    CHECK_INT(sscanf(what, "%d %4095s", &fd, path), 2);
+    fixture_up(&f);
+    CHECK_INT(write(fd, "x", 1), 1);
+    pause();
+}
+
 TEST(sqlite_file, file_in_use_is_refused)
 {
+    cleanup(freep) char *what = NULL;
+    struct fixture f = { 0 };
     int ready[2], status;
     char byte = 0;
     pid_t pid;
 
+    if (getenv("TEST_CHILD"))
+        hold(getenv("TEST_CHILD"));
     make_store(3);
     CHECK_INT(pipe2(ready, O_CLOEXEC), 0);
-    pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        struct fixture f = { .path = test_path("store.db") };
-        struct err err = ERR_EMPTY;
-
-        if (uv_loop_init(&f.loop) != 0 || fixture_try_open(&f, &err) != 0 ||
-            write(ready[1], "x", 1) != 1)
-            _exit(1);
-        pause();
-        _exit(0);
-    }
+    CHECK_INT(fcntl(ready[1], F_SETFD, 0), 0);
+    what = mem_fmt("%d %s", ready[1], test_path("store.db"));
+    pid = run_again("file_in_use", what);
+    close(ready[1]);
     CHECK_INT(read(ready[0], &byte, 1), 1);
     check_refused(ERR_UNAVAILABLE, "in use by another process");
     kill(pid, SIGKILL);
     CHECK_INT(waitpid(pid, &status, 0), pid);
     close(ready[0]);
-    close(ready[1]);
-    {
-        struct fixture f = { 0 };
-
-        fixture_up(&f); /* free again */
-        CHECK_INT(store_count(f.s, "pods"), 3);
-        fixture_down(&f);
-    }
+    fixture_up(&f); /* free again */
+    CHECK_INT(store_count(f.s, "pods"), 3);
+    fixture_down(&f);
 }
 
 /* --- versions --- */
