@@ -27,6 +27,7 @@
 struct sandbox {
     const struct sandbox_host *host;    /* borrowed */
     struct pod_view *pod;
+    void (*mounted)(void *arg);
     sandbox_done_fn done;               /* NULL once told or forgotten */
     void *arg;
     unsigned n_jobs;
@@ -279,7 +280,11 @@ static void sandbox_on_step(struct sandbox *s, int rc, const struct err *err)
 
 static void sandbox_mount_done(void *arg, int rc, const struct err *err)
 {
-    sandbox_on_step(arg, rc, err);
+    struct sandbox *s = arg;
+
+    if (rc == 0 && !s->is_free)
+        s->mounted(s->arg);
+    sandbox_on_step(s, rc, err);
 }
 
 static void sandbox_on_network(void *arg, int rc, const char *ip, const char *netns,
@@ -295,12 +300,13 @@ static void sandbox_on_network(void *arg, int rc, const char *ip, const char *ne
 }
 
 struct sandbox *sandbox_make(const struct sandbox_host *host, struct pod_view *pod,
-                             sandbox_done_fn done, void *arg)
+                             void (*mounted)(void *arg), sandbox_done_fn done, void *arg)
 {
     struct sandbox *s = MEM_NEW(struct sandbox);
 
     s->host = host;
     s->pod = pod_view_ref(pod);
+    s->mounted = mounted;
     s->done = done;
     s->arg = arg;
     s->run_dir = mem_fmt("%s/pods/%s", runtime_run_dir(host->rt), pod->uid);

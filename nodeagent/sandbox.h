@@ -26,10 +26,11 @@ struct sandbox_host {           /* the same for all pods; borrowed */
 
 typedef void (*sandbox_done_fn)(void *arg, int rc, const struct err *err);
 
-/* Makes it, or takes up one that stands from before.  @done fires exactly once, never from
- * within, unless sandbox_free comes first. */
+/* Makes it, or takes up one that stands from before.  @mounted fires when its directories can take
+ * volumes (the network may still be under way; not when that part failed), then @done exactly
+ * once; neither from within, nor after sandbox_free. */
 struct sandbox *sandbox_make(const struct sandbox_host *host, struct pod_view *pod,
-                             sandbox_done_fn done, void *arg);
+                             void (*mounted)(void *arg), sandbox_done_fn done, void *arg);
 /* Did one of an earlier agent stand whole?  Asked before sandbox_make. */
 bool sandbox_stands(const struct sandbox_host *host, const struct pod_view *pod);
 

@@ -1,0 +1,326 @@
+#include "nodeagent/pod_lookup.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "nodeagent/volume.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define LOOKUP_RETRY_MS     2000    /* a claim that is not bound yet, a server that is away */
+#define LOOKUP_TOKEN_S      3600
+#define LOOKUP_REFRESH_MIN_MS 60000
+
+/* One claim or token: asked for until it is there; tokens again before they run out. */
+struct lookup_item {
+    struct list link;
+    struct pod_lookup *owner;
+    char *key;                  /* in the cache: "claim/data", "token/volume/path" */
+    const json_t *source;       /* of a token; borrowed from the pod.  NULL: a claim */
+    char *claim;
+    struct client_call *call;
+    struct timer *timer;
+    bool was_answered;          /* also when the answer was no */
+    struct err err;             /* of the last try */
+};
+
+struct pod_lookup {
+    struct pod_lookup_opts opts;
+    json_t *cache;              /* owned object */
+    bool needs_sources;
+    struct list items;
+};
+
+static void lookup_ask(struct lookup_item *item);
+
+/* --- what the pod needs --- */
+
+static bool lookup_env_needs(const json_t *container)
+{
+    size_t i;
+    json_t *item;
+
+    if (json_array_size(json_at(container, "envFrom")) > 0)
+        return true;
+    json_array_foreach(json_at(container, "env"), i, item)
+        if (json_at(item, "valueFrom.configMapKeyRef") != NULL ||
+            json_at(item, "valueFrom.secretKeyRef") != NULL)
+            return true;
+    return false;
+}
+
+static bool lookup_needs_sources(const struct pod_view *pod)
+{
+    size_t i, k;
+    json_t *volume, *source;
+
+    for (i = 0; i < pod->n; i++)
+        if (lookup_env_needs(pod->containers[i].spec))
+            return true;
+    json_array_foreach(json_at(pod->spec, "volumes"), i, volume) {
+        if (json_at(volume, "configMap") != NULL || json_at(volume, "secret") != NULL)
+            return true;
+        json_array_foreach(json_at(volume, "projected.sources"), k, source)
+            if (json_at(source, "configMap") != NULL || json_at(source, "secret") != NULL)
+                return true;
+    }
+    return json_array_size(json_at(pod->spec, "imagePullSecrets")) > 0;
+}
+
+static char *lookup_token_key(const char *volume, const json_t *source)
+{
+    return mem_fmt("token/%s/%s", volume, json_str_or(source, "path", "token"));
+}
+
+static struct lookup_item *lookup_add(struct pod_lookup *l, char *key, const json_t *source,
+                                      char *claim)
+{
+    struct lookup_item *item = MEM_NEW(struct lookup_item);
+
+    item->owner = l;
+    item->key = key;
+    item->source = source;
+    item->claim = claim;
+    list_add_tail(&l->items, &item->link);
+    return item;
+}
+
+static void lookup_collect(struct pod_lookup *l)
+{
+    size_t i, k;
+    json_t *volume, *source;
+
+    json_array_foreach(json_at(l->opts.pod->spec, "volumes"), i, volume) {
+        char *claim = volume_claim(l->opts.pod, volume);
+
+        if (claim != NULL)
+            lookup_add(l, mem_fmt("claim/%s", claim), NULL, claim);
+        json_array_foreach(json_at(volume, "projected.sources"), k, source) {
+            const json_t *token = json_at(source, "serviceAccountToken");
+
+            if (token != NULL)
+                lookup_add(l, lookup_token_key(json_str_or(volume, "name", ""), token), token, NULL);
+        }
+    }
+}
+
+/* --- asking --- */
+
+static void lookup_retry(void *arg)
+{
+    lookup_ask(arg);
+}
+
+static void lookup_answered(struct lookup_item *item, int64_t again_ms)
+{
+    struct pod_lookup *l = item->owner;
+
+    item->was_answered = true;
+    if (again_ms > 0)
+        timer_start(item->timer, again_ms);
+    l->opts.on_change(l->opts.arg);
+}
+
+static void lookup_on_volume(void *arg, int rc, int status UNUSED, const json_t *body,
+                             const struct err *err)
+{
+    struct lookup_item *item = arg;
+
+    item->call = NULL;
+    if (rc < 0)
+        item->err = *err;
+    else
+        json_object_set_new(item->owner->cache, item->key, json_deep_copy(body));
+    lookup_answered(item, rc < 0 ? LOOKUP_RETRY_MS : 0);
+}
+
+static void lookup_on_claim(void *arg, int rc, int status UNUSED, const json_t *body,
+                            const struct err *err)
+{
+    struct lookup_item *item = arg;
+    const char *volume = json_str_or(body, "spec.volumeName", "");
+    cleanup(freep) char *path = mem_fmt("/api/v1/persistentvolumes/%s", volume);
+
+    item->call = NULL;
+    if (rc < 0)
+        item->err = *err;
+    else if (volume[0] == '\0' || !str_eq(json_str(body, "status.phase"), "Bound"))
+        rc = err_set(&item->err, ERR_UNAVAILABLE, "persistentvolumeclaim \"%s\" is not bound", item->claim);
+    if (rc < 0)
+        lookup_answered(item, LOOKUP_RETRY_MS);
+    else
+        item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL, lookup_on_volume, item);
+}
+
+static void lookup_on_token(void *arg, int rc, int status UNUSED, const json_t *body,
+                            const struct err *err)
+{
+    struct lookup_item *item = arg;
+    const char *token = json_str(body, "status.token");
+    int64_t expires_ms, left_ms = LOOKUP_TOKEN_S * 1000;
+
+    item->call = NULL;
+    if (rc < 0 || token == NULL) {
+        if (rc < 0)
+            item->err = *err;
+        else
+            err_set(&item->err, ERR_PROTOCOL, "the answer holds no token");
+        lookup_answered(item, LOOKUP_RETRY_MS);
+        return;
+    }
+    json_object_set_new(item->owner->cache, item->key, json_string(token));
+    if (clock_parse(json_str_or(body, "status.expirationTimestamp", ""), &expires_ms))
+        left_ms = expires_ms - clock_wall_ms();
+    /* Renewed at four fifths of its life, as the kubelet does. */
+    left_ms = left_ms / 5 * 4;
+    lookup_answered(item, left_ms < LOOKUP_REFRESH_MIN_MS ? LOOKUP_REFRESH_MIN_MS : left_ms);
+}
+
+static void lookup_ask_token(struct lookup_item *item)
+{
+    const struct pod_view *pod = item->owner->opts.pod;
+    const char *audience = json_str(item->source, "audience");
+    cleanup(freep) char *path =
+        mem_fmt("/api/v1/namespaces/%s/serviceaccounts/%s/token", pod->ns,
+                json_str_or(pod->spec, "serviceAccountName", "default"));
+    cleanup(json_decrefpp) json_t *body =
+        json_pack("{s:s, s:s, s:{s:I, s:{s:s, s:s, s:s, s:s}}}", "apiVersion",
+                  "authentication.k8s.io/v1", "kind", "TokenRequest", "spec", "expirationSeconds",
+                  (json_int_t)json_int(item->source, "expirationSeconds", LOOKUP_TOKEN_S),
+                  "boundObjectRef", "kind", "Pod", "apiVersion", "v1", "name", pod->name, "uid", pod->uid);
+
+    json_put(body, "spec.audiences", str_empty(audience) ? json_array() : json_pack("[s]", audience));
+    item->call = client_call(item->owner->opts.client, "POST", path, "application/json", body,
+                             lookup_on_token, item);
+}
+
+static void lookup_ask(struct lookup_item *item)
+{
+    const struct pod_view *pod = item->owner->opts.pod;
+
+    assert(item->call == NULL);
+    if (item->source != NULL) {
+        lookup_ask_token(item);
+        return;
+    }
+    cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/persistentvolumeclaims/%s", pod->ns,
+                                        item->claim);
+
+    item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL, lookup_on_claim, item);
+}
+
+/* --- life --- */
+
+struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
+{
+    struct pod_lookup *l = MEM_NEW(struct pod_lookup);
+
+    l->opts = *opts;
+    pod_view_ref(opts->pod);
+    l->cache = opts->cache != NULL ? opts->cache : json_object();
+    l->needs_sources = lookup_needs_sources(opts->pod);
+    list_init(&l->items);
+    if (l->needs_sources)
+        sources_hold(opts->sources, opts->pod->ns);
+    lookup_collect(l);
+    LIST_EACH(it, &l->items) {
+        struct lookup_item *item = list_entry(it, struct lookup_item, link);
+
+        item->timer = timer_new(opts->loop, lookup_retry, item);
+        /* A volume does not change behind its claim; a token of before may have run out. */
+        if (item->source != NULL || json_object_get(l->cache, item->key) == NULL)
+            lookup_ask(item);
+    }
+    return l;
+}
+
+struct pod_lookup *pod_lookup_close(struct pod_lookup *l)
+{
+    if (l == NULL)
+        return NULL;
+    LIST_EACH_SAFE(it, &l->items) {
+        struct lookup_item *item = list_entry(it, struct lookup_item, link);
+
+        if (item->call != NULL)
+            client_call_cancel(item->call);
+        timer_close(item->timer);
+        free(item->key);
+        free(item->claim);
+        free(item);
+    }
+    if (l->needs_sources)
+        sources_drop(l->opts.sources, l->opts.pod->ns);
+    json_decref(l->cache);
+    pod_view_unref(l->opts.pod);
+    free(l);
+    return NULL;
+}
+
+/* --- use --- */
+
+bool pod_lookup_ready(const struct pod_lookup *l)
+{
+    bool has_cache = json_object_size(l->cache) > 0;
+
+    if (l->needs_sources && !has_cache && !sources_ready(l->opts.sources, l->opts.pod->ns))
+        return false;
+    LIST_EACH(it, &l->items) {
+        const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
+
+        if (!item->was_answered && json_object_get(l->cache, item->key) == NULL)
+            return false;
+    }
+    return true;
+}
+
+const json_t *pod_lookup_find(void *lookup, const char *kind, const char *name)
+{
+    struct pod_lookup *l = lookup;
+    cleanup(freep) char *key = mem_fmt("%s/%s", kind, name);
+    json_t *tree;
+
+    if (!l->needs_sources || !sources_ready(l->opts.sources, l->opts.pod->ns))
+        return json_object_get(l->cache, key);
+    tree = sources_get(l->opts.sources, l->opts.pod->ns, kind, name);
+    /* The cache owns it until the next change replaces it. */
+    if (tree == NULL)
+        json_object_del(l->cache, key);
+    else
+        json_object_set_new(l->cache, key, tree);
+    return tree;
+}
+
+const char *pod_lookup_token(void *lookup, const char *volume, const json_t *source)
+{
+    struct pod_lookup *l = lookup;
+    cleanup(freep) char *key = lookup_token_key(volume, source);
+
+    return json_string_value(json_object_get(l->cache, key));
+}
+
+const json_t *pod_lookup_claim(void *lookup, const char *claim, struct err *err)
+{
+    struct pod_lookup *l = lookup;
+    cleanup(freep) char *key = mem_fmt("claim/%s", claim);
+    const json_t *volume = json_object_get(l->cache, key);
+
+    if (volume != NULL)
+        return volume;
+    err_set(err, ERR_UNAVAILABLE, "persistentvolumeclaim \"%s\" is not known yet", claim);
+    LIST_EACH(it, &l->items) {
+        const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
+
+        if (str_eq(item->key, key) && item->err.code != 0)
+            *err = item->err;
+    }
+    return NULL;
+}
+
+char *pod_lookup_cache(const struct pod_lookup *l)
+{
+    size_t len;
+
+    return json_print(l->cache, &len);
+}
