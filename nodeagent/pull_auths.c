@@ -1,4 +1,4 @@
-#include "nodeagent/image_auths.h"
+#include "nodeagent/pull_auths.h"
 
 #include "base/bits.h"
 #include "base/mem.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void image_auths_fini(struct image_auths *a)
+void pull_auths_fini(struct pull_auths *a)
 {
     for (size_t i = 0; i < a->n; i++) {
         free((void *)(uintptr_t)a->list[i].registry);
@@ -14,10 +14,10 @@ void image_auths_fini(struct image_auths *a)
         free((void *)(uintptr_t)a->list[i].password);
     }
     free(a->list);
-    *a = (struct image_auths){ .n = 0 };
+    *a = (struct pull_auths){ .n = 0 };
 }
 
-static void image_auths_add(struct image_auths *a, const char *registry, const char *user,
+static void pull_auths_add(struct pull_auths *a, const char *registry, const char *user,
                             const char *password)
 {
     a->list = mem_grow(a->list, a->n + 2, sizeof(*a->list));
@@ -27,7 +27,7 @@ static void image_auths_add(struct image_auths *a, const char *registry, const c
 }
 
 /* {"username","password"} or {"auth": base64("user:password")}. */
-static void image_auths_entry(struct image_auths *a, const char *registry, const json_t *entry)
+static void pull_auths_entry(struct pull_auths *a, const char *registry, const json_t *entry)
 {
     const char *user = json_str(entry, "username"), *password = json_str(entry, "password");
     const char *auth = json_str(entry, "auth");
@@ -35,17 +35,17 @@ static void image_auths_entry(struct image_auths *a, const char *registry, const
     char *colon;
 
     if (user != NULL && password != NULL) {
-        image_auths_add(a, registry, user, password);
+        pull_auths_add(a, registry, user, password);
         return;
     }
     if (auth == NULL || !bits_unbase64(&plain, auth, strlen(auth), NULL) ||
         (colon = strchr(text_str(&plain), ':')) == NULL)
         return;
     *colon = '\0';
-    image_auths_add(a, registry, plain.data, colon + 1);
+    pull_auths_add(a, registry, plain.data, colon + 1);
 }
 
-static void image_auths_secret(struct image_auths *a, const json_t *secret)
+static void pull_auths_secret(struct pull_auths *a, const json_t *secret)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     cleanup(json_decrefpp) json_t *config = NULL;
@@ -60,20 +60,20 @@ static void image_auths_secret(struct image_auths *a, const json_t *secret)
         return;
     auths = is_new ? json_object_get(config, "auths") : config;
     json_object_foreach((json_t *)(uintptr_t)auths, registry, entry)
-        image_auths_entry(a, registry, entry);
+        pull_auths_entry(a, registry, entry);
 }
 
-void image_auths_make(struct image_auths *ret, const struct pod_view *pod,
+void pull_auths_make(struct pull_auths *ret, const struct pod_view *pod,
                       const json_t *(*find)(void *arg, const char *kind, const char *name), void *arg)
 {
     size_t i;
     json_t *ref;
 
-    *ret = (struct image_auths){ .n = 0 };
+    *ret = (struct pull_auths){ .n = 0 };
     json_array_foreach(json_at(pod->spec, "imagePullSecrets"), i, ref) {
         const json_t *secret = find(arg, "secrets", json_str_or(ref, "name", ""));
 
         if (secret != NULL)
-            image_auths_secret(ret, secret);
+            pull_auths_secret(ret, secret);
     }
 }
