@@ -29,6 +29,7 @@ int cmd_entry(const struct cmd *self, int argc, char **argv);
 int cmd_token(const struct cmd *self, int argc, char **argv);
 int cmd_kubeconfig(const struct cmd *self, int argc, char **argv);
 int cmd_check(const struct cmd *self, int argc, char **argv);
+int cmd_image(const struct cmd *self, int argc, char **argv);
 int cmd_version(const struct cmd *self, int argc, char **argv);
 
 #endif

@@ -24,6 +24,7 @@ static const struct cmd cmds[] = {
     { "entry", "run the entry proxy (started by `mkube server`)", "mkube entry [flags]", cmd_entry },
     { "token", "make a join token for one more worker", "mkube token create [flags]", cmd_token },
     { "kubeconfig", "print a kubeconfig for this cluster", "mkube kubeconfig [flags]", cmd_kubeconfig },
+    { "image", "bring an image, or a directory of archives, to this node", "mkube image pull REF | load DIR [flags]", cmd_image },
     { "check", "say what this host lacks, and the package that brings it", "mkube check [server|agent]", cmd_check },
     { "version", "print the version", "mkube version", cmd_version },
 };
