@@ -138,9 +138,11 @@ unit: $(UNIT_BIN)
 unit-san:
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
 
+# One seed is one history: clock and randomness lead to the simulator's own (tests/sim/wrap.c).
+SIM_WRAP := -Wl,--wrap=bits_random,--wrap=clock_mono_ms,--wrap=clock_wall_ms
 $(OUT)/sim: $(call object,$(SIM_SRC)) $(call test_archives,controlplane)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) $(SIM_WRAP) -o $@ $^ $(LIBS) -lcmocka
 
 sim: $(if $(SIM_SRC),$(OUT)/sim)
 	@$(if $(SIM_SRC),tests/run.sh $(OUT) sim $(OUT)/sim,echo 'sim: no simulator yet')
