@@ -60,10 +60,11 @@ static void store_dirty_add(struct store *s, const struct store_pending *p)
 }
 
 /* Shows the lazy writes that wait for no durable one before them.  One above the durable ceiling
- * has to wait too: after a power cut its revision could be handed out a second time. */
+ * has to wait too: after a power cut its revision could be handed out a second time.  So none of
+ * a batch under way is taken: that one begins with a durable write, or above the ceiling. */
 static void store_apply_lazy(struct store *s)
 {
-    while (!list_empty(&s->pending) && s->batch.n_pending == 0) {
+    while (!list_empty(&s->pending)) {
         struct store_pending *p = list_entry(s->pending.next, struct store_pending, list);
 
         if (!p->lazy || p->object->revision > s->ceiling)

@@ -58,8 +58,6 @@ static void store_ring_drop_lazy(struct store_ring *ring)
 {
     struct store_ring_entry *e;
 
-    if (ring->first_lazy < ring->first)
-        ring->first_lazy = ring->first;
     do {
         assert(ring->first_lazy < ring->n);
         e = &ring->entries[ring->first_lazy++];

@@ -107,16 +107,18 @@ TEST(backend_sqlite, changes_in_the_file_are_bounded)
 
     fixture_up(&f);
     start = store_revision(f.s);
+    put(&f, STORE_CREATE, "nodes", "n", "1", false);
     create(&f, "a", "1");
-    wait_done(&f, 1);
+    wait_done(&f, 2);
     for (int i = 0; i < 1000; i++) {
         update(&f, "a", "2");
         if (i % 10 == 0)
             wait_done(&f, i);
     }
-    wait_done(&f, 1001);
+    wait_done(&f, 1002);
     fixture_restart(&f);
     CHECK_INT(follow_rc(&f, "pods", start), STORE_TOO_OLD);
+    CHECK_INT(follow_rc(&f, "nodes", start), STORE_TOO_OLD); /* its change is not in the file */
     CHECK_INT(follow_rc(&f, "pods", store_revision(f.s) - 49), 0);
     fixture_down(&f);
     CHECK(query(f.path, "SELECT count(*) FROM changes") <= 50 + 256 + 10);

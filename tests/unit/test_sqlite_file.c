@@ -105,16 +105,22 @@ TEST(sqlite_file, newer_file_is_refused)
     check_refused(ERR_CORRUPT, "newer program (format 99, this one knows up to 1)");
 }
 
-TEST(sqlite_file, newer_version_in_the_log_is_seen)
+/* Runs @sql and leaves it in the log, as a crash does. */
+static void make_log(const char *sql)
 {
     sqlite3 *db = NULL;
 
-    make_store(3);
     CHECK_INT(sqlite3_open(test_path("store.db"), &db), SQLITE_OK);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    CHECK_INT(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     CHECK_INT(sqlite3_close(db), SQLITE_OK);
     CHECK(log_size() > 0);
+}
+
+TEST(sqlite_file, newer_version_in_the_log_is_seen)
+{
+    make_store(3);
+    make_log("PRAGMA user_version = 99");
     check_refused(ERR_CORRUPT, "newer program (format 99");
 }
 
@@ -135,6 +141,19 @@ TEST(sqlite_file, damaged_pages_are_refused)
     make_store(200);
     for (size_t page = 20; page < 30; page++)
         damage(4096 * page, 4096);
+    check_refused(ERR_CORRUPT, "is damaged");
+}
+
+/* Loading reads no index; after a crash the whole file is looked over. */
+TEST(sqlite_file, damaged_index_is_refused_after_a_crash)
+{
+    int64_t page;
+
+    make_store(200);
+    page = query(test_path("store.db"),
+                 "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_objects_1'");
+    damage(4096 * (size_t)(page - 1), 4096);
+    make_log("UPDATE meta SET ceiling = ceiling + 1");
     check_refused(ERR_CORRUPT, "is damaged");
 }
 

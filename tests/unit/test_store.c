@@ -249,6 +249,7 @@ TEST(store, goes_on_after_a_failed_batch)
     struct fixture f = { 0 };
     struct told a = { 0 }, b = { 0 };
     struct store_cursor *c;
+    uint64_t revision;
 
     fixture_up(&f);
     c = follow(&f, "pods", store_revision(f.s));
@@ -258,9 +259,11 @@ TEST(store, goes_on_after_a_failed_batch)
     CREATE(.name = "a", .value = "2", .told = &b);
     fixture_settle(&f);
     CHECK(a.rc == ERR_IO && b.rc == ERR_IO);
+    revision = store_revision(f.s);
     CHECK_INT(CREATE(.name = "a", .value = "3"), STORE_OK);
     fixture_settle(&f);
     CHECK_DRAINS(c, "A:a=3");
+    CHECK_INT(store_revision(f.s), revision + 3); /* a failed write's revision is not used again */
     store_cursor_free(c);
     fixture_restart(&f);
     CHECK(pod_is(&f, "a", "3"));

@@ -161,6 +161,11 @@ TEST(store, orderly_restart_skips_no_revision)
 
     fixture_up(&f);
     fixture_warm(&f);
+    revision = store_revision(f.s);
+    fixture_restart(&f);
+    CHECK_INT(store_revision(f.s), revision);
+    CREATE(.name = "a", .value = "1");
+    fixture_settle(&f);
     CREATE(.bucket = "leases", .name = "l", .value = "1", .lazy = true);
     fixture_settle(&f);
     revision = store_revision(f.s);
@@ -196,6 +201,7 @@ TEST(store, watchers_of_lazy_buckets_start_over_after_a_restart)
 TEST(store, failed_flush_keeps_lazy_rows_for_the_next)
 {
     struct fixture f = { 0 };
+    size_t rows;
 
     fixture_up(&f);
     fixture_warm(&f);
@@ -206,8 +212,10 @@ TEST(store, failed_flush_keeps_lazy_rows_for_the_next)
     UPDATE(.bucket = "leases", .name = "l", .value = "2", .lazy = true); /* while it is under way */
     fixture_settle(&f);
     CHECK(value_is(store_get(f.s, "leases", "", "l"), "2"));
+    rows = backend_memory_rows(f.m);
     backend_memory_flush(f.m);
     fixture_settle(&f);
+    CHECK_INT(backend_memory_rows(f.m), rows + 2); /* each once */
     fixture_restart(&f);
     CHECK(value_is(store_get(f.s, "leases", "", "l"), "2"));
     CHECK(value_is(store_get(f.s, "leases", "", "m"), "1"));
