@@ -223,7 +223,7 @@ enum tls_conn_verdict { TLS_CONN_GO_ON, TLS_CONN_NET_DEAD, TLS_CONN_APP_DEAD };
 
 static bool tls_conn_is_premature(int rc)
 {
-    return rc == GNUTLS_E_PREMATURE_TERMINATION;    /* FIN without close_notify: Go does so too */
+    return rc == GNUTLS_E_PREMATURE_TERMINATION;    /* FIN without close_notify */
 }
 
 /* Client to application, until one of them blocks.  The application is on this thread, so

@@ -9,6 +9,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -759,6 +761,95 @@ TEST(http_server, upgrades_and_hands_over_the_bytes)
     web_down(&w);
 }
 
+/* GnuTLS by hand: http_client does not do upgrades. */
+struct secure {
+    gnutls_session_t session;
+    gnutls_certificate_credentials_t cred;
+    int fd;
+};
+
+static void secure_up(struct secure *c, struct web *w)
+{
+    uint64_t end = uv_hrtime() + 5000000000ULL;
+    int rc;
+
+    c->fd = web_connect(w);
+    CHECK_INT(fcntl(c->fd, F_SETFL, O_NONBLOCK), 0);
+    gnutls_certificate_allocate_credentials(&c->cred);
+    gnutls_init(&c->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    gnutls_set_default_priority(c->session);
+    gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, c->cred);
+    gnutls_transport_set_int(c->session, c->fd);
+    do {
+        rc = gnutls_handshake(c->session);
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    } while (rc < 0 && !gnutls_error_is_fatal(rc) && uv_hrtime() < end);
+    CHECK_INT(rc, 0);
+}
+
+static void secure_down(struct secure *c)
+{
+    gnutls_deinit(c->session);
+    gnutls_certificate_free_credentials(c->cred);
+    close(c->fd);
+}
+
+static ssize_t secure_recv(struct secure *c, struct web *w, void *data, size_t len)
+{
+    uint64_t end = uv_hrtime() + 5000000000ULL;
+    ssize_t n;
+
+    do {
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+        n = gnutls_record_recv(c->session, data, len);
+    } while ((n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) && uv_hrtime() < end);
+    return n;
+}
+
+TEST(http_server, upgrades_over_tls_and_echoes_a_megabyte)
+{
+    static const char request[] = "GET /upgrade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                                  "Upgrade: SPDY/3.1\r\n\r\n";
+    static char sent[1 << 20], got[1 << 20], buffer[65536];
+    size_t n_sent = 0, n_back = 0, n_held = 0;
+    struct secure c;
+    struct web w;
+    ssize_t n;
+
+    web_up(&w, true);
+    secure_up(&c, &w);
+    CHECK_INT(gnutls_record_send(c.session, request, strlen(request)), strlen(request));
+    n = secure_recv(&c, &w, buffer, sizeof(buffer));
+    CHECK(n > 20 && memcmp(buffer, "HTTP/1.1 101", 12) == 0);
+    CHECK(w.upgraded >= 0);
+    for (size_t i = 0; i < sizeof(sent); i++)
+        sent[i] = (char)(i * 31 / 7);
+    for (uint64_t end = uv_hrtime() + 10000000000ULL; n_back < sizeof(sent) && uv_hrtime() < end; ) {
+        size_t piece = sizeof(sent) - n_sent < 16384 ? sizeof(sent) - n_sent : 16384;
+
+        n = piece > 0 ? gnutls_record_send(c.session, sent + n_sent, piece) : 0;
+        n_sent += n > 0 ? (size_t)n : 0;
+        uv_run(&w.loop, UV_RUN_NOWAIT);
+        if (n_held == 0) {
+            n = read(w.upgraded, buffer, sizeof(buffer));
+            n_held = n > 0 ? (size_t)n : 0;
+        }
+        n = n_held > 0 ? write(w.upgraded, buffer, n_held) : 0;
+        if (n > 0) {
+            memmove(buffer, buffer + n, n_held - (size_t)n);
+            n_held -= (size_t)n;
+        }
+        n = gnutls_record_recv(c.session, got + n_back, sizeof(got) - n_back);
+        n_back += n > 0 ? (size_t)n : 0;
+    }
+    CHECK_INT(n_back, sizeof(sent));
+    CHECK(memcmp(sent, got, sizeof(sent)) == 0);
+    shutdown(w.upgraded, SHUT_WR);
+    CHECK_INT(secure_recv(&c, &w, buffer, sizeof(buffer)), 0);
+    secure_down(&c);
+    web_down(&w);
+}
+
 TEST(http_server, closes_with_nothing_open)
 {
     struct web w;
@@ -792,6 +883,46 @@ TEST(http_server, half_a_handshake_costs_no_cpu)
     CHECK(cpu_ms() - before < 100);
     close(fd);
     web_down(&w);
+}
+
+TEST(http_server, waiting_connections_of_every_kind_cost_no_cpu)
+{
+    cleanup(call_fini) struct call held = { 0 }, idle = { 0 }, stream = { 0 };
+    cleanup(freep) char *block = mem_zero(16 << 20);
+    struct web w;
+    int64_t before;
+    int fd, half;
+
+    web_up(&w, true);
+    web_call(&w, &stream, "/stream", GET, true);
+    web_call(&w, &held, "/hold", GET, false);
+    web_get(&w, &idle, "/echo", GET);
+    CHECK_SOON(&w.loop, w.held != NULL && w.n_streams == 1, 5000);
+    before = cpu_ms();
+    for (uint64_t end = uv_hrtime() / 1000000 + 300; test_turn(&w.loop, end); )
+        ;
+    CHECK(cpu_ms() - before < 60);
+    http_reply(w.held, 200, NULL, "", 0);
+    web_down(&w);
+
+    web_up(&w, false);  /* a reader that stops in the middle, a client that has stopped sending */
+    fd = web_connect(&w);
+    half = web_connect(&w);
+    web_send(fd, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    web_send(half, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK_SOON(&w.loop, w.held != NULL && w.n_streams == 1, 5000);
+    shutdown(half, SHUT_WR);
+    http_write(w.streams[0], block, 16 << 20);
+    for (uint64_t end = uv_hrtime() / 1000000 + 50; test_turn(&w.loop, end); )
+        ;
+    before = cpu_ms();
+    for (uint64_t end = uv_hrtime() / 1000000 + 300; test_turn(&w.loop, end); )
+        ;
+    CHECK(cpu_ms() - before < 60);
+    http_reply(w.held, 200, NULL, "", 0);
+    web_down(&w);
+    close(fd);
+    close(half);
 }
 
 TEST(http_server, rubbish_in_place_of_tls_is_dropped)
