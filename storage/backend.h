@@ -57,7 +57,8 @@ struct store_backend {
      * until then.  All of it or nothing. */
     void (*commit)(struct store_backend *b, const struct backend_batch *batch,
                    void (*done)(void *arg, int rc, const struct err *err), void *arg);
-    /* Calls @fn once, soon, from the loop, never from within: the store knows no loop.  At most one at a time. */
+    /* Calls @fn once, soon, from the loop, never from within: the store knows no loop.  At most one
+     * at a time. */
     void (*defer)(struct store_backend *b, void (*fn)(void *arg), void *arg);
     /* With no batch and no deferred call under way; b is gone when @on_closed is called. */
     void (*close)(struct store_backend *b, void (*on_closed)(void *arg), void *arg);

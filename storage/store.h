@@ -40,7 +40,8 @@ struct store_opts {
     size_t ring_bytes;   /* 0 = 64 MiB: whichever bound comes first */
 };
 
-/* Loads everything through @backend, which is taken over (closed by store_close, also on failure). */
+/* Loads everything through @backend, which is taken over: closed by store_close, and on failure
+ * (which takes some turns of its loop, or steps). */
 int store_open(struct store **ret, struct store_backend *backend, const struct store_opts *opts,
                struct err *err);
 /* Flushes what was submitted (its on_done is called), then closes the backend and calls @on_closed
@@ -125,9 +126,9 @@ struct store_change { /* borrowed until the next call on the cursor or return to
 
 struct store_cursor;
 /* Follows changes with revision > @after.  @bucket NULL = all.  @wake is called (from within
- * the store's commit or a lazy submit, so only note it or defer) when something new may be there; it
- * is not called again until the cursor was drained.  What is there already wakes nobody: drain
- * first. STORE_TOO_OLD (positive) when @after is unknown, or above store_revision(). */
+ * the store's commit or a lazy submit, so only note it or defer) when something new may be
+ * there; it is not called again until the cursor was drained.  What is there already wakes
+ * nobody: drain first. STORE_TOO_OLD (positive) when @after is unknown, or above store_revision(). */
 #define STORE_TOO_OLD 10
 int store_cursor_new(struct store_cursor **ret, struct store *s, const char *bucket, uint64_t after,
                      void (*wake)(void *arg), void *arg);
@@ -139,7 +140,7 @@ struct store_cursor *store_cursor_free(struct store_cursor *c);
 
 /* --- state of health --- */
 struct store_stats {
-    /* lazy_lost_at_start: revisions that a crash may have taken, at most; 0 after an orderly end. */
+    /* lazy_lost_at_start: revisions a crash may have taken, at most; 0 after an orderly end. */
     size_t objects, live_bytes, ring_changes, ring_bytes, pending;
     uint64_t revision, commits, lazy_lost_at_start;
 };

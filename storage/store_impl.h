@@ -98,7 +98,7 @@ void store_batch_start(struct store *s);
 void store_on_flush(void *arg);
 /* store.c: goes on with closing when nothing is under way any more. */
 void store_settle(struct store *s);
-/* store_cursor.c: tells those who follow a touched bucket, or everything, that there may be news. */
+/* store_cursor.c: tells those who follow a touched bucket, or everything: there may be news. */
 void store_cursors_wake(struct store *s);
 
 #endif
