@@ -174,6 +174,31 @@ void field_errors_go_selector(struct text *ret, const json_t *selector)
     text_putc(ret, '}');
 }
 
+static bool field_errors_is_text_list(const json_t *value)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach (value, i, v) {
+        if (!json_is_string(v))
+            return false;
+    }
+    return json_array_size(value) > 0;
+}
+
+static void field_errors_go_list(struct text *ret, const json_t *list)
+{
+    const json_t *v;
+    size_t i;
+
+    text_puts(ret, "[]string{");
+    json_array_foreach (list, i, v) {
+        text_puts(ret, i > 0 ? ", " : "");
+        field_errors_quote(ret, json_string_value(v));
+    }
+    text_putc(ret, '}');
+}
+
 static void field_errors_print_value(struct text *ret, const json_t *value)
 {
     if (value == NULL || json_is_null(value))
@@ -182,8 +207,23 @@ static void field_errors_print_value(struct text *ret, const json_t *value)
         field_errors_quote(ret, json_string_value(value));
     else if (field_errors_is_text_map(value))
         field_errors_go_map(ret, value);
+    else if (field_errors_is_text_list(value))
+        field_errors_go_list(ret, value);
     else
         json_print_to(ret, value);
+}
+
+/* The same complaint from the tables and from a kind's rule counts once. */
+static bool field_errors_has(const struct field_errors *e, const char *path, const char *message)
+{
+    const json_t *cause;
+    size_t i;
+
+    json_array_foreach (e->causes, i, cause) {
+        if (str_eq(json_str(cause, "field"), path) && str_eq(json_str(cause, "message"), message))
+            return true;
+    }
+    return false;
 }
 
 /* @printed is NULL for kinds without a value; @detail may be "" or NULL. */
@@ -201,6 +241,8 @@ static void field_errors_add(struct field_errors *e, enum field_errors_kind kind
         text_fmt(&body, ": %s", printed);
     if (!str_empty(detail))
         text_fmt(&body, ": %s", detail);
+    if (field_errors_has(e, path, text_str(&body)))
+        return;
     if (e->causes == NULL)
         e->causes = json_array();
     cause = json_object();
@@ -257,6 +299,11 @@ void field_invalid_printed(struct field_errors *e, const char *path, const char 
                            const char *detail)
 {
     field_errors_add(e, FIELD_ERRORS_INVALID, path, printed, detail);
+}
+
+void field_duplicate_printed(struct field_errors *e, const char *path, const char *printed)
+{
+    field_errors_add(e, FIELD_ERRORS_DUPLICATE, path, printed, NULL);
 }
 
 void field_not_supported(struct field_errors *e, const char *path, const json_t *value,

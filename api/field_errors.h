@@ -23,7 +23,7 @@ struct field_errors {
 void field_errors_fini(struct field_errors *e);
 
 /* @path e.g. "spec.containers[0].image".  @value is borrowed JSON, printed as Kubernetes v1.32
- * does: strings quoted, numbers bare, maps of strings as Go shows them (`map[string]string{"a":"b"}`),
+ * does: strings quoted, numbers bare, maps and lists of strings as Go shows them (`map[string]string{"a":"b"}`),
  * what is left as JSON.  Past 100 causes the rest is dropped. */
 void field_required(struct field_errors *e, const char *path, const char *detail);
 void field_invalid(struct field_errors *e, const char *path, const json_t *value, const char *fmt,
@@ -33,6 +33,7 @@ void field_invalid_str(struct field_errors *e, const char *path, const char *val
 /* @printed stands where the value goes, for values that only Go's %#v shows. */
 void field_invalid_printed(struct field_errors *e, const char *path, const char *printed,
                            const char *detail);
+void field_duplicate_printed(struct field_errors *e, const char *path, const char *printed);
 void field_not_supported(struct field_errors *e, const char *path, const json_t *value,
                          const char *const *allowed);
 void field_forbidden(struct field_errors *e, const char *path, const char *detail);

@@ -24,7 +24,7 @@ void validate_status(struct field_errors *ret, const struct schema_resource *r, 
 const char *validate_dns1123_label(const char *s);
 const char *validate_dns1123_subdomain(const char *s);
 const char *validate_dns1035_label(const char *s);
-const char *validate_label_key(const char *s);      /* qualified name */
+const char *validate_label_key(const char *s); /* qualified name */
 const char *validate_label_value(const char *s);
 
 #endif
