@@ -120,15 +120,16 @@ struct store_change { /* borrowed until the next call on the cursor or return to
     enum store_change_type type;
     const struct object
         *object; /* new state; for DELETED the last one with the deletion's revision */
-    const struct object *before; /* state before; NULL for ADDED, or when the change is from
-                                  * before a restart: then it may have been anything */
+    const struct object *before; /* state before; NULL for ADDED, and for any change
+                                  * from before a restart: it may have been anything */
 };
 
 struct store_cursor;
 /* Follows changes with revision > @after.  @bucket NULL = all.  @wake is called (from within
  * the store's commit or a lazy submit, so only note it or defer) when something new may be
  * there; it is not called again until the cursor was drained.  What is there already wakes
- * nobody: drain first. STORE_TOO_OLD (positive) when @after is unknown, or above store_revision(). */
+ * nobody: drain first.
+ * STORE_TOO_OLD (positive) when @after is unknown, or above store_revision(). */
 #define STORE_TOO_OLD 10
 int store_cursor_new(struct store_cursor **ret, struct store *s, const char *bucket, uint64_t after,
                      void (*wake)(void *arg), void *arg);
