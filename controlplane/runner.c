@@ -52,7 +52,7 @@ struct runner {
     size_t n_rows;
     size_t turn; /* the row that plans next */
     struct list jobs, calls;
-    size_t in_flight, max_in_flight;
+    size_t in_flight, max_in_flight, keep_trees;
     void (*wake)(void *arg);
     void *arg;
     bool started;
@@ -90,6 +90,8 @@ int runner_new(struct runner **ret, const struct runner_opts *opts, struct err *
     r->registry = opts->registry;
     r->store = registry_store(opts->registry);
     r->view = view_new(r->store);
+    r->keep_trees = opts->keep_trees;
+    view_keep(r->view, r->keep_trees);
     r->wake = opts->wake;
     r->arg = opts->arg;
     r->max_in_flight = opts->max_in_flight ? opts->max_in_flight : RUNNER_IN_FLIGHT_DEFAULT;
@@ -331,7 +333,7 @@ static void runner_plan(struct runner *r, struct runner_row *row, struct queue_i
     list_add_tail(&r->jobs, &job->link);
     r->stats.plans++;
     row->controller->plan(&job->plan, r->view, row->state, item->ns, item->name, r->now);
-    if (view_footprint(r->view) > RUNNER_VIEW_BYTES_MAX)
+    if (view_footprint(r->view) > RUNNER_VIEW_BYTES_MAX + r->keep_trees)
         view_end_step(r->view);
     runner_job_push(r, job);
 }

@@ -22,6 +22,7 @@ struct runner_opts {
     void (*wake)(void *arg);                     /* something is to do: call runner_step soon */
     void *arg;
     unsigned max_in_flight; /* writes under way; 0 = 256 */
+    size_t keep_trees;      /* see view_keep; 0 = small and slow, as a server at rest should be */
 };
 
 int runner_new(struct runner **ret, const struct runner_opts *opts, struct err *err);

@@ -19,7 +19,7 @@ struct view {
     const struct store *store;    /* borrowed */
     struct view_tree_slot *slots; /* owned; open addressing, n_slots a power of two */
     size_t n_slots, n_used;
-    size_t json_bytes;
+    size_t json_bytes, keep_bytes;
     struct view_list_block *lists; /* owned */
 };
 
@@ -34,11 +34,25 @@ struct view *view_new(const struct store *store)
     return v;
 }
 
+static void view_forget_trees(struct view *v)
+{
+    for (size_t i = 0; v->n_used > 0 && i < v->n_slots; i++) {
+        if (!v->slots[i].object)
+            continue;
+        json_decref(v->slots[i].tree);
+        object_unref(v->slots[i].object);
+        v->slots[i] = (struct view_tree_slot){ 0 };
+    }
+    v->n_used = 0;
+    v->json_bytes = 0;
+}
+
 struct view *view_free(struct view *v)
 {
     if (!v)
         return NULL;
     view_end_step(v);
+    view_forget_trees(v);
     free(v->slots);
     free(v);
     return NULL;
@@ -54,19 +68,15 @@ size_t view_footprint(const struct view *v)
     return v->json_bytes;
 }
 
+void view_keep(struct view *v, size_t json_bytes)
+{
+    v->keep_bytes = json_bytes;
+}
+
 void view_end_step(struct view *v)
 {
-    if (v->n_used > 0) {
-        for (size_t i = 0; i < v->n_slots; i++) {
-            if (!v->slots[i].object)
-                continue;
-            json_decref(v->slots[i].tree);
-            object_unref(v->slots[i].object);
-            v->slots[i] = (struct view_tree_slot){ 0 };
-        }
-    }
-    v->n_used = 0;
-    v->json_bytes = 0;
+    if (v->json_bytes > v->keep_bytes)
+        view_forget_trees(v);
     while (v->lists) {
         struct view_list_block *next = v->lists->next;
 

@@ -29,6 +29,9 @@ const struct object *const *view_on_node(struct view *v, const char *node,
 
 /* Forgets trees and arrays; the runner calls it after each step. */
 void view_end_step(struct view *v);
+/* Trees of up to @json_bytes outlive their step (objects do not change, so they stay true): time
+ * for memory.  0, as at the start: none do. */
+void view_keep(struct view *v, size_t json_bytes);
 /* JSON bytes behind the trees held now: the runner ends a step early when it grows large. */
 size_t view_footprint(const struct view *v);
 

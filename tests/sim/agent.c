@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AGENT_USER "system:node"
-#define AGENT_LEASES "leases.coordination.k8s.io"
+#define AGENT_USER    "system:node"
+#define AGENT_LEASES  "leases.coordination.k8s.io"
 #define AGENT_BEAT_MS 10000
 #define AGENT_LOOK_MS 5000
 
@@ -206,7 +206,8 @@ static void agent_tell(struct sim_slot *slot, const struct object *o)
 {
     struct sim_agent *a = slot->agent;
     int64_t now_ms = sim_wall_ms(a->sim);
-    json_t *tree = object_tree(o), *status = json_at(tree, "status"), *list = json_array();
+    json_t *tree = json_deep_copy(view_tree(a->sim->view, o)), *status = json_at(tree, "status"),
+           *list = json_array();
     bool ready = slot->state == SIM_READY;
     char now[CLOCK_TEXT_MAX], address[64];
 
@@ -372,8 +373,7 @@ static void agent_tell_node(struct sim_agent *a)
     cleanup(json_decrefpp) json_t *tree = NULL;
 
     if (!o) {
-        sim_write(a->sim, AGENT_USER, REGISTRY_CREATE, "nodes", "", "", agent_node(a), NULL,
-                  NULL);
+        sim_write(a->sim, AGENT_USER, REGISTRY_CREATE, "nodes", "", "", agent_node(a), NULL, NULL);
         return;
     }
     if (o->revision == a->node_seen)

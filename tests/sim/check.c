@@ -45,28 +45,25 @@ static bool check_is_terminal(const struct object *o)
 
 static void check_room(struct sim *s, const char *node)
 {
-    cleanup(json_decrefpp) json_t *tree = NULL;
     struct pod_resources room = POD_RESOURCES_EMPTY, asked = POD_RESOURCES_EMPTY;
     const struct object *o = store_get(s->store, "nodes", "", node);
     struct store_walk walk;
 
     if (!o)
         return;
-    tree = object_tree(o);
-    pod_resources_of_list(&room, json_at(tree, "status.allocatable"));
+    pod_resources_of_list(&room, json_at(view_tree(s->view, o), "status.allocatable"));
     store_walk_node(&walk, s->store, "pods", node);
     while ((o = store_walk_next(&walk))) {
-        cleanup(json_decrefpp) json_t *pod = object_tree(o);
         struct pod_resources one = POD_RESOURCES_EMPTY;
 
         if (!check_is_terminal(o))
-            pod_resources_sum(&one, json_at(pod, "spec"));
+            pod_resources_sum(&one, json_at(view_tree(s->view, o), "spec"));
         pod_resources_add(&asked, &one);
         pod_resources_fini(&one);
     }
     if (asked.cpu_milli > room.cpu_milli)
-        sim_fail(s, "%s has %lldm cpu and its pods ask for %lldm", node,
-                 (long long)room.cpu_milli, (long long)asked.cpu_milli);
+        sim_fail(s, "%s has %lldm cpu and its pods ask for %lldm", node, (long long)room.cpu_milli,
+                 (long long)asked.cpu_milli);
     pod_resources_fini(&room);
     pod_resources_fini(&asked);
 }
@@ -77,7 +74,7 @@ struct check_rollout {
     int64_t active, ready;
     int64_t most, least; /* that the Deployment as it is now allows */
     bool recreate;
-    char hash[32];       /* of the template of the pods there are */
+    char hash[32]; /* of the template of the pods there are */
     bool mixed;
 };
 
@@ -85,15 +82,14 @@ struct check_rollout {
 static bool check_belongs(struct sim *s, const struct object *pod, const struct object *owner)
 {
     const struct object_owner *set = object_controller(pod);
-    const struct object *o =
-        set ? store_get(s->store, "replicasets.apps", pod->ns, set->name) : NULL;
+    const struct object *o = set ? store_get(s->store, "replicasets.apps", pod->ns, set->name)
+                                 : NULL;
 
     return o && str_eq(o->uid, set->uid) && object_owned_by(o, owner->uid);
 }
 
-static void check_limits(struct check_rollout *c, const struct object *owner)
+static void check_limits(struct check_rollout *c, const json_t *tree)
 {
-    cleanup(json_decrefpp) json_t *tree = object_tree(owner);
     const json_t *rolling = json_at(tree, "spec.strategy.rollingUpdate");
     int64_t replicas = json_int(tree, "spec.replicas", 1), surge = 0, unavailable = 0;
 
@@ -112,7 +108,7 @@ static bool check_count(struct sim *s, const struct sim_workload *w, struct chec
     *c = (struct check_rollout){ 0 };
     if (!owner || owner->deleting)
         return false;
-    check_limits(c, owner);
+    check_limits(c, view_tree(s->view, owner));
     store_iter_init(&it, s->store, "pods", SIM_NS, NULL, NULL);
     while ((o = store_iter_next(&it))) {
         const char *hash = object_label(o, "pod-template-hash");
@@ -125,11 +121,7 @@ static bool check_count(struct sim *s, const struct sim_workload *w, struct chec
         if (o->deleting)
             continue;
         c->active++;
-        if (strstr(o->json, "\"type\":\"Ready\"")) {
-            cleanup(json_decrefpp) json_t *pod = object_tree(o);
-
-            c->ready += pod_is_ready(pod);
-        }
+        c->ready += pod_is_ready(view_tree(s->view, o));
     }
     return true;
 }
@@ -165,14 +157,9 @@ static void check_rollout(struct sim *s, struct sim_workload *w, bool taken_by_c
 
 /* --- following --- */
 
-static bool check_was_ready(const struct object *o)
+static bool check_was_ready(struct sim *s, const struct object *o)
 {
-    cleanup(json_decrefpp) json_t *tree = NULL;
-
-    if (!o || !strstr(o->json, "\"type\":\"Ready\""))
-        return false;
-    tree = object_tree(o);
-    return pod_is_ready(tree);
+    return o && pod_is_ready(view_tree(s->view, o));
 }
 
 static bool check_node_is_well(struct sim *s, const char *node)
@@ -187,7 +174,7 @@ static void check_pod(struct sim *s, const struct store_change *change)
 {
     const struct object *o = change->object, *before = change->before;
     struct sim_workload *w = sim_workload_of(s, o);
-    bool was_ready = check_was_ready(before), taken;
+    bool was_ready = check_was_ready(s, before), taken;
 
     if (!str_empty(o->node) && change->type != STORE_DELETED) {
         sim_agent_wake(s, o->node);
@@ -199,7 +186,7 @@ static void check_pod(struct sim *s, const struct store_change *change)
     /* A pod that was lost, not taken, leaves the controllers a moment to notice. */
     taken = was_ready && !before->deleting && o->deleting && check_node_is_well(s, o->node);
     if (was_ready && !before->deleting && !taken &&
-        (o->deleting || change->type == STORE_DELETED || !check_was_ready(o)))
+        (o->deleting || change->type == STORE_DELETED || !check_was_ready(s, o)))
         sim_check_disturb(s, CHECK_CONTROLLERS_MS);
     if (w && !w->is_stateful)
         check_rollout(s, w, taken);
@@ -254,6 +241,7 @@ void sim_check_follow(struct sim *s)
         }
         check_change(s, &change);
     }
+    view_end_step(s->view);
 }
 
 /* --- crashes --- */

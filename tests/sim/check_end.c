@@ -114,7 +114,7 @@ static void end_check_service(struct sim *s, const struct sim_workload *w)
         if (!str_eq(object_label(o, "kubernetes.io/service-name"), w->name))
             continue;
         tree = object_tree(o);
-        json_array_foreach(json_object_get(tree, "endpoints"), i, endpoint) {
+        json_array_foreach (json_object_get(tree, "endpoints"), i, endpoint) {
             const char *name = json_str_or(endpoint, "targetRef.name", "");
             const struct object *pod = store_get(s->store, "pods", SIM_NS, name);
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIM_LINES 600
-#define SIM_QUIET_MS 60000
+#define SIM_LINES      600
+#define SIM_QUIET_MS   60000
 #define SIM_EVENTS_MAX 2000000
 
 /* --- chance: splitmix64 --- */
@@ -108,8 +108,7 @@ static struct sim_event sim_event_take(struct sim *s)
 
         if (child >= s->n_events)
             break;
-        if (child + 1 < s->n_events &&
-            sim_event_before(&s->events[child + 1], &s->events[child]))
+        if (child + 1 < s->n_events && sim_event_before(&s->events[child + 1], &s->events[child]))
             child++;
         if (!sim_event_before(&s->events[child], &last))
             break;

@@ -16,14 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAIN_LINES 600
+#define MAIN_LINES    600
 #define MAIN_JOBS_MAX 16
 
 struct main_opts {
     uint64_t first, seeds;
     unsigned jobs;
-    unsigned stop_after;    /* failures; 0 = go on */
-    unsigned lines;         /* of the trace to show */
+    unsigned stop_after; /* failures; 0 = go on */
+    unsigned lines;      /* of the trace to show */
     struct sim_opts sim;
 };
 
@@ -154,11 +154,16 @@ static void main_usage(void)
 static bool main_parse(struct main_opts *o, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' }, { "first", required_argument, NULL, 'f' },
-        { "seed", required_argument, NULL, 's' },  { "jobs", required_argument, NULL, 'j' },
-        { "trace", no_argument, NULL, 't' },       { "lines", required_argument, NULL, 'l' },
-        { "stop", required_argument, NULL, 'x' },  { "chaos", required_argument, NULL, 'c' },
-        { "log", required_argument, NULL, 'g' },   { "help", no_argument, NULL, 'h' },
+        { "seeds", required_argument, NULL, 'n' },
+        { "first", required_argument, NULL, 'f' },
+        { "seed", required_argument, NULL, 's' },
+        { "jobs", required_argument, NULL, 'j' },
+        { "trace", no_argument, NULL, 't' },
+        { "lines", required_argument, NULL, 'l' },
+        { "stop", required_argument, NULL, 'x' },
+        { "chaos", required_argument, NULL, 'c' },
+        { "log", required_argument, NULL, 'g' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     struct err err = ERR_EMPTY;
@@ -220,11 +225,10 @@ int main(int argc, char **argv)
     }
     printf("%.1f cluster-hours in %.1f s: %llu changes, %llu plans, %llu containers started,\n"
            "%llu server crashes, %llu nodes lost, %llu write conflicts, %llu relists\n",
-           (double)sum.virtual_ms / 3600000, main_now() - began,
-           (unsigned long long)sum.changes, (unsigned long long)sum.plans,
-           (unsigned long long)sum.starts, (unsigned long long)sum.crashes,
-           (unsigned long long)sum.losses, (unsigned long long)sum.conflicts,
-           (unsigned long long)sum.relists);
+           (double)sum.virtual_ms / 3600000, main_now() - began, (unsigned long long)sum.changes,
+           (unsigned long long)sum.plans, (unsigned long long)sum.starts,
+           (unsigned long long)sum.crashes, (unsigned long long)sum.losses,
+           (unsigned long long)sum.conflicts, (unsigned long long)sum.relists);
     printf("%llu passed, %llu failed\n", (unsigned long long)sum.passed,
            (unsigned long long)sum.failed);
     return sum.failed != 0;

@@ -105,6 +105,7 @@ static void server_on_bootstrapped(void *arg, int rc, const struct err *err)
         .wake = server_on_wake,
         .arg = s,
         .max_in_flight = 64,
+        .keep_trees = SIM_TREES,
     };
     struct err e = ERR_EMPTY;
 
@@ -148,6 +149,8 @@ void sim_server_start(struct sim *s)
         return;
     }
     opts.store = s->store;
+    s->view = view_new(s->store);
+    view_keep(s->view, SIM_TREES);
     rc = registry_new(&s->registry, &opts, &err);
     assert(rc == 0);
     s->up = true;
@@ -172,6 +175,7 @@ void sim_server_close(struct sim *s)
     s->server_life++;
     s->watch = store_cursor_free(s->watch);
     s->runner = runner_free(s->runner);
+    s->view = view_free(s->view);
     store_close(s->store, server_on_closed, &closed);
     while (!closed && backend_memory_step(s->disk))
         ;

@@ -16,10 +16,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SIM_NS "default"
-#define SIM_AGENTS_MAX 4
-#define SIM_SLOTS 48
-#define SIM_WORKLOADS 5
+#define SIM_TREES         (8u << 20) /* bytes of JSON whose trees are kept: parsing is most of the work */
+#define SIM_NS            "default"
+#define SIM_AGENTS_MAX    4
+#define SIM_SLOTS         48
+#define SIM_WORKLOADS     5
 #define SIM_WALL_START_MS 1767225600000 /* 2026-01-01T00:00:00Z */
 
 struct sim;
@@ -40,12 +41,12 @@ enum sim_state {
 struct sim_slot { /* the containers of one pod on one node */
     struct sim_agent *agent;
     enum sim_state state;
-    uint64_t life;  /* moves with every use: late events miss it */
+    uint64_t life; /* moves with every use: late events miss it */
     char uid[64], name[128];
     bool is_stateful;
-    bool seen;      /* by the synchronisation under way */
-    bool posting;   /* an answer is awaited */
-    bool posted;    /* the API knows @state */
+    bool seen;    /* by the synchronisation under way */
+    bool posting; /* an answer is awaited */
+    bool posted;  /* the API knows @state */
     unsigned restarts, address;
     int64_t ready_ms;
 };
@@ -55,8 +56,8 @@ struct sim_agent {
     unsigned index;
     char name[16];
     bool powered, linked, registered;
-    bool syncing;       /* an event for it is on its way */
-    uint64_t life;      /* moves when the process starts or the power goes */
+    bool syncing;  /* an event for it is on its way */
+    uint64_t life; /* moves when the process starts or the power goes */
     int64_t cpu_milli;
     unsigned addresses; /* handed out */
     uint64_t node_seen; /* revision of its node that it has looked at */
@@ -88,9 +89,9 @@ struct sim_event {
 
 struct sim_opts {
     uint64_t seed;
-    bool trace;         /* tell everything as it happens */
-    int64_t chaos_ms;   /* how long mishaps happen */
-    int64_t settle_ms;  /* how long it may take to be quiet afterwards */
+    bool trace;        /* tell everything as it happens */
+    int64_t chaos_ms;  /* how long mishaps happen */
+    int64_t settle_ms; /* how long it may take to be quiet afterwards */
 };
 
 struct sim {
@@ -107,6 +108,7 @@ struct sim {
     struct registry *registry;
     struct runner *runner;
     struct store_cursor *watch; /* of the checks */
+    struct view *view;          /* of the checks and agents */
     bool up, stepping_disk, stepping_runner;
     int64_t runner_at_ms;
     uint64_t server_life;
@@ -117,7 +119,7 @@ struct sim {
     struct sim_workload workloads[SIM_WORKLOADS];
     unsigned n_workloads;
     bool chaos;
-    bool tight;     /* little room on the nodes, and then no pod is bound to one by a volume */
+    bool tight; /* little room on the nodes, and then no pod is bound to one by a volume */
 
     uint64_t highest;           /* revision ever seen */
     struct map *before_crash;   /* owned; "bucket\nns\nname" to revision, durable ones */

@@ -94,8 +94,8 @@ static void workload_create(struct sim *s, struct sim_workload *w)
 
     *call = (struct workload_call){ s, w };
     sim_say(s, "create %s with %lld", w->name, (long long)w->replicas);
-    if (!sim_write(s, WORKLOAD_USER, REGISTRY_CREATE, workload_bucket(w), "", "",
-                   workload_tree(w), workload_on_created, call))
+    if (!sim_write(s, WORKLOAD_USER, REGISTRY_CREATE, workload_bucket(w), "", "", workload_tree(w),
+                   workload_on_created, call))
         free(call);
     if (w->has_service)
         sim_write(s, WORKLOAD_USER, REGISTRY_CREATE, "services", "", "",
@@ -152,8 +152,7 @@ static void workload_scale(struct sim *s, struct sim_workload *w)
 static void workload_update(struct sim *s, struct sim_workload *w)
 {
     /* Sometimes back to one that was there before. */
-    w->version = sim_chance(s, 30) && w->version > 0 ? w->version - 1
-                                                     : w->version + 1;
+    w->version = sim_chance(s, 30) && w->version > 0 ? w->version - 1 : w->version + 1;
     sim_say(s, "update %s to version %u", w->name, w->version);
     workload_patch(s, w,
                    workload_json("{'spec': {'template': {'metadata': {'annotations':"
@@ -326,12 +325,18 @@ static const struct workload_act {
     bool needs_workload;
     void (*act)(struct sim *s, struct sim_workload *w);
 } workload_acts[] = {
-    { 16, true, workload_scale },         { 16, true, workload_update },
-    { 4, true, workload_delete },         { 10, false, workload_delete_pod },
-    { 10, false, workload_touch_often },  { 5, false, workload_lose_node },
-    { 5, false, workload_cut_node },      { 5, false, workload_restart_agent },
-    { 10, false, workload_crash_container }, { 8, false, workload_crash_server },
-    { 2, false, workload_fill_disk },     { 4, false, workload_cordon },
+    { 16, true, workload_scale },
+    { 16, true, workload_update },
+    { 4, true, workload_delete },
+    { 10, false, workload_delete_pod },
+    { 10, false, workload_touch_often },
+    { 5, false, workload_lose_node },
+    { 5, false, workload_cut_node },
+    { 5, false, workload_restart_agent },
+    { 10, false, workload_crash_container },
+    { 8, false, workload_crash_server },
+    { 2, false, workload_fill_disk },
+    { 4, false, workload_cordon },
 };
 
 static void workload_roll_dice(struct sim *s)

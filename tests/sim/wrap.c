@@ -1,7 +1,7 @@
 /* wrap: in this program nobody reads the real clock or draws real randomness; the linker
  * leads here (--wrap).  The seed of hash tables is drawn before main: always the same. */
-#include "base/bits.h"
 #include "tests/sim/wrap.h"
+#include "base/bits.h"
 
 static uint64_t wrap_state = 0x6d6b756265;
 static int64_t wrap_now_ms;
