@@ -189,6 +189,21 @@ const struct schema_type *schema_type_by_kind(const char *api_version, const cha
     return NULL;
 }
 
+const struct schema_kind *schema_kind_at(size_t index)
+{
+    return index < SCHEMA_N_KINDS ? &schema_kinds[index] : NULL;
+}
+
+bool schema_serves(const char *group, const char *version)
+{
+    for (size_t i = 0; i < SCHEMA_N_RESOURCES; i++) {
+        if (strcmp(schema_resources[i].group, group) == 0 &&
+            strcmp(schema_resources[i].version, version) == 0)
+            return true;
+    }
+    return false;
+}
+
 const char *schema_type_short(const struct schema_type *t)
 {
     const char *dot = strrchr(t->name, '.');

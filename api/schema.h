@@ -98,6 +98,12 @@ struct schema_resource {
     const struct schema_type *type;
 };
 
+/* A kind that may be the body of a request; version "*" is any group version. */
+struct schema_kind {
+    const char *group, *version, *kind;
+    const struct schema_type *type;
+};
+
 /* --- lookups; NULL when there is none.  All results live as long as the process (built in)
  * or until the resource is removed (custom). --- */
 const struct schema_resource *schema_resource(const char *group, const char *version,
@@ -119,6 +125,10 @@ const struct schema_type *schema_type(const char *name);
 /* The type of a body by apiVersion and kind, resource or not: "policy/v1" "Eviction", "v1" "Status".
  * DeleteOptions and WatchEvent are the same in every group version. */
 const struct schema_type *schema_type_by_kind(const char *api_version, const char *kind);
+/* All kinds, resources or not: index 0.. until NULL. */
+const struct schema_kind *schema_kind_at(size_t index);
+/* True when something of that group version is served. */
+bool schema_serves(const char *group, const char *version);
 /* The name alone, as Go prints it: "DeploymentSpec" of "apps/v1.DeploymentSpec". */
 const char *schema_type_short(const struct schema_type *t);
 /* Changes whenever the built-in tables do. */

@@ -8,12 +8,6 @@
 #include "api/schema.h"
 #include "schema_ids.h"
 
-/* A kind that may be the body of a request; version "*" is any group version. */
-struct schema_kind {
-    const char *group, *version, *kind;
-    const struct schema_type *type;
-};
-
 extern const struct schema_type schema_types[SCHEMA_N_TYPES]; /* by name */
 extern const struct schema_kind schema_kinds[SCHEMA_N_KINDS];
 extern const struct schema_resource

@@ -110,7 +110,7 @@ class Facts:
             "required": "!" in bare,
             "keep": "keep" in bare or ("!" in bare and "omit" not in bare),
             "go": values.get("go", prefix + go),
-            "enum": [w.replace("~", " ") for w in values["enum"].split(",")] if "enum" in values else [],
+            "enum": [w.replace("~", " ").strip('"') for w in values["enum"].split(",")] if "enum" in values else [],
             "def": values.get("def"), "lt": values.get("lt", ""),
             "ps": values.get("ps", "").split(","), "pk": values.get("pk"),
             "atomic": values.get("mt") == "atomic",
