@@ -4,5 +4,6 @@ const struct controller *const controllers[] = {
     &deployment_controller,
     &replicaset_controller,
     &statefulset_controller,
+    &scheduler_controller,
     NULL,
 };

@@ -7,5 +7,6 @@
 extern const struct controller deployment_controller;
 extern const struct controller replicaset_controller;
 extern const struct controller statefulset_controller;
+extern const struct controller scheduler_controller;
 
 #endif
