@@ -1,6 +1,6 @@
 /* What every cluster has from its first moment on.  Each row is created if absent, in order;
  * an existing one is left as its owner made it. */
-#include "api/registry.h"
+#include "api/registry_impl.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -58,14 +58,19 @@ static void bootstrap_storage(struct bootstrap *b)
                             "volumeBindingMode", "WaitForFirstConsumer"));
 }
 
+/* default/kubernetes has the first address of the range: the serving certificate names it. */
 static void bootstrap_service(struct bootstrap *b, const char *server_ip, uint16_t port)
 {
+    char ip[ALLOC_IP_MAX];
+
+    alloc_ip_print(ip, b->r->service_first + 1);
     bootstrap_add(
         b, "services",
-        json_pack("{s:{s:s, s:s, s:{s:s, s:s}}, s:{s:s, s:[{s:s, s:i, s:i, s:s}]}}", "metadata",
-                  "name", "kubernetes", "namespace", "default", "labels", "component", "apiserver",
-                  "provider", "kubernetes", "spec", "type", "ClusterIP", "ports", "name", "https",
-                  "port", 443, "targetPort", port, "protocol", "TCP"));
+        json_pack("{s:{s:s, s:s, s:{s:s, s:s}}, s:{s:s, s:s, s:[{s:s, s:i, s:i, s:s}]}}",
+                  "metadata", "name", "kubernetes", "namespace", "default", "labels", "component",
+                  "apiserver", "provider", "kubernetes", "spec", "type", "ClusterIP", "clusterIP",
+                  ip, "ports", "name", "https", "port", 443, "targetPort", port, "protocol",
+                  "TCP"));
     bootstrap_add(b, "endpoints",
                   json_pack("{s:{s:s, s:s, s:{s:s}}, s:[{s:[{s:s}], s:[{s:s, s:i, s:s}]}]}",
                             "metadata", "name", "kubernetes", "namespace", "default", "labels",

@@ -12,19 +12,19 @@
 #include <string.h>
 
 #define REGISTRY_NAME_TRIES 8
+#define REGISTRY_DNS_OFFSET 10 /* answered by every node itself, so no Service may get it */
 
 /* --- life --- */
 
 int registry_new(struct registry **ret, const struct registry_opts *opts, struct err *err)
 {
     struct registry *r = MEM_NEW(struct registry);
-    uint32_t service_first;
     unsigned service_bits;
     int rc;
 
     r->opts = *opts;
     r->store = opts->store;
-    rc = alloc_cidr(&service_first, &service_bits, opts->service_cidr, err);
+    rc = alloc_cidr(&r->service_first, &service_bits, opts->service_cidr, err);
     if (rc == 0)
         rc = alloc_cidr(&r->pod_first, &r->pod_bits, opts->pod_cidr, err);
     if (rc == 0 && r->pod_bits > 24)
@@ -34,10 +34,11 @@ int registry_new(struct registry **ret, const struct registry_opts *opts, struct
         return rc;
     }
     /* Neither the network's own address nor its broadcast address is handed out. */
-    r->ips = alloc_new(service_first + 1, (1u << (32 - service_bits)) - 2);
+    r->ips = alloc_new(r->service_first + 1, (1u << (32 - service_bits)) - 2);
     r->ports = alloc_new(opts->node_port_min,
                          (uint32_t)(opts->node_port_max - opts->node_port_min) + 1);
     r->cidrs = alloc_new(0, 1u << (24 - r->pod_bits));
+    alloc_take(r->ips, r->service_first + REGISTRY_DNS_OFFSET);
     service_alloc_load(r);
     *ret = r;
     return 0;

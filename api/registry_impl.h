@@ -17,6 +17,7 @@ struct registry {
     struct alloc *ips;              /* owned: cluster IPs */
     struct alloc *ports;            /* owned: node ports */
     struct alloc *cidrs;            /* owned: the nth block of the pod CIDR */
+    uint32_t service_first;         /* service CIDR: .1 is the API's, .10 the DNS' */
     uint32_t pod_first;             /* pod CIDR */
     unsigned pod_bits;
 };

@@ -165,9 +165,31 @@ static void validate_controller(struct field_errors *e, const json_t *tree)
 
 /* --- StatefulSet --------------------------------------------------------------------------- */
 
+/* A copy of @spec whose template holds a volume for each claim template: the controller adds
+ * them to the pods, so mounts may name them. */
+static json_t *validate_with_claims(const json_t *spec)
+{
+    json_t *copy = json_deep_copy(spec);
+    json_t *pod = json_at(copy, "template.spec");
+    json_t *volumes = json_object_get(pod, "volumes");
+    size_t i;
+    json_t *claim;
+
+    if (pod != NULL && volumes == NULL)
+        json_object_set_new(pod, "volumes", volumes = json_array());
+    json_array_foreach(json_object_get(copy, "volumeClaimTemplates"), i, claim) {
+        const char *name = json_str(claim, "metadata.name");
+
+        if (name != NULL && json_find(volumes, "name", name) == NULL)
+            json_array_append_new(volumes, json_pack("{s:s, s:{s:s}}", "name", name,
+                                                     "persistentVolumeClaim", "claimName", name));
+    }
+    return copy;
+}
+
 static void validate_statefulset(struct field_errors *e, const json_t *tree)
 {
-    const json_t *spec = json_object_get(tree, "spec");
+    cleanup(json_decrefpp) json_t *spec = validate_with_claims(json_object_get(tree, "spec"));
     const json_t *strategy = json_object_get(spec, "updateStrategy");
     const json_t *rolling = json_object_get(strategy, "rollingUpdate");
 
