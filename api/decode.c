@@ -128,32 +128,51 @@ static int decode_type_error(struct decode *d, const struct decode_place *p, con
                    schema_type_short(p->owner), text_str(&path), p->go);
 }
 
-static int decode_integer(struct decode *d, const struct decode_place *p, const json_t *value)
+static int decode_number_error(struct decode *d, const struct decode_place *p, const json_t *value)
 {
-    bool narrow = p->field->scalar == SCHEMA_INT32;
-    cleanup(freep) char *number = NULL;
+    cleanup(freep) char *number = json_print(value, NULL);
     char text[64];
 
+    snprintf(text, sizeof(text), "number %.48s", number);
+    return decode_type_error(d, p, text);
+}
+
+static int decode_integer(struct decode *d, const struct decode_place *p, const json_t *value,
+                          bool narrow)
+{
     if (!json_is_number(value))
         return decode_type_error(d, p, decode_kind(value));
     if (json_is_integer(value) &&
         (!narrow || json_integer_value(value) == (int32_t)json_integer_value(value)))
         return 0;
-    number = json_print(value, NULL);
-    snprintf(text, sizeof(text), "number %.48s", number);
-    return decode_type_error(d, p, text);
+    return decode_number_error(d, p, value);
 }
 
-static int decode_int_or_string(struct decode *d, const json_t *value)
+/* Types that read themselves complain of what they tried to read: a number, or a string. */
+static struct decode_place decode_as(const struct decode_place *p, const char *go)
 {
-    if (json_is_string(value) ||
-        (json_is_integer(value) && json_integer_value(value) == (int32_t)json_integer_value(value)))
-        return 0;
-    if (json_is_number(value))
-        return err_set(d->err, ERR_BAD_REQUEST,
-                       "json: cannot unmarshal number into Go value of type int32");
-    return err_set(d->err, ERR_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type int32",
-                   decode_kind(value));
+    struct decode_place as = *p;
+
+    as.go = go;
+    return as;
+}
+
+static int decode_int_or_string(struct decode *d, const struct decode_place *p, const json_t *value)
+{
+    struct decode_place as = decode_as(p, "int32");
+
+    return json_is_string(value) ? 0 : decode_integer(d, &as, value, true);
+}
+
+static int decode_any_time(struct decode *d, const struct decode_place *p, const json_t *value,
+                           json_t **ret)
+{
+    struct decode_place as = decode_as(p, "string");
+
+    if (!json_is_string(value))
+        return decode_type_error(d, &as, decode_kind(value));
+    return p->field->scalar == SCHEMA_TIME ? decode_time(ret, value, d->err)
+                                           : decode_microtime(ret, value, d->err);
 }
 
 /* Objects inside free-form values that have a type: JSONSchemaPropsOrBool and its like. */
@@ -205,28 +224,30 @@ static int decode_one(struct decode *d, const struct decode_place *p, json_t *va
     case SCHEMA_BOOL:
         return json_is_boolean(value) ? 0 : decode_type_error(d, p, decode_kind(value));
     case SCHEMA_INT32:
-    case SCHEMA_INT64: return decode_integer(d, p, value);
+    case SCHEMA_INT64: return decode_integer(d, p, value, p->field->scalar == SCHEMA_INT32);
     case SCHEMA_DOUBLE: return decode_double(d, p, value, ret);
     case SCHEMA_BYTES:
         if (!json_is_string(value))
             return decode_type_error(d, p, decode_kind(value));
         return decode_bytes(ret, value, d->err);
     case SCHEMA_QUANTITY: return decode_quantity(ret, value, d->err);
-    case SCHEMA_INT_OR_STRING: return decode_int_or_string(d, value);
-    case SCHEMA_TIME: return decode_time(ret, value, d->err);
-    case SCHEMA_MICROTIME: return decode_microtime(ret, value, d->err);
+    case SCHEMA_INT_OR_STRING: return decode_int_or_string(d, p, value);
+    case SCHEMA_TIME:
+    case SCHEMA_MICROTIME: return decode_any_time(d, p, value, ret);
     case SCHEMA_RAW: return decode_raw(d, p, value);
     }
     return 0;
 }
 
-/* "[]v1.Container" -> "v1.Container"; named types (v1.ResourceList) say nothing of their
- * elements, whose own decoders speak then. */
-static const char *decode_element_type(const char *go)
+/* "[]v1.Container" -> "v1.Container"; of the named types only those of strings speak of their
+ * elements, the others' decoders speak for themselves. */
+static const char *decode_element_type(const struct decode_place *p)
 {
-    const char *end = strchr(go, ']');
+    const char *end = strchr(p->go, ']');
 
-    return end != NULL ? end + 1 : go;
+    if (end != NULL)
+        return end + 1;
+    return p->field->scalar == SCHEMA_STRING ? "string" : p->go;
 }
 
 static int decode_list(struct decode *d, const struct decode_place *p, json_t *list)
@@ -235,7 +256,7 @@ static int decode_list(struct decode *d, const struct decode_place *p, json_t *l
 
     for (size_t i = 0; i < n; i++) {
         struct decode_at at = { .up = p->at, .index = i, .step = DECODE_INDEX };
-        struct decode_place item = { &at, p->owner, p->field, decode_element_type(p->go) };
+        struct decode_place item = { &at, p->owner, p->field, decode_element_type(p) };
         json_t *value = json_array_get(list, kept), *better = NULL;
         int rc;
 
@@ -272,7 +293,7 @@ static int decode_map(struct decode *d, const struct decode_place *p, json_t *ma
 
     json_object_foreach_safe (map, next, key, value) {
         struct decode_at at = { .up = p->at, .name = key, .step = DECODE_KEY };
-        struct decode_place item = { &at, p->owner, p->field, decode_element_type(p->go) };
+        struct decode_place item = { &at, p->owner, p->field, decode_element_type(p) };
         json_t *better = NULL;
         int rc = 0;
 

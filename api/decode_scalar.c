@@ -196,10 +196,6 @@ static int decode_any_time(json_t **ret, const json_t *value, bool micro, struct
     int64_t us = 0;
     int rc;
 
-    if (!json_is_string(value))
-        return err_set(err, ERR_BAD_REQUEST,
-                       "json: cannot unmarshal %s into Go value of type string",
-                       decode_kind(value));
     rc = decode_clock_read(&us, json_string_value(value), micro, err);
     if (rc < 0)
         return rc;

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* *ret is set (new, caller's) only when the value must be replaced by its canonical form. */
+/* Times and bytes are strings already.  *ret is set (new, caller's) only when the value must be replaced by its canonical form. */
 int decode_time(json_t **ret, const json_t *value, struct err *err);
 int decode_microtime(json_t **ret, const json_t *value, struct err *err);
 int decode_quantity(json_t **ret, const json_t *value, struct err *err);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,7 +101,8 @@ TEST(decode, checks_times_as_go_does)
                  "parsing time \"2024-01-01 00:00:00Z\" as \"2006-01-02T15:04:05Z07:00\": cannot "
                  "parse \" 00:00:00Z\" as \"T\"");
     check_decode(meta, "{\"creationTimestamp\":5}",
-                 "json: cannot unmarshal number into Go value of type string");
+                 "json: cannot unmarshal number into Go struct field "
+                 "ObjectMeta.creationTimestamp of type string");
     check_decode(lease, "{\"renewTime\":\"2024-01-01T00:00:00.123456Z\"}",
                  "{\"renewTime\":\"2024-01-01T00:00:00.123456Z\"}");
     check_decode(lease, "{\"renewTime\":\"2024-01-01T00:00:00Z\"}",
@@ -127,7 +129,8 @@ TEST(decode, keeps_int_or_string_as_it_came)
     check_decode(type, "{\"targetPort\":\"http\"}", "{\"targetPort\":\"http\"}");
     check_decode(type, "{\"targetPort\":80}", "{\"targetPort\":80}");
     check_decode(type, "{\"targetPort\":true}",
-                 "json: cannot unmarshal bool into Go value of type int32");
+                 "json: cannot unmarshal bool into Go struct field ServicePort.targetPort of type "
+                 "int32");
 }
 
 TEST(decode, drops_nulls_and_zeros_that_mean_nothing)
@@ -188,4 +191,45 @@ TEST(decode, reads_lists_in_maps)
     check_decode("authentication/v1.UserInfo", "{\"extra\":{\"a\":\"x\"}}",
                  "json: cannot unmarshal string into Go struct field UserInfo.extra of type "
                  "v1.ExtraValue");
+}
+
+/* Each line: what Kubernetes' strict JSON decoder (v1.32) says of a body, a tab, the body. */
+static void check_recorded(char *line)
+{
+    char *body = strchr(line, '\t');
+    cleanup(json_decrefpp) json_t *tree = NULL;
+    cleanup(json_decrefpp) json_t *dups = json_array();
+    cleanup(json_decrefpp) json_t *problems = json_array();
+    cleanup(text_fini) struct text text = TEXT_EMPTY;
+    const struct schema_type *type;
+    struct err err = ERR_EMPTY;
+
+    CHECK(body != NULL);
+    *body++ = '\0';
+    body[strcspn(body, "\n")] = '\0';
+    CHECK_INT(json_parse(&tree, body, strlen(body), dups, &err), 0);
+    type = schema_type_by_kind(json_str(tree, "apiVersion"), json_str(tree, "kind"));
+    CHECK(type != NULL);
+    if (decode_check_dups(tree, type, dups, problems, &err) < 0)
+        text_puts(&text, err.text);
+    else if (json_array_size(problems) > 0)
+        decode_problems_text(&text, problems);
+    else
+        text_puts(&text, "ok");
+    CHECK_STR(text_str(&text), line);
+}
+
+TEST(decode, says_what_kubernetes_says)
+{
+    FILE *f = fopen("tests/unit/data/decode/strict.tsv", "re");
+    char *line = NULL;
+    size_t cap = 0;
+    int n = 0;
+
+    CHECK(f != NULL);
+    for (; getline(&line, &cap, f) > 0; n++)
+        check_recorded(line);
+    free(line);
+    fclose(f);
+    CHECK(n >= 100);
 }
