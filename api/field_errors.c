@@ -95,7 +95,7 @@ static bool field_errors_is_text_map(const json_t *value)
     json_t *o = (json_t *)(uintptr_t)value, *v;
     const char *key;
 
-    if (!json_is_object(value))
+    if (json_object_size(value) == 0)
         return false;
     json_object_foreach (o, key, v) {
         if (!json_is_string(v))
