@@ -92,6 +92,7 @@ static struct op *op_free(struct op *op)
 {
     json_decref(op->tree);
     json_decref(op->old_tree);
+    json_decref(op->dups);
     json_decref(op->problems);
     json_decref(op->warnings);
     json_decref(op->status);
@@ -250,7 +251,9 @@ static void op_decode(struct op *op)
     op_check_kind(op);
     if (!op_ok(op))
         return;
-    if (decode_check(op->tree, op->resource->type, op->problems, &err) < 0) {
+    if ((op->dups != NULL
+         && decode_check_dups(op->tree, op->resource->type, op->dups, op->problems, &err) < 0)
+        || decode_check(op->tree, op->resource->type, op->problems, &err) < 0) {
         op_refuse_decode(op, err.text);
         return;
     }
@@ -427,8 +430,8 @@ static struct op *op_new(struct registry *r, const struct registry_request *req,
     op->user = req->user;
     op->validation = req->validation;
     op->dry_run = req->dry_run;
-    op->problems = req->problems != NULL ? json_copy((json_t *)(uintptr_t)req->problems)
-                                         : json_array();
+    op->dups = req->problems != NULL ? json_copy((json_t *)(uintptr_t)req->problems) : NULL;
+    op->problems = json_array();
     op->http = 200;
     op->done = done;
     op->arg = arg;

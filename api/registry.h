@@ -56,7 +56,7 @@ struct registry_request {
     const char *ns;             /* "" for cluster-scoped */
     const char *name;           /* "" for create on a collection */
     json_t *body;               /* borrowed; object, patch document or DeleteOptions; may be NULL for delete */
-    const json_t *problems;     /* strictness problems the parser already found (duplicates), or NULL */
+    const json_t *problems;     /* paths of duplicate keys that the parser saw, or NULL */
     enum registry_patch patch;
     enum registry_validation validation;
     bool dry_run;

@@ -32,6 +32,7 @@ struct op {
     json_t *tree;                   /* owned: the new state */
     json_t *old_tree;               /* owned: the state before, NULL for create */
     const struct object *old;       /* borrowed from the store, NULL for create */
+    json_t *dups;                   /* owned: paths of duplicate keys in the body, or NULL */
     json_t *problems;               /* owned array of strictness problems */
     json_t *warnings;               /* owned array, NULL while empty */
     json_t *status;                 /* owned: set = refused */
