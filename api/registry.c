@@ -251,9 +251,7 @@ static void op_decode(struct op *op)
     op_check_kind(op);
     if (!op_ok(op))
         return;
-    if ((op->dups != NULL
-         && decode_check_dups(op->tree, op->resource->type, op->dups, op->problems, &err) < 0)
-        || decode_check(op->tree, op->resource->type, op->problems, &err) < 0) {
+    if (decode_check_dups(op->tree, op->resource->type, op->dups, op->problems, &err) < 0) {
         op_refuse_decode(op, err.text);
         return;
     }
