@@ -63,8 +63,9 @@ static void service_take_ip(struct op *op, uint32_t ip)
 
 static void service_set_ip(json_t *tree, const char *ip)
 {
-    json_put_str(tree, "spec.clusterIP", ip);
+    /* @ip may be the very string that the second line replaces. */
     json_put(tree, "spec.clusterIPs", json_pack("[s]", ip));
+    json_put_str(tree, "spec.clusterIP", ip);
     if (json_at(tree, "spec.ipFamilies") == NULL)
         json_put(tree, "spec.ipFamilies", json_pack("[s]", "IPv4"));
     if (json_at(tree, "spec.ipFamilyPolicy") == NULL)
