@@ -76,6 +76,7 @@ struct check_rollout {
     bool recreate;
     char hash[32]; /* of the template of the pods there are */
     bool mixed;
+    bool has_looked; /* its controllers have seen what is asked for now */
 };
 
 /* Is @pod run by a set of the Deployment @owner? */
@@ -100,6 +101,25 @@ static void check_limits(struct check_rollout *c, const json_t *tree)
     c->least = c->recreate ? 0 : replicas - unavailable;
 }
 
+static bool check_has_looked(struct sim *s, const struct object *o)
+{
+    return json_int(view_tree(s->view, o), "status.observedGeneration", 0) >= o->generation;
+}
+
+static bool check_all_looked(struct sim *s, const struct object *owner)
+{
+    const struct object *const *sets;
+    size_t n;
+
+    if (!check_has_looked(s, owner))
+        return false;
+    sets = view_owned(s->view, "replicasets.apps", owner->uid, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!check_has_looked(s, sets[i]))
+            return false;
+    return true;
+}
+
 static bool check_count(struct sim *s, const struct sim_workload *w, struct check_rollout *c)
 {
     const struct object *owner = store_get(s->store, "deployments.apps", SIM_NS, w->name), *o;
@@ -109,6 +129,7 @@ static bool check_count(struct sim *s, const struct sim_workload *w, struct chec
     if (!owner || owner->deleting)
         return false;
     check_limits(c, view_tree(s->view, owner));
+    c->has_looked = check_all_looked(s, owner);
     store_iter_init(&it, s->store, "pods", SIM_NS, NULL, NULL);
     while ((o = store_iter_next(&it))) {
         const char *hash = object_label(o, "pod-template-hash");
@@ -137,14 +158,14 @@ static void check_rollout(struct sim *s, struct sim_workload *w, bool taken_by_c
         w->low = 0;
         return;
     }
-    if (c.active <= c.most)
+    if (c.has_looked && c.active <= c.most)
         w->high = c.most;
     else if (w->high < c.most)
         w->high = c.most;
     if (c.active > w->high)
         sim_fail(s, "%s has %lld pods, %lld are allowed", w->name, (long long)c.active,
                  (long long)w->high);
-    if (c.ready >= c.least)
+    if (c.has_looked && c.ready >= c.least)
         w->low = c.least;
     else if (w->low > c.least)
         w->low = c.least;

@@ -157,6 +157,11 @@ static void sim_heal(struct sim *s)
         if (!s->agents[i].powered)
             sim_agent_power_on(&s->agents[i]);
     }
+    /* One last time the controllers miss what happens, with nothing later to remind them. */
+    if (sim_chance(s, 50)) {
+        s->stall_ms = sim_between(s, 3000, 10000);
+        sim_workloads_touch(s, 60, 3000);
+    }
     sim_workloads_settle(s);
 }
 
@@ -178,7 +183,7 @@ int sim_run(struct sim *s, const struct sim_opts *opts)
     *s = (struct sim){ .opts = *opts, .random = opts->seed * 0x2545f4914f6cdd1d + 1 };
     s->lines = MEM_NEW_ARRAY(char *, SIM_LINES);
     s->disk = backend_memory_new();
-    s->ring = (unsigned)sim_between(s, 40, 600);
+    s->ring = (unsigned)(sim_chance(s, 50) ? sim_between(s, 12, 40) : sim_between(s, 40, 200));
     s->n_agents = (unsigned)sim_between(s, 3, SIM_AGENTS_MAX);
     s->chaos = true;
     s->tight = sim_chance(s, 35);
@@ -194,6 +199,7 @@ int sim_run(struct sim *s, const struct sim_opts *opts)
     sim_settle(s);
     if (!s->failed)
         sim_check_end(s);
+    sim_server_count(s);
     return s->failed ? -1 : 0;
 }
 

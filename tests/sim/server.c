@@ -34,7 +34,8 @@ static void server_notify(void *arg)
     if (s->stepping_disk)
         return;
     s->stepping_disk = true;
-    sim_after(s, sim_between(s, 1, 12), server_on_disk, NULL, &s->server_life);
+    sim_after(s, sim_chance(s, 10) ? sim_between(s, 20, 150) : sim_between(s, 1, 12),
+              server_on_disk, NULL, &s->server_life);
 }
 
 static void server_flush(struct sim *s, void *arg)
@@ -52,11 +53,13 @@ static void server_step_in(struct sim *s, int64_t delay_ms)
 {
     int64_t at_ms = s->now_ms + delay_ms;
 
+    if (at_ms < s->held_until_ms)
+        at_ms = s->held_until_ms;
     if (s->stepping_runner && s->runner_at_ms <= at_ms)
         return;
     s->stepping_runner = true;
     s->runner_at_ms = at_ms;
-    sim_after(s, delay_ms, server_on_step, NULL, &s->server_life);
+    sim_after(s, at_ms - s->now_ms, server_on_step, NULL, &s->server_life);
 }
 
 static void server_on_step(struct sim *s, void *arg)
@@ -73,20 +76,26 @@ static void server_on_step(struct sim *s, void *arg)
         server_step_in(s, next_ms > 0 ? next_ms : 1);
 }
 
+/* Now and then the process does not get to run for a while; the log moves on. */
+static void server_stall(struct sim *s)
+{
+    if (s->stall_ms == 0 && s->chaos && sim_random(s) % 200 == 0)
+        s->stall_ms = sim_between(s, 1000, 20000);
+    if (s->stall_ms == 0)
+        return;
+    sim_say(s, "controllers stall for %lld ms", (long long)s->stall_ms);
+    sim_check_disturb(s, s->stall_ms + 5000);
+    s->held_until_ms = s->now_ms + s->stall_ms;
+    s->stepping_runner = false;
+    s->stall_ms = 0;
+}
+
 void sim_server_wake(struct sim *s)
 {
-    int64_t delay_ms = sim_between(s, 0, 3);
-
     if (s->stepping_runner && s->runner_at_ms <= s->now_ms + 3)
         return;
-    /* Now and then the process does not get to run for a while; the log moves on. */
-    if (s->chaos && sim_random(s) % 400 == 0) {
-        delay_ms = sim_between(s, 1000, 20000);
-        sim_say(s, "controllers stall for %lld ms", (long long)delay_ms);
-        sim_check_disturb(s, delay_ms + 5000);
-        s->stepping_runner = false;
-    }
-    server_step_in(s, delay_ms);
+    server_stall(s);
+    server_step_in(s, sim_between(s, 0, 3));
 }
 
 static void server_on_wake(void *arg)
@@ -142,6 +151,7 @@ void sim_server_start(struct sim *s)
     sim_say(s, "server starts");
     s->server_life++;
     s->stepping_disk = s->stepping_runner = false;
+    s->held_until_ms = 0;
     backend_memory_notify(s->disk, server_notify, s);
     rc = store_open(&s->store, backend_memory_open(s->disk), &store_opts, &err);
     if (rc < 0) {
@@ -184,7 +194,7 @@ void sim_server_close(struct sim *s)
     s->registry = registry_free(s->registry);
 }
 
-static void server_count(struct sim *s)
+void sim_server_count(struct sim *s)
 {
     struct runner_stats stats;
 
@@ -204,7 +214,7 @@ void sim_server_crash(struct sim *s, bool power)
     sim_say(s, "server %s", power ? "loses power" : "is killed");
     s->stats.crashes++;
     sim_check_before_crash(s);
-    server_count(s);
+    sim_server_count(s);
     if (power)
         backend_memory_power_cut(s->disk);
     else

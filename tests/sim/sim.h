@@ -110,7 +110,8 @@ struct sim {
     struct store_cursor *watch; /* of the checks */
     struct view *view;          /* of the checks and agents */
     bool up, stepping_disk, stepping_runner;
-    int64_t runner_at_ms;
+    int64_t runner_at_ms, held_until_ms;
+    int64_t stall_ms; /* the next wake leads to nothing for so long */
     uint64_t server_life;
     unsigned ring;
 
@@ -153,6 +154,8 @@ void sim_server_start(struct sim *s);
 void sim_server_crash(struct sim *s, bool power);
 void sim_server_wake(struct sim *s);
 void sim_server_close(struct sim *s);
+/* Adds what the runner has counted since the server started. */
+void sim_server_count(struct sim *s);
 /* A write as @user; @body is consumed.  False: the server is down. */
 bool sim_write(struct sim *s, const char *user, enum registry_verb verb, const char *bucket,
                const char *sub, const char *name, json_t *body_steal, registry_done_fn done,
@@ -173,6 +176,8 @@ void sim_agent_crash_container(struct sim_agent *a, bool for_good);
 void sim_workloads_init(struct sim *s);
 void sim_workloads_act(struct sim *s);
 void sim_workloads_settle(struct sim *s);
+/* Somebody writes annotations to objects, @n times within @ms. */
+void sim_workloads_touch(struct sim *s, int64_t n, int64_t ms);
 struct sim_workload *sim_workload_of(struct sim *s, const struct object *pod);
 
 /* --- check.c: what must hold at every change --- */

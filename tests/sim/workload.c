@@ -217,11 +217,16 @@ static void workload_touch(struct sim *s, void *arg)
                   NULL, NULL);
 }
 
+void sim_workloads_touch(struct sim *s, int64_t n, int64_t ms)
+{
+    for (int64_t i = 0; i < n; i++)
+        sim_after(s, sim_between(s, 0, ms), workload_touch, NULL, NULL);
+}
+
 static void workload_touch_often(struct sim *s, struct sim_workload *w)
 {
     (void)w;
-    for (int64_t i = 0, n = sim_between(s, 1, 40); i < n; i++)
-        sim_after(s, sim_between(s, 0, 3000), workload_touch, NULL, NULL);
+    sim_workloads_touch(s, sim_between(s, 1, 40), 3000);
 }
 
 /* --- things break --- */
@@ -362,7 +367,7 @@ static void workload_on_act(struct sim *s, void *arg)
     if (!s->chaos)
         return;
     workload_roll_dice(s);
-    sim_after(s, sim_chance(s, 30) ? sim_between(s, 0, 500) : sim_between(s, 500, 30000),
+    sim_after(s, sim_chance(s, 40) ? sim_between(s, 0, 500) : sim_between(s, 500, 14000),
               workload_on_act, NULL, NULL);
 }
 
