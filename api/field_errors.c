@@ -310,18 +310,10 @@ void field_not_supported(struct field_errors *e, const char *path, const json_t 
                          const char *const *allowed)
 {
     cleanup(text_fini) struct text detail = TEXT_EMPTY;
-    cleanup(freep) const char **sorted = NULL;
-    size_t n = 0;
 
-    while (allowed[n] != NULL)
-        n++;
-    sorted = (const char **)mem_array(n + 1, sizeof(*sorted));
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = allowed[i];
-    qsort(sorted, n, sizeof(*sorted), field_errors_by_key);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; allowed[i] != NULL; i++) {
         text_puts(&detail, i == 0 ? "supported values: " : ", ");
-        field_errors_quote(&detail, sorted[i]);
+        field_errors_quote(&detail, allowed[i]);
     }
     field_errors_add_value(e, FIELD_ERRORS_NOT_SUPPORTED, path, value, text_str(&detail));
 }

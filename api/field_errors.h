@@ -34,6 +34,7 @@ void field_invalid_str(struct field_errors *e, const char *path, const char *val
 void field_invalid_printed(struct field_errors *e, const char *path, const char *printed,
                            const char *detail);
 void field_duplicate_printed(struct field_errors *e, const char *path, const char *printed);
+/* @allowed is NULL-terminated and shown in its order. */
 void field_not_supported(struct field_errors *e, const char *path, const json_t *value,
                          const char *const *allowed);
 void field_forbidden(struct field_errors *e, const char *path, const char *detail);

@@ -66,7 +66,7 @@ static void validate_clusterrole(struct field_errors *e, const json_t *tree)
 static void validate_subject(struct field_errors *e, const json_t *subject, bool cluster,
                              const char *path)
 {
-    static const char *const kinds[] = { "Group", "ServiceAccount", "User", NULL };
+    static const char *const kinds[] = { "ServiceAccount", "User", "Group", NULL };
     static const char *const core_group[] = { "", NULL };
     static const char *const rbac_group[] = { RBAC_GROUP, NULL };
     const char *kind = json_str_or(subject, "kind", "");
@@ -124,7 +124,7 @@ static void validate_any_binding(struct field_errors *e, const json_t *tree, boo
 
 static void validate_rolebinding(struct field_errors *e, const json_t *tree)
 {
-    static const char *const kinds[] = { "ClusterRole", "Role", NULL };
+    static const char *const kinds[] = { "Role", "ClusterRole", NULL };
 
     validate_any_binding(e, tree, false, kinds);
 }

@@ -19,6 +19,8 @@ static const struct {
     { "core/v1.Toleration", "operator" },
     { "core/v1.NodeSelectorRequirement", "operator" },
     { "core/v1.EventSource", NULL },
+    { "apps/v1.StatefulSetSpec", "podManagementPolicy" },
+    { "apps/v1.StatefulSetUpdateStrategy", "type" },
     { "discovery/v1.EndpointSlice", "endpoints" },
     { "discovery/v1.Endpoint", "addresses" },
     { "meta/v1.LabelSelectorRequirement", "operator" },
@@ -32,6 +34,36 @@ static const struct {
     { "apiextensions/v1.JSONSchemaProps", NULL },
     { "core/v1.ObjectReference", NULL },
 };
+
+/* The tables name values in alphabetical order, and so does the server but for these. */
+static const struct {
+    const char *type, *field;
+    const char *order[5];
+} validate_schema_orders[] = {
+    { "core/v1.PodSpec", "restartPolicy", { "Always", "OnFailure", "Never" } },
+    { "core/v1.PodSpec",
+      "dnsPolicy",
+      { "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None" } },
+    { "core/v1.PodSpec", "preemptionPolicy", { "PreemptLowerPriority", "Never" } },
+    { "core/v1.Taint", "effect", { "NoSchedule", "PreferNoSchedule", "NoExecute" } },
+    { "core/v1.Toleration", "effect", { "NoSchedule", "PreferNoSchedule", "NoExecute" } },
+    { "core/v1.Container", "terminationMessagePolicy", { "File", "FallbackToLogsOnError" } },
+    { "apps/v1.DaemonSetUpdateStrategy", "type", { "RollingUpdate", "OnDelete" } },
+    { "batch/v1.CronJobSpec", "concurrencyPolicy", { "Allow", "Forbid", "Replace" } },
+    { "batch/v1.JobSpec", "completionMode", { "NonIndexed", "Indexed" } },
+    { "scheduling/v1.PriorityClass", "preemptionPolicy", { "PreemptLowerPriority", "Never" } },
+};
+
+static const char *const *validate_schema_order(const struct schema_type *type,
+                                                const struct schema_field *f)
+{
+    for (size_t i = 0; i < N_ELEMENTS(validate_schema_orders); i++) {
+        if (str_eq(type->name, validate_schema_orders[i].type) &&
+            str_eq(f->name, validate_schema_orders[i].field))
+            return validate_schema_orders[i].order;
+    }
+    return f->enums;
+}
 
 static bool validate_schema_is_exempt(const struct schema_type *type, const char *field)
 {
@@ -71,8 +103,9 @@ static void validate_schema_missing(struct field_errors *e, const struct schema_
         field_required(e, path, NULL);
 }
 
-static void validate_schema_enum(struct field_errors *e, const struct schema_field *f,
-                                 const json_t *value, const char *path)
+static void validate_schema_enum(struct field_errors *e, const struct schema_type *owner,
+                                 const struct schema_field *f, const json_t *value,
+                                 const char *path)
 {
     const char *s = json_string_value(value);
 
@@ -82,11 +115,12 @@ static void validate_schema_enum(struct field_errors *e, const struct schema_fie
         if (str_eq(f->enums[i], s))
             return;
     }
-    field_not_supported(e, path, value, f->enums);
+    field_not_supported(e, path, value, validate_schema_order(owner, f));
 }
 
-static void validate_schema_members(struct field_errors *e, const struct schema_field *f,
-                                    const json_t *value, const char *path, unsigned depth)
+static void validate_schema_members(struct field_errors *e, const struct schema_type *owner,
+                                    const struct schema_field *f, const json_t *value,
+                                    const char *path, unsigned depth)
 {
     json_t *item;
     const char *key;
@@ -94,9 +128,9 @@ static void validate_schema_members(struct field_errors *e, const struct schema_
 
     if (f->enums != NULL) {
         json_array_foreach (value, i, item)
-            validate_schema_enum(e, f, item, path);
+            validate_schema_enum(e, owner, f, item, path);
         if (json_is_string(value))
-            validate_schema_enum(e, f, value, path);
+            validate_schema_enum(e, owner, f, value, path);
     }
     if (f->scalar != SCHEMA_STRUCT)
         return;
@@ -138,7 +172,7 @@ static void validate_schema_object(struct field_errors *e, const struct schema_t
         if (validate_schema_is_empty(f, value))
             validate_schema_missing(e, type, f, at.s, depth);
         else
-            validate_schema_members(e, f, value, at.s, depth);
+            validate_schema_members(e, type, f, value, at.s, depth);
     }
 }
 

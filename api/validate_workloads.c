@@ -38,18 +38,21 @@ static void validate_template_labels(struct field_errors *e, const json_t *templ
                           "`selector` does not match template `labels`");
 }
 
-static void validate_template_always(struct field_errors *e, const json_t *template)
+static void validate_template_always(struct field_errors *e, const json_t *template,
+                                     const char *owner)
 {
+    cleanup(freep) char *detail = mem_fmt("activeDeadlineSeconds in %s is not Supported", owner);
     static const char *const always[] = { "Always", NULL };
 
     validate_one_of(e, json_object_get(template, "spec"), "restartPolicy", "spec.template.spec",
                     always);
     if (json_at(template, "spec.activeDeadlineSeconds") != NULL)
-        field_forbidden(e, "spec.template.spec.activeDeadlineSeconds",
-                        "activeDeadlineSeconds in ReplicaSet is not Supported");
+        field_forbidden(e, "spec.template.spec.activeDeadlineSeconds", detail);
 }
 
-static void validate_selected_template(struct field_errors *e, const json_t *spec, const char *kind)
+/* @kind and @owner are the words of two sentences. */
+static void validate_selected_template(struct field_errors *e, const json_t *spec, const char *kind,
+                                       const char *owner)
 {
     const json_t *template = json_object_get(spec, "template");
     const json_t *selector = json_object_get(spec, "selector");
@@ -63,7 +66,7 @@ static void validate_selected_template(struct field_errors *e, const json_t *spe
     else
         validate_template_labels(e, template, s);
     validate_pod_template(e, template, "spec.template");
-    validate_template_always(e, template);
+    validate_template_always(e, template, owner);
 }
 
 /* "25%" gives 25; a plain number -1; absent -1. */
@@ -117,7 +120,7 @@ static void validate_deployment(struct field_errors *e, const json_t *tree)
     const char *type = json_str_or(strategy, "type", "RollingUpdate");
 
     validate_non_negative(e, spec, "replicas", "spec");
-    validate_selected_template(e, spec, "deployment");
+    validate_selected_template(e, spec, "deployment", "ReplicaSet");
     if (str_eq(type, "Recreate") && rolling != NULL)
         field_forbidden(e, "spec.strategy.rollingUpdate",
                         "may not be specified when strategy `type` is 'Recreate'");
@@ -139,7 +142,7 @@ static void validate_replicaset(struct field_errors *e, const json_t *tree)
 
     validate_non_negative(e, spec, "replicas", "spec");
     validate_non_negative(e, spec, "minReadySeconds", "spec");
-    validate_selected_template(e, spec, "deployment");
+    validate_selected_template(e, spec, "deployment", "ReplicaSet");
 }
 
 static void validate_controller(struct field_errors *e, const json_t *tree)
@@ -160,7 +163,7 @@ static void validate_controller(struct field_errors *e, const json_t *tree)
     if (json_object_size(selector) > 0)
         validate_template_labels(e, template, selector_from_map(selector));
     validate_pod_template(e, template, "spec.template");
-    validate_template_always(e, template);
+    validate_template_always(e, template, "ReplicationController");
 }
 
 /* --- StatefulSet --------------------------------------------------------------------------- */
@@ -177,7 +180,7 @@ static json_t *validate_with_claims(const json_t *spec)
 
     if (pod != NULL && volumes == NULL)
         json_object_set_new(pod, "volumes", volumes = json_array());
-    json_array_foreach(json_object_get(copy, "volumeClaimTemplates"), i, claim) {
+    json_array_foreach (json_object_get(copy, "volumeClaimTemplates"), i, claim) {
         const char *name = json_str(claim, "metadata.name");
 
         if (name != NULL && json_find(volumes, "name", name) == NULL)
@@ -187,12 +190,28 @@ static json_t *validate_with_claims(const json_t *spec)
     return copy;
 }
 
+/* These two values are refused as invalid, not as unsupported. */
+static void validate_statefulset_words(struct field_errors *e, const json_t *spec)
+{
+    const json_t *policy = json_object_get(spec, "podManagementPolicy");
+    const json_t *strategy = json_object_get(spec, "updateStrategy");
+    const char *type = json_str_or(strategy, "type", "");
+    const char *s = json_is_string(policy) ? json_string_value(policy) : "";
+
+    if (*s != '\0' && !str_eq(s, "OrderedReady") && !str_eq(s, "Parallel"))
+        field_invalid(e, "spec.podManagementPolicy", policy,
+                      "must be 'OrderedReady' or 'Parallel'");
+    if (*type != '\0' && !str_eq(type, "RollingUpdate") && !str_eq(type, "OnDelete"))
+        field_invalid(e, "spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'");
+}
+
 static void validate_statefulset(struct field_errors *e, const json_t *tree)
 {
     cleanup(json_decrefpp) json_t *spec = validate_with_claims(json_object_get(tree, "spec"));
     const json_t *strategy = json_object_get(spec, "updateStrategy");
     const json_t *rolling = json_object_get(strategy, "rollingUpdate");
 
+    validate_statefulset_words(e, spec);
     if (str_eq(json_str(strategy, "type"), "OnDelete") && rolling != NULL)
         field_invalid(e, "spec.updateStrategy.rollingUpdate", rolling,
                       "only allowed for updateStrategy 'RollingUpdate'");
@@ -202,7 +221,7 @@ static void validate_statefulset(struct field_errors *e, const json_t *tree)
     validate_non_negative(e, spec, "replicas", "spec");
     validate_non_negative(e, spec, "minReadySeconds", "spec");
     validate_non_negative(e, json_object_get(spec, "ordinals"), "start", "spec.ordinals");
-    validate_selected_template(e, spec, "statefulset");
+    validate_selected_template(e, spec, "statefulset", "StatefulSet");
 }
 
 static void validate_statefulset_change(struct field_errors *e, const json_t *tree,
@@ -257,7 +276,7 @@ static void validate_daemonset(struct field_errors *e, const json_t *tree)
     const json_t *spec = json_object_get(tree, "spec");
     const json_t *rolling = json_at(spec, "updateStrategy.rollingUpdate");
 
-    validate_selected_template(e, spec, "daemonset");
+    validate_selected_template(e, spec, "daemonset", "DaemonSet");
     validate_non_negative(e, spec, "minReadySeconds", "spec");
     validate_non_negative(e, spec, "revisionHistoryLimit", "spec");
     if (str_eq(json_str(spec, "updateStrategy.type"), "RollingUpdate") && rolling != NULL)

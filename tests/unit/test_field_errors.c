@@ -39,7 +39,7 @@ TEST(field_errors, say_what_kubernetes_says)
                "t: Invalid value: \"a\\\"b\\n\": bad, "
                "m: Invalid value: map[string]string{\"a\":\"1\", \"b\":\"2\"}: bad, "
                "z: Invalid value: \"null\": bad, "
-               "p: Unsupported value: \"a\\\"b\\n\": supported values: \"SCTP\", \"TCP\", \"UDP\", "
+               "p: Unsupported value: \"a\\\"b\\n\": supported values: \"TCP\", \"SCTP\", \"UDP\", "
                "f: Forbidden: no, d: Duplicate value: -1, g: Not found: -1, "
                "l: Too long: may not be more than 63 bytes, "
                "k: Too many: 12: must have at most 10 items]");

@@ -131,7 +131,7 @@ TEST(validate, a_pod_needs_named_containers_with_images)
                  "spec.containers[1].name: Duplicate value: \"c\"");
     check_create("pods", POD("'restartPolicy':'Sometimes','containers':[{'name':'c','image':'i'}]"),
                  "spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: "
-                 "\"Always\", \"Never\", \"OnFailure\"");
+                 "\"Always\", \"OnFailure\", \"Never\"");
     check_create("pods", ONE("'imagePullPolicy':'x'"),
                  "spec.containers[0].imagePullPolicy: Unsupported value: \"x\": supported values: "
                  "\"Always\", \"IfNotPresent\", \"Never\"");
