@@ -5,5 +5,8 @@ const struct controller *const controllers[] = {
     &replicaset_controller,
     &statefulset_controller,
     &scheduler_controller,
+    &endpointslice_controller,
+    &endpointmirror_controller,
+    &endpoints_controller,
     NULL,
 };

@@ -8,5 +8,8 @@ extern const struct controller deployment_controller;
 extern const struct controller replicaset_controller;
 extern const struct controller statefulset_controller;
 extern const struct controller scheduler_controller;
+extern const struct controller endpointslice_controller;
+extern const struct controller endpointmirror_controller;
+extern const struct controller endpoints_controller;
 
 #endif
