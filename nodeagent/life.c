@@ -92,6 +92,7 @@ static void life_free(struct life *l)
                               l->spec.ipc_ns, l->spec.shm, l->spec.record_path };
 
     assert(l->n_jobs == 0 && !l->sync_open && !l->exit_open);
+    runtime_remove(l->rt, l->spec.id, l);
     life_free_inputs(l);
     for (size_t i = 0; i < N_ELEMENTS(strings); i++)
         free((void *)(uintptr_t)strings[i]);
@@ -169,7 +170,6 @@ static void life_exited(struct life *l, int code, bool unknown, int64_t finished
 
     life_close_handles(l);
     life_enter(l, LIFE_EXITED);
-    runtime_remove(l->rt, l->spec.id);
     l->pid = 0;
     end.oom_killed = code != 0 && cgroup_oom_kills(runtime_cgroup(l->rt), l->spec.pod->uid, l->spec.id) > 0;
     life_files_message(&message, l->rt, l->spec.id, c, code, l->spec.log_path);
@@ -234,7 +234,6 @@ static void life_failed(struct life *l, int rc, const struct err *err)
         l->n_jobs--;
     }
     life_enter(l, LIFE_EXITED);
-    runtime_remove(l->rt, l->spec.id);
     l->listener.on_started(l->listener.arg, rc, err);
 }
 
@@ -450,7 +449,6 @@ enum life_found life_adopt(struct life **ret, struct runtime *rt, const char *id
     *ret = l;
     if (!has_code && (pid == 0 || !life_watch(l, pid))) {
         l->state = LIFE_EXITED;
-        runtime_remove(rt, id);
         return LIFE_FOUND_NOTHING;
     }
     l->state = LIFE_RUNNING;
@@ -555,7 +553,7 @@ void life_remove(struct life *l)
 void life_leave(struct life *l)
 {
     l->is_left = true;
-    runtime_remove(l->rt, l->spec.id);
+    runtime_remove(l->rt, l->spec.id, l);
     l->n_jobs++;
     life_close_handles(l);
     if (l->child != NULL) {

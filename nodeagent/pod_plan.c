@@ -184,7 +184,7 @@ void pod_plan(struct pod_plan *ret, const struct pod_view *pod, const struct pod
     if (left_ms > 0)
         pod_plan_wake(ret, facts->now_ms + left_ms);
     ret->phase = pod_plan_living_phase(ret, &n);
-    if (!finished && !pod->deleting && !facts->is_over && ret->reason == NULL)
+    if (!finished && !pod->deleting && !facts->must_end && !facts->is_over && ret->reason == NULL)
         return;
 
     ret->start = ret->held = 0;

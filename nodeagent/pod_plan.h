@@ -53,6 +53,7 @@ struct pod_facts {
     int64_t started_wall_ms;        /* when this node accepted the pod */
     bool is_over;                   /* phase Succeeded or Failed was reached: sticky */
     bool mains_began;               /* a main container of the present sandbox was started */
+    bool must_end;                  /* the API object is gone */
     const char *evicted;            /* reason to fail the pod ("Evicted", "DeadlineExceeded"); NULL */
     const struct container_facts *containers;   /* as pod->containers */
 };

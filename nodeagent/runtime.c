@@ -195,9 +195,10 @@ void runtime_add(struct runtime *rt, const char *id, struct life *life)
     map_put(rt->lives, id, life);
 }
 
-void runtime_remove(struct runtime *rt, const char *id)
+void runtime_remove(struct runtime *rt, const char *id, const struct life *life)
 {
-    map_del(rt->lives, id);
+    if (map_get(rt->lives, id) == life)
+        map_del(rt->lives, id);
 }
 
 /* --- leftovers of an earlier agent --- */

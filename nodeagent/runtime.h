@@ -53,7 +53,8 @@ void runtime_hold(struct runtime *rt);
 void runtime_release(struct runtime *rt);
 /* For life.c only: exit files of @id are told to @life (life_on_exit_file). */
 void runtime_add(struct runtime *rt, const char *id, struct life *life);
-void runtime_remove(struct runtime *rt, const char *id);
+/* Nothing when @id is another life by now. */
+void runtime_remove(struct runtime *rt, const char *id, const struct life *life);
 
 /* Removes every container that is neither in @ids (NULL-terminated) nor alive as a struct life:
  * kill, runc delete, unmount, remove.  Blocking, at start. */

@@ -1,0 +1,452 @@
+#include "nodeagent/pod_worker_impl.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/work.h"
+#include "nodeagent/log_rotate.h"
+#include "nodeagent/pod_record.h"
+#include "nodeagent/pod_support.h"
+
+#include <assert.h>
+#include <string.h>
+
+bool worker_stops(const struct pod_worker *w)
+{
+    return w->pod->deleting || w->is_gone;
+}
+
+void worker_wake_in(struct pod_worker *w, int64_t ms)
+{
+    int64_t at_ms = clock_mono_ms() + (ms < 0 ? 0 : ms);
+
+    if (w->is_finished || w->is_left || (timer_active(w->step) && w->step_at_ms <= at_ms))
+        return;
+    w->step_at_ms = at_ms;
+    timer_start(w->step, ms < 0 ? 0 : ms);
+}
+
+void worker_wake(struct pod_worker *w)
+{
+    worker_wake_in(w, 0);
+}
+
+void worker_wake_urgent(struct pod_worker *w)
+{
+    w->publish_dirty = true;
+    worker_wake(w);
+}
+
+#define WORKER_PULL_SHOWN_MS 2000    /* so long ErrImagePull is shown before ImagePullBackOff */
+
+/* --- memory --- */
+
+static void worker_free(struct pod_worker *w)
+{
+    assert(w->n_lives == 0 && w->n_jobs == 0);
+    for (size_t i = 0; i < w->pod->n; i++) {
+        container_fini(&w->containers[i]);
+        free(w->facts[i].end.message);
+        free(w->facts[i].last.message);
+        free(w->facts[i].waiting_message);
+        free(w->facts[i].image_id);
+    }
+    worker_status_fini(w);
+    pod_lookup_close(w->lookup);
+    sandbox_free(w->sandbox);
+    volumes_fini(&w->volumes);
+    timer_close(w->step);
+    timer_close(w->publish);
+    timer_close(w->drain);
+    pod_view_unref(w->pod);
+    free(w);
+}
+
+void worker_job_over(struct pod_worker *w)
+{
+    if (w->is_left && w->n_jobs == 0 && w->n_lives == 0)
+        worker_free(w);
+}
+
+/* --- the end: nothing of the pod is left but its record --- */
+
+struct worker_finish {
+    struct pod_worker *worker;
+    char *data_dir, *uid, *log_dir;
+};
+
+static int worker_finish_run(void *arg, struct err *err)
+{
+    struct worker_finish *f = arg;
+    int rc = file_remove_tree(f->log_dir, err);
+
+    return rc < 0 ? rc : pod_record_remove(f->data_dir, f->uid, err);
+}
+
+static void worker_finish_done(void *arg, int rc, const struct err *err)
+{
+    struct worker_finish *f = arg;
+    struct pod_worker *w = f->worker;
+
+    if (rc < 0)
+        log_warn("pod left files behind", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(err));
+    free(f->data_dir);
+    free(f->uid);
+    free(f->log_dir);
+    free(f);
+    w->n_jobs--;
+    if (w->is_left) {
+        worker_job_over(w);
+        return;
+    }
+    w->host->on_finished(w->host->arg, w);
+    worker_free(w);
+}
+
+static char *worker_log_dir(const struct pod_worker *w)
+{
+    return mem_fmt("%s/log/pods/%s_%s_%s", w->host->data_dir, w->pod->ns, w->pod->name, w->pod->uid);
+}
+
+static void worker_finish(struct pod_worker *w)
+{
+    struct worker_finish *f = MEM_NEW(struct worker_finish);
+
+    assert(!w->is_finished);
+    w->is_finished = true;
+    timer_stop(w->step);
+    timer_stop(w->publish);
+    f->worker = w;
+    f->data_dir = mem_str(w->host->data_dir);
+    f->uid = mem_str(w->pod->uid);
+    f->log_dir = worker_log_dir(w);
+    w->n_jobs++;
+    work_submit(w->host->loop, worker_finish_run, worker_finish_done, f);
+}
+
+/* All containers have ended for good: status, sandbox, API object, record; in that order. */
+static void worker_wind_down(struct pod_worker *w)
+{
+    if (w->is_foreign)
+        w->sandbox_gone = true;     /* never made here */
+    if (!w->is_over && !worker_stops(w)) {
+        w->is_over = true;
+        worker_save(w);
+    }
+    if (w->n_lives > 0 || w->n_jobs > 0)
+        return;
+    if (!w->sandbox_gone) {
+        worker_teardown(w);
+        return;
+    }
+    if (!worker_stops(w))
+        return;
+    if (!w->is_gone && !worker_is_published(w))
+        return;
+    if (!w->is_gone && !w->delete_done)
+        worker_delete(w);
+    else
+        worker_finish(w);
+}
+
+/* --- the step --- */
+
+static void worker_facts(const struct pod_worker *w, struct pod_facts *ret)
+{
+    *ret = (struct pod_facts){
+        .now_ms = clock_mono_ms(),
+        .now_wall_ms = clock_wall_ms(),
+        .started_wall_ms = w->started_wall_ms,
+        .is_over = w->is_over,
+        .must_end = w->is_gone,
+        .mains_began = w->mains_began,
+        .containers = w->facts,
+    };
+}
+
+/* A failed pull shows as ErrImagePull first, then as waiting for the next try. */
+static void worker_name_pull(struct pod_worker *w, size_t i, int64_t now_ms)
+{
+    struct container_facts *c = &w->facts[i];
+    const struct container_view *view = &w->pod->containers[i];
+    int64_t shown_ms = now_ms - (c->refused.retry_at_ms - c->refused.delay_ms);
+    cleanup(freep) char *before = NULL;
+
+    if (!str_eq(c->waiting, "ErrImagePull"))
+        return;
+    if (shown_ms < WORKER_PULL_SHOWN_MS) {
+        worker_wake_in(w, WORKER_PULL_SHOWN_MS - shown_ms);
+        return;
+    }
+    before = STEAL(c->waiting_message);
+    c->waiting = "ImagePullBackOff";
+    c->waiting_message = mem_fmt("Back-off pulling image \"%s\": ErrImagePull: %s", view->image,
+                                 before == NULL ? "" : before);
+    w->publish_dirty = true;
+    events_pod(w->host->events, w->pod, view->name, EVENT_NORMAL, "BackOff",
+               "Back-off pulling image \"%s\"", view->image);
+    events_pod(w->host->events, w->pod, view->name, EVENT_WARNING, "Failed", "Error: ImagePullBackOff");
+}
+
+/* Held containers say why they wait: the refusal's back-off, or that they keep crashing. */
+static void worker_name_held(struct pod_worker *w, int64_t now_ms)
+{
+    for (size_t i = 0; i < w->pod->n; i++) {
+        struct container_facts *c = &w->facts[i];
+        bool is_held = w->plan.held >> i & 1;
+
+        if (is_held)
+            worker_name_pull(w, i, now_ms);
+        if (!is_held || c->refused.has_failed || str_eq(c->waiting, "CrashLoopBackOff"))
+            continue;
+        c->waiting = "CrashLoopBackOff";
+        free(c->waiting_message);
+        c->waiting_message = mem_fmt("back-off %llds restarting failed container=%s pod=%s_%s(%s)",
+                                     (long long)(c->crash.delay_ms / 1000),
+                                     w->pod->containers[i].name, w->pod->name, w->pod->ns, w->pod->uid);
+        w->publish_dirty = true;
+        events_pod(w->host->events, w->pod, w->pod->containers[i].name, EVENT_WARNING, "BackOff",
+                   "Back-off restarting failed container %s in pod %s_%s(%s)",
+                   w->pod->containers[i].name, w->pod->name, w->pod->ns, w->pod->uid);
+    }
+}
+
+static void worker_start_containers(struct pod_worker *w)
+{
+    if (w->plan.start == 0 || w->unsupported.code != 0)
+        return;
+    for (size_t i = 0; i < w->pod->n; i++)
+        if (w->plan.start >> i & 1)
+            container_begin(&w->containers[i]);
+}
+
+static void worker_stop_containers(struct pod_worker *w)
+{
+    int64_t grace_s = w->plan.reason != NULL && !worker_stops(w)
+                        ? json_int(w->pod->spec, "terminationGracePeriodSeconds", 30) : w->pod->grace_s;
+
+    if (w->plan.stop == 0)
+        return;
+    if (worker_stops(w))
+        worker_drain(w);
+    for (size_t i = 0; i < w->pod->n; i++)
+        if (w->plan.stop >> i & 1)
+            container_stop(&w->containers[i], grace_s, NULL);
+}
+
+static void worker_step(void *arg)
+{
+    struct pod_worker *w = arg;
+    struct pod_facts facts;
+
+    if (w->is_finished || w->is_left)
+        return;
+    worker_facts(w, &facts);
+    pod_plan(&w->plan, w->pod, &facts);
+    worker_name_held(w, facts.now_ms);
+    if (!w->plan.is_ending)
+        worker_prepare(w);
+    worker_start_containers(w);
+    worker_stop_containers(w);
+    for (size_t i = 0; i < w->pod->n; i++)
+        container_go_on(&w->containers[i]);
+    worker_reconcile(w);
+    worker_publish(w, w->publish_dirty || w->plan.is_down);
+    if (w->plan.wake_ms >= 0)
+        worker_wake_in(w, w->plan.wake_ms - facts.now_ms);
+    if (w->plan.is_down)
+        worker_wind_down(w);
+}
+
+/* --- making --- */
+
+static void worker_on_lookup(void *arg)
+{
+    struct pod_worker *w = arg;
+
+    worker_refresh_volumes(w);
+    worker_wake(w);
+}
+
+static void worker_adopt(struct pod_worker *w)
+{
+    bool stands = sandbox_stands(&w->host->sandbox, w->pod);
+
+    w->was_adopted = true;
+    for (size_t i = 0; i < w->pod->n; i++) {
+        if (!container_adopt(&w->containers[i]) || w->is_over)
+            continue;
+        if (w->pod->containers[i].kind == CONTAINER_MAIN && w->facts[i].phase != CONTAINER_ABSENT)
+            w->mains_began = w->mains_began || stands;
+    }
+    /* A new sandbox is a new beginning: init containers run again. */
+    for (size_t i = 0; i < w->pod->n && !stands && !w->is_over; i++) {
+        struct container_facts *f = &w->facts[i];
+
+        if (w->pod->containers[i].kind != CONTAINER_INIT || f->phase != CONTAINER_EXITED)
+            continue;
+        f->phase = CONTAINER_ABSENT;
+        free(f->last.message);
+        f->last = f->end;
+        f->end = (struct container_end){ .id = "" };
+    }
+    /* What runs already needs no waiting; the sandbox is taken up again in any case. */
+    if (!w->is_over)
+        worker_prepare(w);
+}
+
+struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *pod,
+                                  const struct pod_worker_start *start)
+{
+    struct pod_worker *w = MEM_NEW(struct pod_worker);
+    struct pod_lookup_opts lookup = { .loop = host->loop, .client = host->client,
+                                      .sources = host->sources, .pod = pod, .cache = start->sources,
+                                      .on_change = worker_on_lookup, .arg = w };
+
+    w->host = host;
+    w->pod = pod_view_ref(pod);
+    w->volumes = (struct volumes)VOLUMES_EMPTY;
+    w->step = timer_new(host->loop, worker_step, w);
+    w->publish = timer_new(host->loop, worker_on_publish_timer, w);
+    w->started_wall_ms = start->started_wall_ms != 0 ? start->started_wall_ms : clock_wall_ms();
+    w->is_over = start->is_over;
+    w->is_recorded = start->from_record;
+    w->is_foreign = start->is_over && !start->from_record;
+    for (size_t i = 0; i < pod->n; i++)
+        w->containers[i] = (struct worker_container){ .worker = w, .index = i };
+    w->lookup = pod_lookup_new(&lookup);
+    pod_support_check(pod, &w->unsupported);
+    if (w->unsupported.code != 0)
+        events_pod(host->events, pod, NULL, EVENT_WARNING, "FailedCreatePodSandBox",
+                   "Failed to create pod sandbox: %s", w->unsupported.text);
+    if (start->from_record)
+        worker_adopt(w);
+    worker_wake(w);
+    return w;
+}
+
+/* --- changes from outside --- */
+
+/* Containers whose image changed run the old one: they end, and start again with the new. */
+static void worker_compare_images(struct pod_worker *w)
+{
+    for (size_t i = 0; i < w->pod->n; i++) {
+        struct worker_container *c = &w->containers[i];
+        const struct container_view *view = &w->pod->containers[i];
+
+        if (c->life == NULL || c->image_name == NULL || str_eq(c->image_name, view->image) ||
+            w->facts[i].is_stopping)
+            continue;
+        events_pod(w->host->events, w->pod, view->name, EVENT_NORMAL, "Killing",
+                   "Container %s definition changed, will be restarted", view->name);
+        w->facts[i].crash = (struct backoff){ .delay_ms = 0 };
+        container_stop(c, w->pod->grace_s, "");
+    }
+}
+
+void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
+{
+    struct pod_view *before = w->pod;
+    bool was_deleting = before->deleting;
+
+    assert(str_eq(before->uid, pod->uid));
+    if (pod->n != before->n)        /* ephemeral containers are a list of their own; nothing else may */
+        return;
+    w->pod = pod_view_ref(pod);
+    pod_view_unref(before);
+    worker_compare_images(w);
+    if (pod->deleting && !was_deleting) {
+        w->publish_dirty = true;
+        worker_save(w);
+    }
+    /* A shorter grace period is told to containers that are being stopped. */
+    for (size_t i = 0; i < pod->n && pod->deleting; i++)
+        if (w->facts[i].is_stopping)
+            container_stop(&w->containers[i], pod->grace_s, NULL);
+    worker_wake(w);
+}
+
+void pod_worker_gone(struct pod_worker *w)
+{
+    w->is_gone = true;
+    for (size_t i = 0; i < w->pod->n; i++)
+        if (w->facts[i].is_stopping)
+            container_stop(&w->containers[i], w->pod->grace_s, NULL);
+    worker_wake(w);
+}
+
+void pod_worker_on_sources(struct pod_worker *w, const char *ns)
+{
+    if (!str_eq(ns, w->pod->ns) || w->is_over || worker_stops(w) || w->is_finished)
+        return;
+    worker_refresh_volumes(w);
+    /* A container that waits for a configmap or secret need not wait for its back-off. */
+    for (size_t i = 0; i < w->pod->n; i++)
+        if (str_eq(w->facts[i].waiting, "CreateContainerConfigError"))
+            w->facts[i].refused.retry_at_ms = 0;
+    worker_wake(w);
+}
+
+void pod_worker_on_endpoints(struct pod_worker *w)
+{
+    worker_drain_check(w);
+}
+
+struct pod_worker *pod_worker_leave(struct pod_worker *w)
+{
+    if (w == NULL)
+        return NULL;
+    w->is_left = true;
+    for (size_t i = 0; i < w->pod->n; i++) {
+        struct worker_container *c = &w->containers[i];
+
+        if (c->life == NULL)
+            continue;
+        life_leave(STEAL(c->life));
+        w->n_lives--;
+    }
+    timer_stop(w->step);
+    timer_stop(w->publish);
+    worker_job_over(w);
+    return NULL;
+}
+
+const struct pod_view *pod_worker_pod(const struct pod_worker *w)
+{
+    return w->pod;
+}
+
+json_t *pod_worker_tree(const struct pod_worker *w)
+{
+    json_t *tree = json_deep_copy(w->pod->tree);
+
+    json_object_set_new(tree, "status", worker_status(w));
+    return tree;
+}
+
+/* --- logs --- */
+
+char *pod_worker_log(const struct pod_worker *w, const char *container, bool previous,
+                     bool *ret_is_open)
+{
+    for (size_t i = 0; i < w->pod->n; i++) {
+        const struct worker_container *c = &w->containers[i];
+
+        if (!str_eq(w->pod->containers[i].name, container))
+            continue;
+        *ret_is_open = !previous && c->life != NULL;
+        return mem_str(previous ? c->last_log_path : c->log_path);
+    }
+    return NULL;
+}
+
+void pod_worker_rotate_logs(struct pod_worker *w)
+{
+    for (size_t i = 0; i < w->pod->n; i++) {
+        struct worker_container *c = &w->containers[i];
+
+        if (c->life != NULL && w->facts[i].phase == CONTAINER_RUNNING && log_rotate(c->log_path))
+            life_reopen_log(c->life);
+    }
+}

@@ -1,0 +1,71 @@
+/* pod_worker: runs one pod on this node: carries out pod_plan, publishes the status, and ends
+ * with the pod's removal from the node and from the API.
+ *
+ *   every change -> step: facts -> pod_plan -> start and stop containers, publish, wind down
+ *
+ * Owner: agent, by uid.  Thread: loop.
+ */
+#ifndef NODEAGENT_POD_WORKER_H
+#define NODEAGENT_POD_WORKER_H
+
+#include "api/client.h"
+#include "nodeagent/env.h"
+#include "nodeagent/events.h"
+#include "nodeagent/image.h"
+#include "nodeagent/pod_view.h"
+#include "nodeagent/runtime.h"
+#include "nodeagent/sandbox.h"
+#include "nodeagent/sources.h"
+
+struct pod_worker;
+
+struct pod_host {               /* the node, the same for all workers; borrowed */
+    uv_loop_t *loop;
+    struct client *client;
+    struct runtime *rt;
+    struct sandbox_host sandbox;
+    struct image_store *images;
+    struct events *events;
+    struct sources *sources;
+    struct http_client *probe_http;
+    const char *node_name, *node_ip;
+    const char *data_dir, *run_dir;
+    const json_t *allocatable;
+    /* Variables of the Services in @ns (and of default/kubernetes); only the latter when !@all. */
+    void (*service_env)(void *arg, const char *ns, bool all, struct env_list *ret);
+    /* Is the pod a ready endpoint of any Service, as this node knows? */
+    bool (*is_endpoint)(void *arg, const char *uid);
+    /* The pod has left the node (and the API); the worker is freed after this returns. */
+    void (*on_finished)(void *arg, struct pod_worker *w);
+    void *arg;
+};
+
+/* @record: pod_record_load's sources (taken, may be NULL), time of acceptance (0 = now) and
+ * whether it was over: all from disk.  Adopts the containers the records tell of. */
+struct pod_worker_start {
+    json_t *sources;
+    int64_t started_wall_ms;
+    bool is_over;
+    bool from_record;
+};
+struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *pod,
+                                  const struct pod_worker_start *start);
+void pod_worker_update(struct pod_worker *w, struct pod_view *pod);     /* referenced */
+/* The API object has gone without us: stop, clean up, finish. */
+void pod_worker_gone(struct pod_worker *w);
+void pod_worker_on_sources(struct pod_worker *w, const char *ns);
+void pod_worker_on_endpoints(struct pod_worker *w);
+/* The agent ends: memory goes, the pod runs on.  Returns NULL. */
+struct pod_worker *pod_worker_leave(struct pod_worker *w);
+
+const struct pod_view *pod_worker_pod(const struct pod_worker *w);
+/* The pod with the status as this node sees it; a fresh tree. */
+json_t *pod_worker_tree(const struct pod_worker *w);
+/* Log file of a container's present (or ended) life, or of the one before; a new string, NULL =
+ * there is none. @ret_is_open: it may still grow. */
+char *pod_worker_log(const struct pod_worker *w, const char *container, bool previous,
+                     bool *ret_is_open);
+/* Ids of all containers that exist, appended to a NULL-terminated array (owned strings). */
+void pod_worker_rotate_logs(struct pod_worker *w);
+
+#endif

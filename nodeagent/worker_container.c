@@ -1,0 +1,665 @@
+#include "nodeagent/pod_worker_impl.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/work.h"
+#include "nodeagent/log_rotate.h"
+#include "nodeagent/pod_record.h"
+#include "nodeagent/pull_auths.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct container_facts *container_facts(struct worker_container *c)
+{
+    return &c->worker->facts[c->index];
+}
+
+const struct container_view *container_view(const struct worker_container *c)
+{
+    return &c->worker->pod->containers[c->index];
+}
+
+static void container_drop_image(struct worker_container *c)
+{
+    if (c->request != NULL)
+        image_request_cancel(STEAL(c->request));
+    c->image = image_unref(c->image);
+}
+
+/* Back to what it was before the start that came to nothing. */
+static void container_idle(struct worker_container *c)
+{
+    struct container_facts *f = container_facts(c);
+
+    container_drop_image(c);
+    c->stage = STAGE_IDLE;
+    f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
+}
+
+void container_abort(struct worker_container *c)
+{
+    assert(c->stage < STAGE_BINDING);
+    container_idle(c);
+    worker_wake(c->worker);
+}
+
+static void container_say_waiting(struct container_facts *f, const char *reason, char *message)
+{
+    f->waiting = reason;
+    free(f->waiting_message);
+    f->waiting_message = message;
+}
+
+void container_refuse(struct worker_container *c, const char *reason, const char *message)
+{
+    struct container_facts *f = container_facts(c);
+
+    container_idle(c);
+    container_say_waiting(f, reason, mem_str(message));
+    backoff_failed(&f->refused, clock_mono_ms());
+    log_warn("container cannot start", KV("pod", "%s/%s", c->worker->pod->ns, c->worker->pod->name),
+             KV("container", "%s", container_view(c)->name), KV("reason", "%s", reason),
+             KV("err", "%s", message));
+    worker_wake_urgent(c->worker);
+}
+
+void container_save(struct worker_container *c)
+{
+    struct pod_worker *w = c->worker;
+    cleanup(freep) char *path = pod_record_container(w->host->data_dir, w->pod->uid, container_view(c)->name);
+    cleanup(freep) char *text = pod_record_facts(container_facts(c), c->log_path);
+    struct err err = ERR_EMPTY;
+
+    /* On the loop, though it blocks for some 50 us: on a thread it could overtake, or be overtaken
+     * by, the record that the next life writes before it begins. */
+    if (file_write_fast(path, text, strlen(text), 0600, &err) < 0)
+        log_warn("container is not recorded", KV("container", "%s", container_view(c)->name), KV_ERR(&err));
+}
+
+/* --- the image --- */
+
+static const struct {
+    int rc;
+    const char *reason;
+} image_refusals[] = {
+    { IMAGE_INVALID_NAME, "InvalidImageName" },
+    { IMAGE_PULL_FAILED, "ErrImagePull" },
+    { IMAGE_NEVER_PULL, "ErrImageNeverPull" },
+};
+
+static void container_image_refused(struct worker_container *c, int rc, const struct err *err)
+{
+    struct pod_worker *w = c->worker;
+    const struct container_view *v = container_view(c);
+    const char *reason = "ErrImagePull";
+
+    for (size_t i = 0; i < N_ELEMENTS(image_refusals); i++)
+        if (image_refusals[i].rc == rc)
+            reason = image_refusals[i].reason;
+    if (rc == IMAGE_INVALID_NAME)
+        events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "InspectFailed",
+                   "Failed to apply default image tag \"%s\": %s", v->image, err->text);
+    else if (rc == IMAGE_NEVER_PULL)
+        events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "ErrImageNeverPull",
+                   "Container image \"%s\" is not present with pull policy of Never", v->image);
+    else
+        events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "Failed",
+                   "Failed to pull image \"%s\": %s", v->image, err->text);
+    events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "Failed", "Error: %s", reason);
+    container_refuse(c, reason, err->text);
+}
+
+static void container_on_image(void *arg, int rc, const struct image *img,
+                               const struct image_event_info *info, const struct err *err)
+{
+    struct worker_container *c = arg;
+    struct pod_worker *w = c->worker;
+    const struct container_view *v = container_view(c);
+    struct container_facts *f = container_facts(c);
+
+    c->request = NULL;
+    if (rc != 0) {
+        container_image_refused(c, rc, err);
+        return;
+    }
+    if (info->was_present)
+        events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulled",
+                   "Container image \"%s\" already present on machine", v->image);
+    else
+        events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulled",
+                   "Successfully pulled image \"%s\" in %lldms (%lldms including waiting). "
+                   "Image size: %llu bytes.", v->image, (long long)info->pull_ms,
+                   (long long)info->wait_ms, (unsigned long long)info->size);
+    c->image = image_ref(img);
+    free(f->image_id);
+    f->image_id = mem_str(img->digest[0] != '\0' ? img->digest : img->id);
+    c->stage = STAGE_WAITING;
+    container_go_on(c);
+}
+
+static enum image_pull_policy container_pull_policy(const struct container_view *v)
+{
+    const char *policy = json_str_or(v->spec, "imagePullPolicy", "IfNotPresent");
+
+    return str_eq(policy, "Always") ? IMAGE_ALWAYS : str_eq(policy, "Never") ? IMAGE_NEVER
+                                                                             : IMAGE_IF_NOT_PRESENT;
+}
+
+static void container_pull(struct worker_container *c)
+{
+    struct pod_worker *w = c->worker;
+    const struct container_view *v = container_view(c);
+    enum image_pull_policy policy = container_pull_policy(v);
+    bool has_secrets = json_array_size(json_at(w->pod->spec, "imagePullSecrets")) > 0;
+    struct pull_auths auths = { .n = 0 };
+
+    if (has_secrets && !pod_lookup_ready(w->lookup))
+        return;
+    if (has_secrets)
+        pull_auths_make(&auths, w->pod, pod_lookup_find, w->lookup);
+    if (policy != IMAGE_NEVER && image_known(w->host->images, v->image) == NULL)
+        events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulling", "Pulling image \"%s\"",
+                   v->image);
+    c->request = image_ensure(w->host->images, v->image, policy, auths.list, container_on_image, c);
+    pull_auths_fini(&auths);
+}
+
+void container_begin(struct worker_container *c)
+{
+    assert(c->stage == STAGE_IDLE && c->life == NULL);
+    c->stage = STAGE_PULLING;
+    container_facts(c)->phase = CONTAINER_STARTING;
+    container_pull(c);
+}
+
+/* --- creation --- */
+
+struct container_inputs {           /* of a life about to begin */
+    struct worker_container *container;
+    struct env_list env;
+    struct runc_mount *mounts;
+    char **subs;
+    size_t n;
+    char *sub_dir;                  /* where subPaths are bound: <run>/pods/<uid>/sub-<container> */
+};
+
+static void container_inputs_free(struct container_inputs *in)
+{
+    env_list_fini(&in->env);
+    for (size_t i = 0; i < in->n; i++) {
+        if (in->mounts != NULL) {
+            free(in->mounts[i].source);
+            free(in->mounts[i].destination);
+        }
+        free(in->subs[i]);
+    }
+    free(in->mounts);
+    free(in->subs);
+    free(in->sub_dir);
+    free(in);
+}
+
+static void container_mount_add(struct container_inputs *in, char *source, const char *destination,
+                                bool read_only)
+{
+    bool is_taken = destination[0] != '/';
+
+    for (size_t i = 0; i < in->n; i++)
+        is_taken = is_taken || str_eq(in->mounts[i].destination, destination);
+    if (is_taken) {
+        free(source);
+        return;
+    }
+    in->mounts[in->n++] = (struct runc_mount){ .source = source, .destination = mem_str(destination),
+                                               .read_only = read_only };
+}
+
+/* The files of the pod's own, unless the pod mounts something else there. */
+static void container_mount_own(struct worker_container *c, struct container_inputs *in, const char *id)
+{
+    static const char *const files[] = { "hosts", "hostname", "resolv.conf" };
+    struct pod_worker *w = c->worker;
+
+    for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+        cleanup(freep) char *to = mem_fmt("/etc/%s", files[i]);
+
+        container_mount_add(in, sandbox_etc(w->sandbox, files[i]), to, false);
+    }
+    container_mount_add(in, runtime_store(w->host->rt, id, "termination-log"),
+                        json_str_or(container_view(c)->spec, "terminationMessagePath",
+                                    "/dev/termination-log"), false);
+}
+
+/* A new life begins: what there was becomes the one before. */
+static void container_count(struct worker_container *c)
+{
+    struct container_facts *f = container_facts(c);
+    struct pod_worker *w = c->worker;
+
+    if (f->end.id[0] != '\0') {
+        free(f->last.message);
+        f->last = f->end;
+        f->end = (struct container_end){ .id = "" };
+    }
+    if (f->last.id[0] != '\0') {
+        f->restarts++;
+        if (c->last_log_path != NULL)
+            log_rotate_remove(c->last_log_path);
+        free(c->last_log_path);
+        c->last_log_path = STEAL(c->log_path);
+    }
+    free(c->log_path);
+    c->log_path = mem_fmt("%s/log/pods/%s_%s_%s/%s/%u.log", w->host->data_dir, w->pod->ns, w->pod->name,
+                          w->pod->uid, container_view(c)->name, f->restarts);
+}
+
+static void container_on_started(void *arg, int rc, const struct err *err);
+static void container_on_exited(void *arg, const struct life_exit *end);
+static void container_on_gone(void *arg);
+
+static struct life_listener container_listener(struct worker_container *c)
+{
+    return (struct life_listener){ .on_started = container_on_started, .on_exited = container_on_exited,
+                                   .on_gone = container_on_gone, .arg = c };
+}
+
+/* Consumes @in. */
+static void container_launch(struct worker_container *c, struct container_inputs *in)
+{
+    struct pod_worker *w = c->worker;
+    struct container_facts *f = container_facts(c);
+    struct life_listener listener = container_listener(c);
+    cleanup(freep) char *record_path =
+        pod_record_container(w->host->data_dir, w->pod->uid, container_view(c)->name);
+    cleanup(freep) char *record = NULL;
+    struct life_spec spec;
+
+    container_count(c);
+    runtime_make_id(f->id);
+    container_mount_own(c, in, f->id);
+    record = pod_record_facts(f, c->log_path);
+    spec = (struct life_spec){
+        .id = f->id, .pod = w->pod, .index = c->index, .image = c->image, .env = in->env,
+        .mounts = in->mounts, .n_mounts = in->n, .log_path = c->log_path,
+        .net_ns = sandbox_net_ns(w->sandbox), .uts_ns = sandbox_uts_ns(w->sandbox),
+        .ipc_ns = sandbox_ipc_ns(w->sandbox), .shm = sandbox_shm(w->sandbox),
+        .record_path = record_path, .record = record,
+    };
+    in->env = (struct env_list)ENV_LIST_EMPTY;
+    in->mounts = NULL;
+    free(c->image_name);
+    c->image_name = mem_str(container_view(c)->image);
+    c->stage = STAGE_CREATING;
+    w->n_lives++;
+    c->life = life_create(w->host->rt, &spec, &listener);
+    container_inputs_free(in);
+}
+
+static int container_bind_run(void *arg, struct err *err)
+{
+    struct container_inputs *in = arg;
+
+    for (size_t i = 0; i < in->n; i++) {
+        char *target;
+        int rc;
+
+        if (in->subs[i] == NULL)
+            continue;
+        if (file_mkdirs(in->sub_dir, 0711, err) < 0)
+            return err->code;
+        target = mem_fmt("%s/%zu", in->sub_dir, i);
+        rc = volume_bind_sub(in->mounts[i].source, in->subs[i], target, err);
+        free(in->mounts[i].source);
+        in->mounts[i].source = target;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void container_config_error(struct worker_container *c, const struct err *err)
+{
+    struct pod_worker *w = c->worker;
+
+    events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING, "Failed", "Error: %s",
+               err->text);
+    container_refuse(c, "CreateContainerConfigError", err->text);
+}
+
+static void container_bind_done(void *arg, int rc, const struct err *err)
+{
+    struct container_inputs *in = arg;
+    struct worker_container *c = in->container;
+    struct pod_worker *w = c->worker;
+
+    w->n_jobs--;
+    if (w->is_left) {
+        container_inputs_free(in);
+        worker_job_over(w);
+        return;
+    }
+    assert(c->stage == STAGE_BINDING);
+    if (rc < 0) {
+        container_config_error(c, err);
+    } else if (container_facts(c)->is_stopping) {
+        container_idle(c);
+        container_forget_stop(c);
+        worker_wake(w);
+    } else {
+        container_launch(c, in);
+        return;
+    }
+    container_inputs_free(in);
+}
+
+static int container_make_env(struct worker_container *c, struct env_list *ret, struct err *err)
+{
+    struct pod_worker *w = c->worker;
+    struct env_list services = ENV_LIST_EMPTY;
+    struct pod_surroundings around;
+    struct env_sources sources = { .find = pod_lookup_find, .arg = w->lookup, .around = &around,
+                                   .services = &services };
+    int rc;
+
+    worker_surroundings(w, &around);
+    w->host->service_env(w->host->arg, w->pod->ns, json_bool(w->pod->spec, "enableServiceLinks", true),
+                         &services);
+    rc = env_make(ret, w->pod, container_view(c), &sources, err);
+    env_list_fini(&services);
+    return rc;
+}
+
+static void container_create(struct worker_container *c)
+{
+    struct pod_worker *w = c->worker;
+    struct container_inputs *in = MEM_NEW(struct container_inputs);
+    struct err err = ERR_EMPTY;
+    bool has_subs = false;
+    int rc = container_make_env(c, &in->env, &err);
+
+    in->container = c;
+    if (rc == 0)
+        rc = volume_mounts(&in->mounts, &in->subs, &in->n, w->pod, container_view(c), &w->volumes,
+                           &in->env, &err);
+    if (rc < 0) {
+        container_inputs_free(in);
+        container_config_error(c, &err);
+        return;
+    }
+    for (size_t i = 0; i < in->n; i++)
+        has_subs = has_subs || in->subs[i] != NULL;
+    if (!has_subs) {
+        container_launch(c, in);
+        return;
+    }
+    in->sub_dir = mem_fmt("%s/pods/%s/sub-%s", w->host->run_dir, w->pod->uid, container_view(c)->name);
+    c->stage = STAGE_BINDING;
+    w->n_jobs++;
+    work_submit(w->host->loop, container_bind_run, container_bind_done, in);
+}
+
+void container_go_on(struct worker_container *c)
+{
+    if (c->stage == STAGE_PULLING && c->request == NULL)
+        container_pull(c);
+    else if (c->stage == STAGE_WAITING && worker_is_prepared(c->worker))
+        container_create(c);
+}
+
+/* --- life --- */
+
+static void container_on_post_start(void *arg, int rc, const struct err *err)
+{
+    struct worker_container *c = arg;
+    struct pod_worker *w = c->worker;
+
+    c->hook_run = NULL;
+    action_fini(&c->hook);
+    if (rc == 0 && !container_facts(c)->is_stopping) {
+        container_running(c, false);
+        return;
+    }
+    if (rc < 0) {
+        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
+                   "FailedPostStartHook", "PostStartHook failed: %s", err->text);
+        container_stop(c, 2, "FailedPostStartHook");
+    }
+}
+
+void container_action_context(const struct worker_container *c, struct action_context *ret)
+{
+    const struct pod_host *host = c->worker->host;
+
+    *ret = (struct action_context){
+        .loop = host->loop,
+        .http = host->probe_http,
+        .runc = runtime_runc(host->rt),
+        .runc_root = runtime_runc_root(host->rt),
+        .container_id = life_id(c->life),
+        .run_dir = host->run_dir,
+    };
+}
+
+/* True: a hook is under way, the container counts as running when it is over. */
+static bool container_post_start(struct worker_container *c)
+{
+    struct pod_worker *w = c->worker;
+    const json_t *hook = json_at(container_view(c)->spec, "lifecycle.postStart");
+    struct pod_surroundings around;
+    struct action_context context;
+    struct err err = ERR_EMPTY;
+
+    if (hook == NULL)
+        return false;
+    worker_surroundings(w, &around);
+    container_action_context(c, &context);
+    c->stage = STAGE_POSTSTART;
+    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) < 0) {
+        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
+                   "FailedPostStartHook", "PostStartHook failed: %s", err.text);
+        container_stop(c, 2, "FailedPostStartHook");
+        return true;
+    }
+    c->hook_run = action_run(&c->hook, &context, INT64_C(24) * 3600 * 1000, container_on_post_start, c);
+    return true;
+}
+
+void container_running(struct worker_container *c, bool was_adopted)
+{
+    struct container_facts *f = container_facts(c);
+    const json_t *spec = container_view(c)->spec;
+
+    c->stage = STAGE_RUNNING;
+    f->phase = CONTAINER_RUNNING;
+    f->started_ms = life_started_ms(c->life);
+    f->started = was_adopted || json_at(spec, "startupProbe") == NULL;
+    f->ready = was_adopted || json_at(spec, "readinessProbe") == NULL;
+    f->refused = (struct backoff){ .delay_ms = 0 };
+    container_say_waiting(f, NULL, NULL);
+    if (container_view(c)->kind == CONTAINER_MAIN)
+        c->worker->mains_began = true;
+    if (c->worker->sandbox_ready)
+        container_start_probes(c, was_adopted);
+    worker_wake_urgent(c->worker);
+}
+
+/* The life is over, or never was: facts, record, and away with its traces. */
+static void container_over(struct worker_container *c)
+{
+    struct container_facts *f = container_facts(c);
+
+    container_stop_probes(c);
+    container_forget_stop(c);
+    container_drop_image(c);
+    c->stage = STAGE_IDLE;
+    f->phase = CONTAINER_EXITED;
+    f->started = f->ready = false;
+    if (pod_plan_restarts(c->worker->pod->restart, container_view(c)->kind, f->end.exit_code)) {
+        int64_t now = clock_mono_ms();
+
+        backoff_exited(&f->crash, now - (f->end.finished_ms - f->end.started_ms), now);
+    }
+    f->id[0] = '\0';
+    container_save(c);
+    life_remove(STEAL(c->life));
+    worker_wake_urgent(c->worker);
+}
+
+static void container_end_as(struct container_facts *f, int code, const char *reason, const char *message,
+                             int64_t started_ms, int64_t finished_ms)
+{
+    free(f->end.message);
+    f->end = (struct container_end){ .exit_code = code, .started_ms = started_ms,
+                                     .finished_ms = finished_ms };
+    snprintf(f->end.id, sizeof(f->end.id), "%s", f->id);
+    snprintf(f->end.reason, sizeof(f->end.reason), "%s", reason);
+    f->end.message = str_empty(message) ? NULL : mem_str(message);
+}
+
+/* It was never made, because of what it asks for: not a life, so it is not counted. */
+static void container_unmade(struct worker_container *c, const struct err *err)
+{
+    struct container_facts *f = container_facts(c);
+
+    if (f->last.id[0] != '\0') {
+        f->restarts--;
+        f->end = f->last;
+        f->last = (struct container_end){ .id = "" };
+    }
+    f->id[0] = '\0';
+    container_forget_stop(c);
+    container_config_error(c, err);
+    container_save(c);
+    life_remove(STEAL(c->life));
+}
+
+static void container_on_started(void *arg, int rc, const struct err *err)
+{
+    struct worker_container *c = arg;
+    struct pod_worker *w = c->worker;
+    struct container_facts *f = container_facts(c);
+    const char *name = container_view(c)->name;
+
+    assert(c->stage == STAGE_CREATING);
+    if (rc == ERR_INVALID) {
+        container_unmade(c, err);
+        return;
+    }
+    if (rc < 0) {
+        int64_t now = clock_wall_ms();
+
+        log_warn("container did not start", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+                 KV("container", "%s", name), KV_ERR(err));
+        events_pod(w->host->events, w->pod, name, EVENT_WARNING, "Failed", "Error: %s", err->text);
+        container_end_as(f, 128, "StartError", err->text, now, now);
+        container_over(c);
+        return;
+    }
+    container_drop_image(c);
+    events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Created", "Created container: %s", name);
+    events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Started", "Started container %s", name);
+    if (f->is_stopping) {
+        c->stage = STAGE_RUNNING;
+        life_signal(c->life, SIGKILL);
+        return;
+    }
+    if (!container_post_start(c))
+        container_running(c, false);
+}
+
+static void container_on_exited(void *arg, const struct life_exit *end)
+{
+    struct worker_container *c = arg;
+    const char *reason = end->unknown            ? "ContainerStatusUnknown"
+                       : end->oom_killed         ? "OOMKilled"
+                       : end->exit_code == 0     ? "Completed" : "Error";
+
+    container_end_as(container_facts(c), end->exit_code, reason, end->message, end->started_ms,
+                     end->finished_ms);
+    container_over(c);
+}
+
+static void container_on_gone(void *arg)
+{
+    struct worker_container *c = arg;
+    struct pod_worker *w = c->worker;
+
+    assert(w->n_lives > 0);
+    w->n_lives--;
+    worker_job_over(w);
+    if (!w->is_left)
+        worker_wake(w);
+}
+
+/* --- adoption --- */
+
+static void container_lost(struct worker_container *c, bool is_rebooted)
+{
+    struct container_facts *f = container_facts(c);
+
+    if (!is_rebooted && f->phase == CONTAINER_STARTING) {
+        /* The agent was killed between recording and starting it: there was no life. */
+        f->id[0] = '\0';
+        c->stage = STAGE_IDLE;
+        if (f->last.id[0] != '\0') {
+            f->restarts--;
+            f->end = f->last;
+            f->last = (struct container_end){ .id = "" };
+        }
+        f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
+        life_remove(STEAL(c->life));
+        return;
+    }
+    /* The node went down under it. */
+    container_end_as(f, 255, "Unknown", NULL, f->started_ms, clock_wall_ms());
+    container_over(c);
+}
+
+bool container_adopt(struct worker_container *c)
+{
+    struct pod_worker *w = c->worker;
+    struct container_facts *f = container_facts(c);
+    struct life_listener listener = container_listener(c);
+    cleanup(freep) char *bundle = NULL;
+
+    if (!pod_record_read_facts(f, &c->log_path, w->host->data_dir, w->pod->uid, container_view(c)->name))
+        return false;
+    if (f->id[0] == '\0' || f->phase == CONTAINER_EXITED || f->phase == CONTAINER_ABSENT) {
+        f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
+        return true;
+    }
+    bundle = runtime_bundle(w->host->rt, f->id, "");
+    bool was_here = file_exists(bundle);    /* the run directory does not survive a reboot */
+
+    c->image_name = mem_str(container_view(c)->image);
+    w->n_lives++;
+    switch (life_adopt(&c->life, w->host->rt, f->id, w->pod, c->index, c->log_path, &listener)) {
+    case LIFE_FOUND_RUNNING:
+        container_running(c, true);
+        break;
+    case LIFE_FOUND_EXITED:
+        c->stage = STAGE_RUNNING;
+        f->phase = CONTAINER_RUNNING;
+        break;
+    case LIFE_FOUND_NOTHING:
+        container_lost(c, !was_here);
+        break;
+    }
+    return true;
+}
+
+void container_fini(struct worker_container *c)
+{
+    assert(c->life == NULL);
+    container_stop_probes(c);
+    container_forget_stop(c);
+    container_drop_image(c);
+    free(c->log_path);
+    free(c->last_log_path);
+    free(c->image_name);
+}
