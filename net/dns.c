@@ -353,6 +353,8 @@ static int dns_bind(const struct dns_opts *opts, int type, struct err *err)
     if (fd < 0)
         return err_errno(err, errno, "socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* The address comes up with the pod network's bridge, which may be later (ip(7)). */
+    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0
         || (type == SOCK_STREAM && listen(fd, 64) < 0))
         rc = err_errno(err, errno, "answer DNS on %s:%u", opts->listen_ip, opts->port);
