@@ -213,6 +213,14 @@ static void check_pod(struct sim *s, const struct store_change *change)
         check_rollout(s, w, taken);
 }
 
+/* Every bound that was ever asked for counts, also one that no pod came to see. */
+static void check_deployment(struct sim *s, const struct object *o)
+{
+    for (unsigned i = 0; i < s->n_workloads; i++)
+        if (str_eq(s->workloads[i].name, o->name))
+            check_rollout(s, &s->workloads[i], false);
+}
+
 static bool check_may_go_on_forever(const char *bucket)
 {
     return str_eq(bucket, "leases.coordination.k8s.io") || str_eq(bucket, "events") ||
@@ -236,6 +244,8 @@ static void check_change(struct sim *s, const struct store_change *change)
     }
     if (str_eq(o->bucket, "pods"))
         check_pod(s, change);
+    else if (str_eq(o->bucket, "deployments.apps"))
+        check_deployment(s, o);
 }
 
 /* It looks after every event anyway. */
