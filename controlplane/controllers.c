@@ -8,5 +8,7 @@ const struct controller *const controllers[] = {
     &endpointslice_controller,
     &endpointmirror_controller,
     &endpoints_controller,
+    &nodelife_controller,
+    &eviction_controller,
     NULL,
 };

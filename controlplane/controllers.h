@@ -11,5 +11,7 @@ extern const struct controller scheduler_controller;
 extern const struct controller endpointslice_controller;
 extern const struct controller endpointmirror_controller;
 extern const struct controller endpoints_controller;
+extern const struct controller nodelife_controller;
+extern const struct controller eviction_controller;
 
 #endif
