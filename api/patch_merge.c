@@ -7,7 +7,7 @@ static void patch_merge_into(json_t *to, const json_t *patch)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)patch, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
         json_t *have = json_object_get(to, key);
 
         if (json_is_null(value)) {

@@ -7,9 +7,9 @@
 
 /* Directives, as in apimachinery's strategicpatch. */
 #define PATCH_DIRECTIVE "$patch"
-#define PATCH_RETAIN "$retainKeys"
-#define PATCH_ORDER "$setElementOrder/"
-#define PATCH_DELETE "$deleteFromPrimitiveList/"
+#define PATCH_RETAIN    "$retainKeys"
+#define PATCH_ORDER     "$setElementOrder/"
+#define PATCH_DELETE    "$deleteFromPrimitiveList/"
 
 struct patch_strategic_run {
     uint64_t comparisons;
@@ -17,8 +17,8 @@ struct patch_strategic_run {
 
 /* What the tables know of an object: a struct's type, or the field whose map it is. */
 struct patch_strategic_shape {
-    const struct schema_type *type;     /* NULL: nothing is known */
-    const struct schema_field *map;     /* every key has this field's values */
+    const struct schema_type *type; /* NULL: nothing is known */
+    const struct schema_field *map; /* every key has this field's values */
 };
 
 static int patch_strategic_object(struct patch_strategic_run *run, json_t *to, const json_t *patch,
@@ -53,7 +53,7 @@ static ssize_t patch_strategic_index(const json_t *list, const json_t *item, con
     const json_t *other;
     size_t i;
 
-    json_array_foreach(list, i, other) {
+    json_array_foreach (list, i, other) {
         if (patch_strategic_same(other, item, key))
             return (ssize_t)i;
     }
@@ -75,14 +75,14 @@ static json_t *patch_strategic_partition(const json_t *list, const json_t *order
     const json_t *place;
     size_t i, k;
 
-    json_array_foreach(order, i, place) {
-        json_array_foreach(list, k, item) {
+    json_array_foreach (order, i, place) {
+        json_array_foreach (list, k, item) {
             if (patch_strategic_same(item, place, key) &&
                 patch_strategic_index(named, item, key) < 0)
                 json_array_append(named, item);
         }
     }
-    json_array_foreach(list, k, item) {
+    json_array_foreach (list, k, item) {
         if (patch_strategic_index(order, item, key) < 0)
             json_array_append(ret_rest, item);
     }
@@ -124,15 +124,17 @@ static int patch_strategic_check_order(const json_t *patch, const json_t *order,
     ssize_t last = -1;
     size_t i;
 
-    json_array_foreach(patch, i, item) {
+    json_array_foreach (patch, i, item) {
         ssize_t at;
 
         if (patch_strategic_item_directive(item) != NULL)
             continue;
         at = patch_strategic_index(order, item, key);
         if (at < last || at < 0)
-            return err_set(err, ERR_BAD_REQUEST, "The order in patch list of %s doesn't match "
-                           "$setElementOrder list", name);
+            return err_set(err, ERR_BAD_REQUEST,
+                           "The order in patch list of %s doesn't match "
+                           "$setElementOrder list",
+                           name);
         last = at;
     }
     return 0;
@@ -146,9 +148,8 @@ static json_t *patch_strategic_empty(const json_t *like)
 }
 
 /* A new item: what the patch says, without its nulls and directives. */
-static int patch_strategic_append(struct patch_strategic_run *run, json_t *list,
-                                  const json_t *item, struct patch_strategic_shape shape,
-                                  struct err *err)
+static int patch_strategic_append(struct patch_strategic_run *run, json_t *list, const json_t *item,
+                                  struct patch_strategic_shape shape, struct err *err)
 {
     json_t *fresh;
 
@@ -191,24 +192,23 @@ static int patch_strategic_item(struct patch_strategic_run *run, json_t *list, c
     return patch_strategic_object(run, json_array_get(list, (size_t)at), item, shape, err);
 }
 
-static int patch_strategic_items(struct patch_strategic_run *run, json_t *list,
-                                 const json_t *patch, const struct schema_field *field,
-                                 struct err *err)
+static int patch_strategic_items(struct patch_strategic_run *run, json_t *list, const json_t *patch,
+                                 const struct schema_field *field, struct err *err)
 {
     const json_t *item;
     size_t i;
     int rc;
 
-    json_array_foreach(patch, i, item) {
+    json_array_foreach (patch, i, item) {
         if (str_eq(patch_strategic_item_directive(item), "replace")) {
             json_array_clear(list);
             break;
         }
     }
-    json_array_foreach(patch, i, item) {
+    json_array_foreach (patch, i, item) {
         if (str_eq(patch_strategic_item_directive(item), "replace") &&
             json_object_get(item, field->patch_key) == NULL)
-            continue;   /* a bare {"$patch": "replace"} is no item */
+            continue; /* a bare {"$patch": "replace"} is no item */
         rc = patch_strategic_item(run, list, item, field, err);
         if (rc < 0)
             return rc;
@@ -221,7 +221,7 @@ static void patch_strategic_primitives(json_t *list, const json_t *patch)
     json_t *item;
     size_t i;
 
-    json_array_foreach(patch, i, item) {
+    json_array_foreach (patch, i, item) {
         if (patch_strategic_index(list, item, NULL) < 0)
             json_array_append_new(list, json_deep_copy(item));
     }
@@ -255,8 +255,8 @@ static int patch_strategic_list(struct patch_strategic_run *run, json_t *to, con
         rc = patch_strategic_items(run, merged, patch, field, err);
     if (rc < 0)
         return rc;
-    json_object_set_new(to, name, patch_strategic_arrange(merged, order != NULL ? order : patch,
-                                                          before, key));
+    json_object_set_new(
+        to, name, patch_strategic_arrange(merged, order != NULL ? order : patch, before, key));
     return 0;
 }
 
@@ -314,8 +314,8 @@ static int patch_strategic_member(struct patch_strategic_run *run, json_t *to, c
 }
 
 /* Members of @to that the list does not name go; the patch may only speak of those it names. */
-static int patch_strategic_retain(struct patch_strategic_run *run, json_t *to,
-                                  const json_t *patch, const json_t *keys, struct err *err)
+static int patch_strategic_retain(struct patch_strategic_run *run, json_t *to, const json_t *patch,
+                                  const json_t *keys, struct err *err)
 {
     const char *name;
     json_t *value;
@@ -328,15 +328,16 @@ static int patch_strategic_retain(struct patch_strategic_run *run, json_t *to,
                                 json_object_size(patch) + json_object_size(to), err);
     if (rc < 0)
         return rc;
-    json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
+    json_object_foreach ((json_t *)(uintptr_t)patch, name, value) {
         cleanup(json_decrefpp) json_t *text = json_string(name);
 
-        if (name[0] != '$' && !json_is_null(value) &&
-            patch_strategic_index(keys, text, NULL) < 0)
-            return err_set(err, ERR_BAD_REQUEST, "invalid format of retainKeys: %s is not in the "
-                           "list", name);
+        if (name[0] != '$' && !json_is_null(value) && patch_strategic_index(keys, text, NULL) < 0)
+            return err_set(err, ERR_BAD_REQUEST,
+                           "invalid format of retainKeys: %s is not in the "
+                           "list",
+                           name);
     }
-    json_object_foreach_safe(to, next, name, value) {
+    json_object_foreach_safe (to, next, name, value) {
         cleanup(json_decrefpp) json_t *text = json_string(name);
 
         if (patch_strategic_index(keys, text, NULL) < 0)
@@ -360,7 +361,7 @@ static int patch_strategic_drop(struct patch_strategic_run *run, json_t *to, con
     rc = patch_strategic_charge(run, json_array_size(values), json_array_size(list), err);
     if (rc < 0)
         return rc;
-    json_array_foreach(values, i, value)
+    json_array_foreach (values, i, value)
         patch_strategic_delete_item(list, value, NULL);
     return 0;
 }
@@ -387,7 +388,7 @@ static int patch_strategic_key(struct patch_strategic_run *run, json_t *to, cons
     if (str_starts(name, PATCH_ORDER)) {
         name += strlen(PATCH_ORDER);
         if (json_is_array(json_object_get(patch, name)))
-            return 0;   /* comes with the list */
+            return 0; /* comes with the list */
         return patch_strategic_reorder(run, to, name, value, shape, err);
     }
     if (str_starts(name, PATCH_DELETE) || str_eq(name, PATCH_DIRECTIVE) ||
@@ -418,11 +419,11 @@ static int patch_strategic_object(struct patch_strategic_run *run, json_t *to, c
     }
     if (retain != NULL)
         rc = patch_strategic_retain(run, to, patch, retain, err);
-    json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
+    json_object_foreach ((json_t *)(uintptr_t)patch, name, value) {
         if (rc == 0)
             rc = patch_strategic_key(run, to, patch, name, value, shape, err);
     }
-    json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
+    json_object_foreach ((json_t *)(uintptr_t)patch, name, value) {
         if (rc == 0 && str_starts(name, PATCH_DELETE))
             rc = patch_strategic_drop(run, to, name + strlen(PATCH_DELETE), value, err);
     }
