@@ -313,6 +313,7 @@ static const struct admit_row {
     { "persistentvolumeclaims", false, admit_storage_class },
     { "persistentvolumes", false, admit_volume },
     { "secrets", true, admit_secret },
+    { "configmaps", true, admit_root_ca },
     { "services", false, admit_service_status },
     { "ingresses.networking.k8s.io", false, admit_service_status },
 };

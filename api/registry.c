@@ -172,8 +172,11 @@ void op_submit(struct op *op, enum store_verb verb)
         return;
     }
     rc = store_submit(op->r->store, &w, op_on_committed, op, NULL, &err);
-    if (rc == STORE_OK)
+    if (rc == STORE_OK) {
+        if (verb == STORE_CREATE && str_eq(w.bucket, "namespaces"))
+            namespace_extras_create(op->r, w.name);
         return;
+    }
     if (rc == STORE_EXISTS)
         op_refuse(op, status_exists(op->resource, w.name));
     else if (rc == STORE_ABSENT)

@@ -86,6 +86,11 @@ json_t *registry_scale_of(const struct object *o, const struct schema_resource *
 void admit_create(struct op *op);   /* mutates op->tree, may refuse */
 void admit_update(struct op *op);
 
+/* --- namespace_extras.c --- */
+/* What every namespace has; right behind the submitted namespace. */
+void namespace_extras_create(struct registry *r, const char *ns);
+void admit_root_ca(struct op *op);
+
 /* --- service_alloc.c --- */
 void service_alloc_load(struct registry *r);
 void service_alloc_create(struct op *op);
