@@ -1,6 +1,7 @@
 #include "controlplane/controllers.h"
 
 const struct controller *const controllers[] = {
+    &daemonset_controller,
     &deployment_controller,
     &replicaset_controller,
     &statefulset_controller,
