@@ -34,6 +34,7 @@ struct events {
 struct event_call {
     struct events *owner;
     char key[24];
+    char *known;                    /* of a repetition: what is forgotten when its Event is no more */
     struct client_call *call;
 };
 
@@ -51,6 +52,7 @@ static void event_call_free(void *value)
 
     if (c->call != NULL)
         client_call_cancel(c->call);
+    free(c->known);
     free(c);
 }
 
@@ -93,7 +95,7 @@ static bool events_may(struct events *e)
     return true;
 }
 
-static void events_on_done(void *arg, int rc, int status UNUSED, const json_t *body UNUSED,
+static void events_on_done(void *arg, int rc, int status, const json_t *body UNUSED,
                            const struct err *err)
 {
     struct event_call *c = arg;
@@ -102,24 +104,28 @@ static void events_on_done(void *arg, int rc, int status UNUSED, const json_t *b
 
     if (rc < 0)
         log_debug("event not delivered", KV_ERR(err));
+    if (status == 404 && c->known != NULL)
+        map_del(e->known, c->known);
     c->call = NULL;
     memcpy(key, c->key, sizeof(key));
     map_del(e->calls, key);     /* frees c */
 }
 
+/* @known: key of what is repeated, NULL for a first time. */
 static void events_send(struct events *e, const char *method, const char *path, const char *type,
-                        const json_t *body)
+                        const json_t *body, const char *known)
 {
     struct event_call *c = MEM_NEW(struct event_call);
 
     c->owner = e;
+    c->known = mem_str(known);
     snprintf(c->key, sizeof(c->key), "%llu", (unsigned long long)e->n_calls++);
     map_put(e->calls, c->key, c);
     c->call = client_call(e->client, method, path, type, body, events_on_done, c);
 }
 
 /* Says it again: count and time of the Event there is. */
-static void events_repeat(struct events *e, struct event_known *k, const char *ns)
+static void events_repeat(struct events *e, struct event_known *k, const char *ns, const char *key)
 {
     cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/events/%s", ns, k->name);
     cleanup(json_decrefpp) json_t *patch = NULL;
@@ -127,7 +133,7 @@ static void events_repeat(struct events *e, struct event_known *k, const char *n
 
     clock_print(now, clock_wall_ms());
     patch = json_pack("{s:I, s:s}", "count", (json_int_t)++k->count, "lastTimestamp", now);
-    events_send(e, "PATCH", path, "application/merge-patch+json", patch);
+    events_send(e, "PATCH", path, "application/merge-patch+json", patch, key);
 }
 
 /* @object is consumed. */
@@ -157,7 +163,7 @@ static void events_first(struct events *e, const char *ns, const char *about, js
                       "host", e->node_name, "firstTimestamp", now, "lastTimestamp", now, "count", 1,
                       "reportingComponent", "kubelet", "reportingInstance", e->node_name);
     if (event != NULL)          /* not UTF-8: nothing that JSON could carry */
-        events_send(e, "POST", path, "application/json", event);
+        events_send(e, "POST", path, "application/json", event, NULL);
 }
 
 static void events_say(struct events *e, const char *ns, const char *about, json_t *object,
@@ -174,7 +180,7 @@ static void events_say(struct events *e, const char *ns, const char *about, json
     }
     if (k != NULL) {
         json_decref(object);
-        events_repeat(e, k, ns);
+        events_repeat(e, k, ns, key);
         return;
     }
     events_first(e, ns, about, object, type, reason, message, key);

@@ -50,6 +50,11 @@ struct life {
     bool sync_open;
     struct text report;             /* conmon's JSON line */
     struct child *child;            /* conmon's first process, or runc delete; NULL when over */
+    struct child *starter;          /* runc start, where the FIFO is not to be found */
+
+    int start_fd;                   /* runc's FIFO, while we wait for init to come to it */
+    uv_poll_t start;
+    bool start_open;
 
     int pidfd;
     uv_poll_t exit;
@@ -63,7 +68,10 @@ struct life {
 
 static void life_enter(struct life *l, enum life_state next)
 {
+    static const char *const names[] = { "preparing", "creating", "running", "exited", "removing", "gone" };
+
     assert(life_next[l->state] & MAY(next));
+    log_debug("container life", KV("container", "%.12s", l->spec.id), KV("state", "%s", names[next]));
     l->state = next;
 }
 
@@ -91,7 +99,7 @@ static void life_free(struct life *l)
     const char *strings[] = { l->spec.id, l->spec.log_path, l->spec.net_ns, l->spec.uts_ns,
                               l->spec.ipc_ns, l->spec.shm, l->spec.record_path };
 
-    assert(l->n_jobs == 0 && !l->sync_open && !l->exit_open);
+    assert(l->n_jobs == 0 && !l->sync_open && !l->start_open && !l->exit_open);
     runtime_remove(l->rt, l->spec.id, l);
     life_free_inputs(l);
     for (size_t i = 0; i < N_ELEMENTS(strings); i++)
@@ -140,6 +148,23 @@ static void life_close_sync(struct life *l)
     l->sync_fd = -1;
 }
 
+static void life_on_start_closed(uv_handle_t *handle)
+{
+    struct life *l = container_of((uv_poll_t *)handle, struct life, start);
+
+    life_job_over(l);
+}
+
+static void life_close_start(struct life *l)
+{
+    if (!l->start_open)
+        return;
+    l->start_open = false;
+    uv_close((uv_handle_t *)&l->start, life_on_start_closed);
+    closep(&l->start_fd);
+    l->start_fd = -1;
+}
+
 static void life_close_exit(struct life *l)
 {
     if (!l->exit_open)
@@ -155,6 +180,7 @@ static void life_close_handles(struct life *l)
 {
     l->timer = timer_close(l->timer);
     life_close_sync(l);
+    life_close_start(l);
     life_close_exit(l);
 }
 
@@ -199,11 +225,32 @@ void life_on_exit_file(struct life *l)
     life_check_exit(l);
 }
 
+static void life_failed(struct life *l, int rc, const struct err *err)
+{
+    life_close_handles(l);
+    if (l->child != NULL) {
+        child_cancel(STEAL(l->child));
+        l->n_jobs--;
+    }
+    if (l->starter != NULL) {
+        child_cancel(STEAL(l->starter));
+        l->n_jobs--;
+    }
+    life_enter(l, LIFE_EXITED);
+    l->listener.on_started(l->listener.arg, rc, err);
+}
+
 static void life_on_process_end(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 {
     struct life *l = container_of(handle, struct life, exit);
+    struct err err = ERR_EMPTY;
 
     uv_poll_stop(handle);
+    if (l->state == LIFE_CREATING) {
+        err_set(&err, ERR_INTERNAL, "the container's process ended before it was started");
+        life_failed(l, ERR_INTERNAL, &err);
+        return;
+    }
     l->gone_since_ms = clock_mono_ms();
     life_check_exit(l);
 }
@@ -226,32 +273,6 @@ static bool life_watch(struct life *l, pid_t pid)
 
 /* --- creation --- */
 
-static void life_failed(struct life *l, int rc, const struct err *err)
-{
-    life_close_handles(l);
-    if (l->child != NULL) {
-        child_cancel(STEAL(l->child));
-        l->n_jobs--;
-    }
-    life_enter(l, LIFE_EXITED);
-    l->listener.on_started(l->listener.arg, rc, err);
-}
-
-/* What `runc start` does: init waits in open(2) of this FIFO for a reader, then runs the program
- * (runc/libcontainer, container_linux.go).  Saves the start of one more runc. */
-static bool life_start_by_fifo(struct life *l)
-{
-    cleanup(freep) char *path = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(l->rt), l->spec.id);
-    cleanup(closep) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd < 0)
-        return false;
-    fcntl(fd, F_SETFL, 0);
-    for (char byte; read(fd, &byte, 1) == 1;)
-        ;                       /* one "0", then EOF when init executes the program */
-    return unlink(path) == 0;
-}
-
 static void life_running(struct life *l)
 {
     l->timer = timer_close(l->timer);
@@ -259,6 +280,71 @@ static void life_running(struct life *l)
     life_enter(l, LIFE_RUNNING);
     l->started_ms = clock_wall_ms();
     l->listener.on_started(l->listener.arg, 0, NULL);
+}
+
+/* --- what `runc start` does, without another runc: init opens exec.fifo for writing, which
+ * blocks until there is a reader, writes a byte and runs the program (runc/libcontainer,
+ * container_linux.go).  It may not have come there yet when `runc create` has returned: the byte is
+ * waited for. --- */
+
+static void life_on_fifo(uv_poll_t *handle, int status UNUSED, int events UNUSED)
+{
+    struct life *l = container_of(handle, struct life, start);
+    cleanup(freep) char *path = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(l->rt), l->spec.id);
+    char byte;
+
+    if (read(l->start_fd, &byte, 1) != 1)
+        return;                     /* no writer yet; if init dies, its pidfd says so */
+    life_close_start(l);
+    unlink(path);                   /* to runc its presence means "created" */
+    life_running(l);
+}
+
+static void life_on_runc_start(void *arg, int rc, const struct child_result *result UNUSED,
+                               const struct err *err)
+{
+    struct life *l = arg;
+
+    l->starter = NULL;
+    if (l->state == LIFE_CREATING && rc < 0)
+        life_failed(l, rc, err);
+    else if (l->state == LIFE_CREATING)
+        life_running(l);
+    life_job_over(l);
+}
+
+static void life_start(struct life *l)
+{
+    cleanup(freep) char *path = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(l->rt), l->spec.id);
+    const char *argv[] = { runtime_runc(l->rt), "--root", runtime_runc_root(l->rt), "start", l->spec.id, NULL };
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0) {                   /* another runc than we know */
+        l->n_jobs++;
+        l->starter = child_run(runtime_loop(l->rt), &(struct child_spec){ .argv = argv },
+                               life_on_runc_start, l);
+        return;
+    }
+    l->start_fd = fd;
+    l->start_open = true;
+    l->n_jobs++;
+    uv_poll_init(runtime_loop(l->rt), &l->start, fd);
+    uv_poll_start(&l->start, UV_READABLE, life_on_fifo);
+}
+
+/* runc's error is a line of its log: time="..." level=error msg="..."; people want the inside. */
+static char *life_plain_message(const char *line)
+{
+    const char *msg = strstr(line, "msg=\"");
+    struct text t = TEXT_EMPTY;
+
+    if (msg == NULL)
+        return mem_str(line);
+    for (msg += strlen("msg=\""); *msg != '\0' && *msg != '"'; msg++) {
+        msg += *msg == '\\' && msg[1] != '\0';
+        text_putc(&t, *msg);
+    }
+    return text_take(&t);
 }
 
 /* conmon has said what became of `runc create`: {"data": PID} or {"data": -1, "message": ...}. */
@@ -273,17 +359,16 @@ static void life_on_report(struct life *l)
     if (rc < 0) {
         rc = err_wrap(&err, ERR_PROTOCOL, "conmon's report");
     } else if ((pid = json_int(report, "data", -1)) <= 0) {
-        rc = err_set(&err, ERR_INVALID, "%s", json_str_or(report, "message", "runc create failed"));
+        cleanup(freep) char *why = life_plain_message(json_str_or(report, "message", "runc create failed"));
+
+        rc = err_set(&err, ERR_INTERNAL, "%s", why);
     } else if (!life_watch(l, (pid_t)pid)) {
         rc = err_set(&err, ERR_INTERNAL, "the container's process ended before it was started");
-    } else if (!life_start_by_fifo(l)) {
-        rc = err_set(&err, ERR_INTERNAL, "the created container could not be started");
-        kill((pid_t)pid, SIGKILL);
     }
     if (rc < 0)
         life_failed(l, rc, &err);
     else
-        life_running(l);
+        life_start(l);
 }
 
 static void life_on_sync(uv_poll_t *handle, int status, int events UNUSED)
@@ -414,7 +499,7 @@ static struct life *life_new(struct runtime *rt, const struct life_spec *spec,
     l->spec.shm = mem_str(spec->shm);
     l->spec.record_path = mem_str(spec->record_path);
     l->spec.record = mem_str(spec->record);
-    l->sync_fd = l->pidfd = -1;
+    l->sync_fd = l->start_fd = l->pidfd = -1;
     runtime_hold(rt);
     runtime_add(rt, spec->id, l);
     return l;
@@ -558,6 +643,10 @@ void life_leave(struct life *l)
     life_close_handles(l);
     if (l->child != NULL) {
         child_leave(STEAL(l->child));
+        l->n_jobs--;
+    }
+    if (l->starter != NULL) {
+        child_leave(STEAL(l->starter));
         l->n_jobs--;
     }
     life_job_over(l);

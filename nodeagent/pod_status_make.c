@@ -273,11 +273,25 @@ static void status_replace_list(json_t *status, const char *key)
         json_array_insert_new(list, 0, json_pack("{s:s}", "$patch", "replace"));
 }
 
+/* Conditions merge by type, member by member: what one no longer has must be taken away. */
+static void status_clear_absent(json_t *condition)
+{
+    static const char *const members[] = { "reason", "message" };
+
+    for (size_t i = 0; i < N_ELEMENTS(members); i++)
+        if (json_object_get(condition, members[i]) == NULL)
+            json_object_set_new(condition, members[i], json_null());
+}
+
 json_t *pod_status_patch(const struct pod_view *pod, const json_t *status)
 {
     static const char *const gone[] = { "reason", "message", "podIP", "podIPs" };
     json_t *copy = json_deep_copy(status);
+    json_t *condition;
+    size_t n;
 
+    json_array_foreach(json_object_get(copy, "conditions"), n, condition)
+        status_clear_absent(condition);
     status_replace_list(copy, "podIPs");
     status_replace_list(copy, "hostIPs");
     for (size_t i = 0; i < N_ELEMENTS(gone); i++)

@@ -261,11 +261,19 @@ static void worker_step(void *arg)
 
 /* --- making --- */
 
+/* What a volume waited for may have come: no back-off counts any more. */
+static void worker_try_volumes_now(struct pod_worker *w)
+{
+    if (w->sandbox_mounted && !w->volumes_ready)
+        w->retry_at_ms = w->retry_ms = 0;
+    worker_refresh_volumes(w);
+}
+
 static void worker_on_lookup(void *arg)
 {
     struct pod_worker *w = arg;
 
-    worker_refresh_volumes(w);
+    worker_try_volumes_now(w);
     worker_wake(w);
 }
 
@@ -273,7 +281,6 @@ static void worker_adopt(struct pod_worker *w)
 {
     bool stands = sandbox_stands(&w->host->sandbox, w->pod);
 
-    w->was_adopted = true;
     for (size_t i = 0; i < w->pod->n; i++) {
         if (!container_adopt(&w->containers[i]) || w->is_over)
             continue;
@@ -304,6 +311,8 @@ struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *
                                       .sources = host->sources, .pod = pod, .cache = start->sources,
                                       .on_change = worker_on_lookup, .arg = w };
 
+    log_debug("pod accepted", KV("pod", "%s/%s", pod->ns, pod->name),
+              KV("from", "%s", start->from_record ? "record" : "server"));
     w->host = host;
     w->pod = pod_view_ref(pod);
     w->volumes = (struct volumes)VOLUMES_EMPTY;
@@ -313,6 +322,7 @@ struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *
     w->is_over = start->is_over;
     w->is_recorded = start->from_record;
     w->is_foreign = start->is_over && !start->from_record;
+    w->awaits_server = start->from_record;
     for (size_t i = 0; i < pod->n; i++)
         w->containers[i] = (struct worker_container){ .worker = w, .index = i };
     w->lookup = pod_lookup_new(&lookup);
@@ -354,6 +364,7 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
     if (pod->n != before->n)        /* ephemeral containers are a list of their own; nothing else may */
         return;
     w->pod = pod_view_ref(pod);
+    w->awaits_server = false;
     pod_view_unref(before);
     worker_compare_images(w);
     if (pod->deleting && !was_deleting) {
@@ -380,7 +391,7 @@ void pod_worker_on_sources(struct pod_worker *w, const char *ns)
 {
     if (!str_eq(ns, w->pod->ns) || w->is_over || worker_stops(w) || w->is_finished)
         return;
-    worker_refresh_volumes(w);
+    worker_try_volumes_now(w);
     /* A container that waits for a configmap or secret need not wait for its back-off. */
     for (size_t i = 0; i < w->pod->n; i++)
         if (str_eq(w->facts[i].waiting, "CreateContainerConfigError"))

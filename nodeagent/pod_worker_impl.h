@@ -83,7 +83,7 @@ struct pod_worker {
     bool is_gone;               /* the API object is no more */
     bool is_left, is_finished;
     bool drain_begun, is_draining;
-    bool was_adopted;           /* ready until a probe says otherwise */
+    bool awaits_server;         /* from a record: what the server shows is not known yet */
 
     struct client_call *status_call, *delete_call;
     json_t *published;          /* status the server has from us; NULL = none */

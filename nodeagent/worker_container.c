@@ -24,6 +24,28 @@ const struct container_view *container_view(const struct worker_container *c)
     return &c->worker->pod->containers[c->index];
 }
 
+#define MAY(stage) (1u << (stage))
+static const unsigned stage_next[] = {
+    [STAGE_IDLE] = MAY(STAGE_PULLING) | MAY(STAGE_RUNNING) | MAY(STAGE_IDLE),
+    [STAGE_PULLING] = MAY(STAGE_WAITING) | MAY(STAGE_IDLE),
+    [STAGE_WAITING] = MAY(STAGE_BINDING) | MAY(STAGE_CREATING) | MAY(STAGE_IDLE),
+    [STAGE_BINDING] = MAY(STAGE_CREATING) | MAY(STAGE_IDLE),
+    [STAGE_CREATING] = MAY(STAGE_POSTSTART) | MAY(STAGE_RUNNING) | MAY(STAGE_IDLE),
+    [STAGE_POSTSTART] = MAY(STAGE_RUNNING) | MAY(STAGE_IDLE),
+    [STAGE_RUNNING] = MAY(STAGE_IDLE),
+};
+
+static void container_enter(struct worker_container *c, enum worker_stage next)
+{
+    static const char *const names[] = { "idle", "pulling", "waiting", "binding", "creating",
+                                         "post-start", "running" };
+
+    assert(stage_next[c->stage] & MAY(next));
+    log_debug("container stage", KV("pod", "%s/%s", c->worker->pod->ns, c->worker->pod->name),
+              KV("container", "%s", container_view(c)->name), KV("stage", "%s", names[next]));
+    c->stage = next;
+}
+
 static void container_drop_image(struct worker_container *c)
 {
     if (c->request != NULL)
@@ -37,7 +59,7 @@ static void container_idle(struct worker_container *c)
     struct container_facts *f = container_facts(c);
 
     container_drop_image(c);
-    c->stage = STAGE_IDLE;
+    container_enter(c, STAGE_IDLE);
     f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
 }
 
@@ -103,7 +125,7 @@ static void container_image_refused(struct worker_container *c, int rc, const st
             reason = image_refusals[i].reason;
     if (rc == IMAGE_INVALID_NAME)
         events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "InspectFailed",
-                   "Failed to apply default image tag \"%s\": %s", v->image, err->text);
+                   "%s", err->text);
     else if (rc == IMAGE_NEVER_PULL)
         events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "ErrImageNeverPull",
                    "Container image \"%s\" is not present with pull policy of Never", v->image);
@@ -138,7 +160,7 @@ static void container_on_image(void *arg, int rc, const struct image *img,
     c->image = image_ref(img);
     free(f->image_id);
     f->image_id = mem_str(img->digest[0] != '\0' ? img->digest : img->id);
-    c->stage = STAGE_WAITING;
+    container_enter(c, STAGE_WAITING);
     container_go_on(c);
 }
 
@@ -172,7 +194,7 @@ static void container_pull(struct worker_container *c)
 void container_begin(struct worker_container *c)
 {
     assert(c->stage == STAGE_IDLE && c->life == NULL);
-    c->stage = STAGE_PULLING;
+    container_enter(c, STAGE_PULLING);
     container_facts(c)->phase = CONTAINER_STARTING;
     container_pull(c);
 }
@@ -294,7 +316,7 @@ static void container_launch(struct worker_container *c, struct container_inputs
     in->mounts = NULL;
     free(c->image_name);
     c->image_name = mem_str(container_view(c)->image);
-    c->stage = STAGE_CREATING;
+    container_enter(c, STAGE_CREATING);
     w->n_lives++;
     c->life = life_create(w->host->rt, &spec, &listener);
     container_inputs_free(in);
@@ -398,7 +420,7 @@ static void container_create(struct worker_container *c)
         return;
     }
     in->sub_dir = mem_fmt("%s/pods/%s/sub-%s", w->host->run_dir, w->pod->uid, container_view(c)->name);
-    c->stage = STAGE_BINDING;
+    container_enter(c, STAGE_BINDING);
     w->n_jobs++;
     work_submit(w->host->loop, container_bind_run, container_bind_done, in);
 }
@@ -458,7 +480,7 @@ static bool container_post_start(struct worker_container *c)
         return false;
     worker_surroundings(w, &around);
     container_action_context(c, &context);
-    c->stage = STAGE_POSTSTART;
+    container_enter(c, STAGE_POSTSTART);
     if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) < 0) {
         events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
                    "FailedPostStartHook", "PostStartHook failed: %s", err.text);
@@ -474,7 +496,7 @@ void container_running(struct worker_container *c, bool was_adopted)
     struct container_facts *f = container_facts(c);
     const json_t *spec = container_view(c)->spec;
 
-    c->stage = STAGE_RUNNING;
+    container_enter(c, STAGE_RUNNING);
     f->phase = CONTAINER_RUNNING;
     f->started_ms = life_started_ms(c->life);
     f->started = was_adopted || json_at(spec, "startupProbe") == NULL;
@@ -496,7 +518,7 @@ static void container_over(struct worker_container *c)
     container_stop_probes(c);
     container_forget_stop(c);
     container_drop_image(c);
-    c->stage = STAGE_IDLE;
+    container_enter(c, STAGE_IDLE);
     f->phase = CONTAINER_EXITED;
     f->started = f->ready = false;
     if (pod_plan_restarts(c->worker->pod->restart, container_view(c)->kind, f->end.exit_code)) {
@@ -564,7 +586,7 @@ static void container_on_started(void *arg, int rc, const struct err *err)
     events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Created", "Created container: %s", name);
     events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Started", "Started container %s", name);
     if (f->is_stopping) {
-        c->stage = STAGE_RUNNING;
+        container_enter(c, STAGE_RUNNING);
         life_signal(c->life, SIGKILL);
         return;
     }
@@ -605,7 +627,7 @@ static void container_lost(struct worker_container *c, bool is_rebooted)
     if (!is_rebooted && f->phase == CONTAINER_STARTING) {
         /* The agent was killed between recording and starting it: there was no life. */
         f->id[0] = '\0';
-        c->stage = STAGE_IDLE;
+        container_enter(c, STAGE_IDLE);
         if (f->last.id[0] != '\0') {
             f->restarts--;
             f->end = f->last;
@@ -643,7 +665,7 @@ bool container_adopt(struct worker_container *c)
         container_running(c, true);
         break;
     case LIFE_FOUND_EXITED:
-        c->stage = STAGE_RUNNING;
+        container_enter(c, STAGE_RUNNING);
         f->phase = CONTAINER_RUNNING;
         break;
     case LIFE_FOUND_NOTHING:

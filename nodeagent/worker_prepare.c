@@ -112,6 +112,7 @@ static void worker_on_sandbox(void *arg, int rc, const struct err *err)
         worker_retry_later(w);
         return;
     }
+    log_debug("pod sandbox stands", KV("pod", "%s/%s", w->pod->ns, w->pod->name));
     w->retry_ms = w->retry_at_ms = 0;
     w->sandbox_ready = true;
     /* Probes of adopted containers were waiting for the pod's address. */
@@ -155,6 +156,7 @@ static void worker_volumes_done(void *arg, int rc, const struct err *err)
         w->volumes = j->volumes;
         j->volumes = (struct volumes)VOLUMES_EMPTY;
         w->volumes_ready = true;
+        log_debug("pod volumes stand", KV("pod", "%s/%s", w->pod->ns, w->pod->name));
     }
     volumes_fini(&j->volumes);
     free(j->data_dir);

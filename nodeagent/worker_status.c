@@ -91,6 +91,11 @@ void worker_publish(struct pod_worker *w, bool urgent)
 
     if (w->is_gone || w->is_foreign || w->status_call != NULL || w->delete_call != NULL || w->api_retry_ms != 0)
         return;                     /* the answer, or the retry, comes back here */
+    /* An adopted pod is shown again when all of it is known: its address and the times of its
+     * conditions must not flicker because the agent was restarted. */
+    if (w->awaits_server || (w->published == NULL && w->sandbox != NULL && !w->sandbox_ready &&
+                             w->mains_began && !w->plan.is_ending))
+        return;
     status = worker_status(w);
     if (w->published != NULL && json_equal(status, w->published)) {
         json_decref(status);
