@@ -53,7 +53,7 @@ static void admit_namespace_lifecycle(struct op *op)
 
 /* --- ServiceAccount --- */
 
-static bool admit_mounts_token(json_t *containers)
+static bool admit_mounts_token(json_t *containers, const char *volume)
 {
     size_t i, j;
     json_t *container, *mount;
@@ -69,23 +69,11 @@ static bool admit_mounts_token(json_t *containers)
             continue;
         if (mounts == NULL)
             json_object_set_new(container, "volumeMounts", mounts = json_array());
-        json_array_append_new(mounts, json_pack("{s:s, s:b, s:s}", "name", "kube-api-access",
+        json_array_append_new(mounts, json_pack("{s:s, s:b, s:s}", "name", volume,
                                                 "readOnly", 1, "mountPath", ADMIT_TOKEN_PATH));
         added = true;
     }
     return added;
-}
-
-static void admit_rename_mounts(json_t *containers, const char *volume)
-{
-    size_t i, j;
-    json_t *container, *mount;
-
-    json_array_foreach(containers, i, container)
-        json_array_foreach(json_object_get(container, "volumeMounts"), j, mount)
-            if (str_eq(json_str(mount, "name"), "kube-api-access")
-                && str_eq(json_str(mount, "mountPath"), ADMIT_TOKEN_PATH))
-                json_put_str(mount, "name", volume);
 }
 
 static json_t *admit_token_volume(const char *name)
@@ -104,15 +92,14 @@ static void admit_mount_token(struct op *op)
     json_t *spec = json_at(op->tree, "spec");
     json_t *volumes = json_at(spec, "volumes");
     char volume[32];
-    bool added = admit_mounts_token(json_at(spec, "initContainers"));
+    bool added;
 
-    added = admit_mounts_token(json_at(spec, "containers")) || added;
+    snprintf(volume, sizeof(volume), "kube-api-access-%05x",
+             (unsigned)(op->r->opts.random(op->r->opts.arg) >> 44));
+    added = admit_mounts_token(json_at(spec, "initContainers"), volume);
+    added = admit_mounts_token(json_at(spec, "containers"), volume) || added;
     if (!added)
         return;
-    snprintf(volume, sizeof(volume), "kube-api-access-%05x",
-             (unsigned)(op->r->opts.random(op->r->opts.arg) & 0xfffff));
-    admit_rename_mounts(json_at(spec, "initContainers"), volume);
-    admit_rename_mounts(json_at(spec, "containers"), volume);
     if (volumes == NULL)
         json_object_set_new(spec, "volumes", volumes = json_array());
     json_array_append_new(volumes, admit_token_volume(volume));
@@ -175,6 +162,7 @@ static void admit_priority(struct op *op)
     const char *name = json_str_or(op->tree, "spec.priorityClassName", "");
     const struct object *o;
     cleanup(json_decrefpp) json_t *tree = NULL;
+    int64_t value;
 
     if (name[0] != '\0')
         o = admit_find(op, "priorityclasses.scheduling.k8s.io", "", name);
@@ -190,7 +178,17 @@ static void admit_priority(struct op *op)
         tree = object_tree(o);
         json_put_str(op->tree, "spec.priorityClassName", o->name);
     }
-    json_put_int(op->tree, "spec.priority", json_int(tree, "value", 0));
+    value = json_int(tree, "value", 0);
+    if (json_int(op->tree, "spec.priority", value) != value) {
+        cleanup(freep) char *why =
+            mem_fmt("the integer value of priority (%lld) must not be provided in pod spec; "
+                    "priority admission controller computed %lld from the given PriorityClass name",
+                    (long long)json_int(op->tree, "spec.priority", value), (long long)value);
+
+        op_refuse(op, status_forbidden(op->resource, admit_name(op), why));
+        return;
+    }
+    json_put_int(op->tree, "spec.priority", value);
     if (json_at(op->tree, "spec.preemptionPolicy") == NULL)
         json_put_str(op->tree, "spec.preemptionPolicy",
                      json_str_or(tree, "preemptionPolicy", "PreemptLowerPriority"));
@@ -242,16 +240,16 @@ static void admit_pod_status(struct op *op)
 
 static void admit_namespace(struct op *op)
 {
-    const char *name = json_str_or(op->tree, "metadata.name", "");
+    json_put(op->tree, "spec.finalizers", json_pack("[s]", "kubernetes"));
+    json_put_str(op->tree, "status.phase", "Active");
+}
 
+static void admit_namespace_label(struct op *op)
+{
     if (json_at(op->tree, "metadata.labels") == NULL)
         json_put(op->tree, "metadata.labels", json_object());
     json_object_set_new(json_at(op->tree, "metadata.labels"), "kubernetes.io/metadata.name",
-                        json_string(name));
-    if (op->old != NULL)
-        return;
-    json_put(op->tree, "spec.finalizers", json_pack("[s]", "kubernetes"));
-    json_put_str(op->tree, "status.phase", "Active");
+                        json_string(json_str_or(op->tree, "metadata.name", "")));
 }
 
 static void admit_storage_class(struct op *op)
@@ -293,50 +291,62 @@ static void admit_secret(struct op *op)
     json_object_del(op->tree, "stringData");
 }
 
-/* A resource that only exists to be answered, or that mkube would accept and ignore. */
 static void admit_service_status(struct op *op)
 {
     json_object_set_new(op->tree, "status", json_pack("{s:{}}", "loadBalancer"));
 }
 
+enum admit_stage {
+    ADMIT_CREATE,
+    ADMIT_NAMED,  /* create, once a generated name is known */
+    ADMIT_UPDATE,
+};
+#define ADMIT_AT(stage) (1u << (stage))
+
 static const struct admit_row {
     const char *bucket; /* NULL = all */
-    bool on_update;
+    unsigned stages;
     void (*admit)(struct op *op);
 } admit_rows[] = {
-    { NULL, false, admit_namespace_lifecycle },
-    { "pods", false, admit_service_account },
-    { "pods", false, admit_priority },
-    { "pods", false, admit_tolerations },
-    { "pods", false, admit_pod_status },
-    { "namespaces", true, admit_namespace },
-    { "persistentvolumeclaims", false, admit_storage_class },
-    { "persistentvolumes", false, admit_volume },
-    { "secrets", true, admit_secret },
-    { "configmaps", true, admit_root_ca },
-    { "services", false, admit_service_status },
-    { "ingresses.networking.k8s.io", false, admit_service_status },
+    { NULL, ADMIT_AT(ADMIT_CREATE), admit_namespace_lifecycle },
+    { "pods", ADMIT_AT(ADMIT_CREATE), admit_service_account },
+    { "pods", ADMIT_AT(ADMIT_CREATE), admit_priority },
+    { "pods", ADMIT_AT(ADMIT_CREATE), admit_tolerations },
+    { "pods", ADMIT_AT(ADMIT_CREATE), admit_pod_status },
+    { "namespaces", ADMIT_AT(ADMIT_CREATE), admit_namespace },
+    { "namespaces", ADMIT_AT(ADMIT_NAMED) | ADMIT_AT(ADMIT_UPDATE), admit_namespace_label },
+    { "persistentvolumeclaims", ADMIT_AT(ADMIT_CREATE), admit_storage_class },
+    { "persistentvolumes", ADMIT_AT(ADMIT_CREATE), admit_volume },
+    { "secrets", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_secret },
+    { "configmaps", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_root_ca },
+    { "services", ADMIT_AT(ADMIT_CREATE), admit_service_status },
+    { "ingresses.networking.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_service_status },
 };
 
-static void admit_run(struct op *op, bool update)
+static void admit_run(struct op *op, enum admit_stage stage)
 {
     for (size_t i = 0; i < N_ELEMENTS(admit_rows) && op_ok(op); i++) {
         const struct admit_row *row = &admit_rows[i];
 
         if (row->bucket != NULL && !str_eq(row->bucket, op->resource->bucket))
             continue;
-        if (!update || row->on_update)
+        if ((row->stages & ADMIT_AT(stage)) != 0)
             row->admit(op);
     }
 }
 
 void admit_create(struct op *op)
 {
-    admit_run(op, false);
+    admit_run(op, ADMIT_CREATE);
+}
+
+void admit_named(struct op *op)
+{
+    admit_run(op, ADMIT_NAMED);
 }
 
 void admit_update(struct op *op)
 {
     if (op->sub[0] == '\0')
-        admit_run(op, true);
+        admit_run(op, ADMIT_UPDATE);
 }

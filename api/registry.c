@@ -115,6 +115,23 @@ void op_answer(struct op *op, const struct object *object, const json_t *body)
     op_free(op);
 }
 
+/* An answer that is no stored object: what became of @tree. */
+static void op_answer_tree(struct op *op, json_t *tree)
+{
+    cleanup(json_decrefpp) json_t *body = NULL;
+
+    if (op->answer_status && op->http == 201)
+        body = status_success(op->http);
+    else if (op->answer_status)
+        body = status_deleted(op->resource, json_str_or(tree, "metadata.name", ""),
+                              json_str_or(tree, "metadata.uid", ""));
+    else if (op->answer_scale)
+        body = registry_scale_of(tree, op->resource);
+    else
+        body = json_incref(tree);
+    op_answer(op, NULL, body);
+}
+
 /* The committed state becomes the answer that the verb promises. */
 static void op_on_committed(void *arg, int rc, const struct object *object, const struct err *err)
 {
@@ -123,30 +140,26 @@ static void op_on_committed(void *arg, int rc, const struct object *object, cons
     if (rc < 0) {
         op_refuse(op, status_from_err(err));
         op_answer(op, NULL, NULL);
-    } else if (op->answer_status) {
-        cleanup(json_decrefpp) json_t *status =
-            status_deleted(op->resource, object->name, object->uid);
+    } else if (op->answer_status || op->answer_scale) {
+        cleanup(json_decrefpp) json_t *tree = object_tree(object);
 
-        op_answer(op, NULL, status);
-    } else if (op->answer_scale) {
-        cleanup(json_decrefpp) json_t *scale = registry_scale_of(object, op->resource);
-
-        op_answer(op, NULL, scale);
+        op_answer_tree(op, tree);
     } else {
         op_answer(op, object, NULL);
     }
 }
 
-static void op_answer_dry(struct op *op)
+void op_answer_same(struct op *op)
 {
-    cleanup(json_decrefpp) json_t *body = NULL;
+    const struct object *visible = store_get(op->r->store, op->resource->bucket, op->ns, op->name);
 
-    if (op->answer_status)
-        body = status_deleted(op->resource, json_str_or(op->tree, "metadata.name", ""),
-                              json_str_or(op->tree, "metadata.uid", ""));
+    /* What is not on the disk yet may still fail; only a write behind it can tell. */
+    if (op_ok(op) && op->old != visible && !op->dry_run)
+        op_submit(op, STORE_UPDATE);
+    else if (op->answer_status || op->answer_scale)
+        op_answer_tree(op, op->old_tree);
     else
-        body = json_incref(op->tree);
-    op_answer(op, NULL, body);
+        op_answer(op, op->old, NULL);
 }
 
 void op_submit(struct op *op, enum store_verb verb)
@@ -168,7 +181,7 @@ void op_submit(struct op *op, enum store_verb verb)
         return;
     }
     if (op->dry_run) {
-        op_answer_dry(op);
+        op_answer_tree(op, op->tree);
         return;
     }
     rc = store_submit(op->r->store, &w, op_on_committed, op, NULL, &err);
@@ -217,6 +230,7 @@ static void op_check_problems(struct op *op)
 
         op_refuse_decode(op, what);
     }
+    json_array_clear(op->problems);
 }
 
 /* apiVersion and kind of the body must be those of the URL. */
@@ -247,18 +261,22 @@ static void op_check_kind(struct op *op)
                                      version, want));
 }
 
-static void op_decode(struct op *op)
+void op_decode_as(struct op *op, json_t *tree, const struct schema_type *type)
 {
+    cleanup(json_decrefpp) json_t *dups = STEAL(op->dups);
     struct err err = ERR_EMPTY;
 
-    op_check_kind(op);
-    if (!op_ok(op))
-        return;
-    if (decode_check_dups(op->tree, op->resource->type, op->dups, op->problems, &err) < 0) {
+    if (decode_check_dups(tree, type, dups, op->problems, &err) < 0)
         op_refuse_decode(op, err.text);
-        return;
-    }
-    op_check_problems(op);
+    else
+        op_check_problems(op);
+}
+
+static void op_decode(struct op *op)
+{
+    op_check_kind(op);
+    if (op_ok(op))
+        op_decode_as(op, op->tree, op->resource->type);
     if (op_ok(op))
         decode_defaults(op->tree, op->resource);
 }
@@ -296,7 +314,7 @@ static void op_validate(struct op *op)
 
     if (op->old == NULL)
         validate_create(&errors, op->resource, op->tree);
-    else if (str_eq(op->sub, "status"))
+    else if (str_eq(op->sub, "status") || str_eq(op->sub, "approval"))
         validate_status(&errors, op->resource, op->tree, op->old_tree);
     else
         validate_update(&errors, op->resource, op->tree, op->old_tree);
@@ -310,6 +328,13 @@ static void op_validate(struct op *op)
 
 /* --- create --- */
 
+static bool op_name_is_taken(const struct op *op)
+{
+    return store_latest(op->r->store, op->resource->bucket, op->ns,
+                        json_str_or(op->tree, "metadata.name", ""))
+           != NULL;
+}
+
 /* A generated name may be taken: another one is drawn, as in Kubernetes up to eight times. */
 static void op_pick_name(struct op *op)
 {
@@ -318,11 +343,11 @@ static void op_pick_name(struct op *op)
 
     for (int i = 0; generated && i < REGISTRY_NAME_TRIES; i++) {
         meta_generate_name(op);
-        if (store_latest(op->r->store, op->resource->bucket, op->ns,
-                         json_str(op->tree, "metadata.name"))
-            == NULL)
+        if (!op_name_is_taken(op))
             return;
     }
+    if (generated)
+        op_refuse(op, status_not_unique(op->resource, json_str(op->tree, "metadata.name")));
 }
 
 static void registry_create(struct op *op)
@@ -337,10 +362,12 @@ static void registry_create(struct op *op)
         admit_create(op);
     if (op_ok(op))
         op_pick_name(op);
-    if (op_ok(op))
+    if (op_ok(op)) {
+        admit_named(op);
+        service_alloc_keep(op);
         op_validate(op);
-    if (op_ok(op) && store_latest(op->r->store, op->resource->bucket, op->ns,
-                                  json_str_or(op->tree, "metadata.name", "")) != NULL)
+    }
+    if (op_ok(op) && op_name_is_taken(op))
         op_refuse(op, status_exists(op->resource, json_str(op->tree, "metadata.name")));
     if (op_ok(op))
         service_alloc_create(op);
@@ -388,23 +415,20 @@ void registry_update_rest(struct op *op)
         op_check_place(op);
     if (op_ok(op))
         meta_prepare_update(op);
-    if (op_ok(op) && json_equal(op->tree, op->old_tree)) {
-        op_answer(op, op->old, NULL); /* nothing changed: no write, no event */
-        return;
-    }
     if (op_ok(op))
         admit_update(op);
+    if (op_ok(op))
+        service_alloc_keep(op);
+    if (op_ok(op) && json_equal(op->tree, op->old_tree)) {
+        op_answer_same(op); /* nothing changed: no write, no event */
+        return;
+    }
     if (op_ok(op))
         op_validate(op);
     if (op_ok(op))
         service_alloc_update(op);
-    if (op_ok(op) && registry_delete_is_due(op->tree)) {
-        service_alloc_delete(op);
-        node_alloc_delete(op);
-        op_submit(op, STORE_DELETE);
-        return;
-    }
-    op_submit(op, STORE_UPDATE);
+    op->gone = op_ok(op) && registry_delete_is_due(op->tree);
+    op_submit(op, op->gone ? STORE_DELETE : STORE_UPDATE);
 }
 
 static void registry_update(struct op *op, const struct registry_request *req)
@@ -453,7 +477,8 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
 
     if (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')
         op_load_old(op);
-    if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op)) {
+    if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op)
+        && str_empty(json_str(req->body, "metadata.resourceVersion"))) {
         op->tree = json_deep_copy(req->body);
         registry_create(op);
     } else if (op->old == NULL && (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')) {
@@ -461,6 +486,10 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
         op_answer(op, NULL, NULL);
     } else if (registry_sub_write(op, req)) {
         return; /* answered or under way */
+    } else if (op->sub[0] != '\0' && !str_eq(op->sub, "status") && !str_eq(op->sub, "approval")) {
+        op_refuse(op, status_failure(ERR_METHOD, "the %s subresource of %s is not served",
+                                     op->sub, op->resource->plural));
+        op_answer(op, NULL, NULL);
     } else if (req->verb == REGISTRY_CREATE) {
         op->tree = json_deep_copy(req->body);
         registry_create(op);

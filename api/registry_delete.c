@@ -90,21 +90,41 @@ static bool delete_has_finalizer(const json_t *tree, const char *name)
     return false;
 }
 
-/* Foreground and Orphan are finalizers that the garbage collector takes away when it is done. */
-static void delete_mark_propagation(json_t *tree, const char *policy)
+static void delete_drop_finalizer(json_t *tree, const char *name)
 {
-    const char *finalizer = str_eq(policy, "Foreground") ? "foregroundDeletion"
-                            : str_eq(policy, "Orphan")   ? "orphan"
-                                                         : NULL;
     json_t *list = json_at(tree, "metadata.finalizers");
 
-    if (finalizer == NULL || delete_has_finalizer(tree, finalizer))
+    for (size_t i = json_array_size(list); i-- > 0;)
+        if (str_eq(json_string_value(json_array_get(list, i)), name))
+            json_array_remove(list, i);
+    if (list != NULL && json_array_size(list) == 0)
+        json_del(tree, "metadata.finalizers");
+}
+
+static void delete_add_finalizer(json_t *tree, const char *name)
+{
+    json_t *list = json_at(tree, "metadata.finalizers");
+
+    if (delete_has_finalizer(tree, name))
         return;
-    if (list == NULL) {
-        list = json_array();
-        json_put(tree, "metadata.finalizers", list);
-    }
-    json_array_append_new(list, json_string(finalizer));
+    if (list == NULL)
+        json_put(tree, "metadata.finalizers", list = json_array());
+    json_array_append_new(list, json_string(name));
+}
+
+/* Foreground and Orphan are finalizers that the garbage collector takes away when it is done.
+ * A later deletion may choose another policy. */
+static void delete_mark_propagation(json_t *tree, const char *policy)
+{
+    static const struct {
+        const char *policy, *finalizer;
+    } rows[] = { { "Foreground", "foregroundDeletion" }, { "Orphan", "orphan" } };
+
+    for (size_t i = 0; policy != NULL && i < N_ELEMENTS(rows); i++)
+        if (str_eq(policy, rows[i].policy))
+            delete_add_finalizer(tree, rows[i].finalizer);
+        else
+            delete_drop_finalizer(tree, rows[i].finalizer);
 }
 
 static bool delete_is_namespace(const struct op *op)
@@ -126,6 +146,17 @@ bool registry_delete_is_due(const json_t *tree)
            && json_int(tree, "metadata.deletionGracePeriodSeconds", 0) == 0;
 }
 
+/* When the grace began: now, or with the first deletion, whose end was @before seconds later. */
+static int64_t delete_start(const struct op *op, int64_t before)
+{
+    int64_t end;
+
+    if (before >= 0
+        && clock_parse(json_str_or(op->old_tree, "metadata.deletionTimestamp", ""), &end))
+        return end - before * 1000;
+    return op->r->opts.wall_ms(op->r->opts.arg);
+}
+
 /* Marks the object as dying in @grace seconds.  A second deletion may only shorten. */
 static void delete_mark(struct op *op, int64_t grace)
 {
@@ -135,7 +166,7 @@ static void delete_mark(struct op *op, int64_t grace)
 
     if (dying && grace >= before)
         return;
-    clock_print(when, op->r->opts.wall_ms(op->r->opts.arg) + grace * 1000);
+    clock_print(when, delete_start(op, dying ? before : -1) + grace * 1000);
     json_put_str(op->tree, "metadata.deletionTimestamp", when);
     json_put_int(op->tree, "metadata.deletionGracePeriodSeconds", grace);
     if (!dying && json_at(op->tree, "metadata.generation") != NULL)
@@ -143,16 +174,23 @@ static void delete_mark(struct op *op, int64_t grace)
                      json_int(op->tree, "metadata.generation", 0) + 1);
 }
 
-void registry_delete(struct op *op, const struct registry_request *req)
+void registry_delete_check(struct op *op, const struct registry_request *req)
 {
     struct delete_options o = delete_options_read(op, req);
-    int64_t grace = delete_grace(op, &o);
 
     delete_check(op, &o);
     if (delete_is_namespace(op) && op_ok(op)
         && (str_eq(op->name, "default") || str_eq(op->name, "kube-system")
             || str_eq(op->name, "kube-public")))
         op_refuse(op, status_forbidden(op->resource, op->name, "this namespace may not be deleted"));
+}
+
+void registry_delete(struct op *op, const struct registry_request *req)
+{
+    struct delete_options o = delete_options_read(op, req);
+    int64_t grace = delete_grace(op, &o);
+
+    registry_delete_check(op, req);
     if (!op_ok(op)) {
         op_answer(op, NULL, NULL);
         return;
@@ -161,8 +199,7 @@ void registry_delete(struct op *op, const struct registry_request *req)
     delete_mark_propagation(op->tree, o.propagation);
     if (grace == 0 && !delete_is_held(op->tree)) {
         op->answer_status = true;
-        service_alloc_delete(op);
-        node_alloc_delete(op);
+        op->gone = true;
         op_submit(op, STORE_DELETE);
         return;
     }
@@ -170,7 +207,7 @@ void registry_delete(struct op *op, const struct registry_request *req)
     if (delete_is_namespace(op))
         json_put_str(op->tree, "status.phase", "Terminating");
     if (json_equal(op->tree, op->old_tree))
-        op_answer(op, op->old, NULL);
+        op_answer_same(op);
     else
         op_submit(op, STORE_UPDATE);
 }

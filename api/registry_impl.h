@@ -11,6 +11,8 @@
 #include "api/registry.h"
 #include "api/status.h"
 
+#define REGISTRY_PORTS_MAX 128 /* node ports of one Service */
+
 struct registry {
     struct registry_opts opts;
     struct store *store;            /* borrowed */
@@ -37,11 +39,9 @@ struct op {
     json_t *warnings;               /* owned array, NULL while empty */
     json_t *status;                 /* owned: set = refused */
     /* Taken from the allocators by this op; given back if it fails. */
-    uint32_t taken_ips[4], taken_ports[64], taken_cidr;
+    uint32_t taken_ip, taken_ports[REGISTRY_PORTS_MAX], taken_cidr;
     unsigned n_ips, n_ports, n_cidrs;
-    /* Given back when the op succeeds (service changed type, or gone). */
-    uint32_t freed_ips[4], freed_ports[64], freed_cidr;
-    unsigned n_freed_ips, n_freed_ports, n_freed_cidrs;
+    bool gone;                      /* success removes the object and frees what it held */
     int http;                       /* of success */
     bool answer_status;             /* success is told as a Status (delete, binding) */
     bool answer_scale;              /* success is told as a Scale */
@@ -58,6 +58,11 @@ void op_answer(struct op *op, const struct object *object, const json_t *body);
 /* Hands the op's new state to the store, or answers a dry run; the op is gone afterwards. */
 void op_submit(struct op *op, enum store_verb verb);
 
+/* Answers with the present state: nothing had to change. */
+void op_answer_same(struct op *op);
+/* Types, strictness and defaults of @tree, which is or leads to op->tree. */
+void op_decode_as(struct op *op, json_t *tree, const struct schema_type *type);
+
 /* What PUT, PATCH and scale share once op->tree holds the wanted state. */
 void registry_update_rest(struct op *op);
 
@@ -65,6 +70,7 @@ void registry_update_rest(struct op *op);
 void meta_prepare_create(struct op *op);
 void meta_generate_name(struct op *op);     /* from generateName, a new one at each call */
 void meta_prepare_update(struct op *op);
+void meta_check_version(struct op *op);     /* resourceVersion and uid against the present ones */
 bool meta_is_generation_kind(const struct schema_resource *r);
 /* Whether anything but metadata and status differs. */
 bool meta_spec_differs(const json_t *a, const json_t *b);
@@ -73,18 +79,21 @@ void meta_time(const struct registry *r, char ret[40]);
 
 /* --- registry_delete.c --- */
 void registry_delete(struct op *op, const struct registry_request *req);
+/* Refuses what registry_delete would refuse, and does nothing else. */
+void registry_delete_check(struct op *op, const struct registry_request *req);
 /* After an update: the last finalizer of a dying object is gone, so it goes. */
 bool registry_delete_is_due(const json_t *tree);
 
 /* --- registry_sub.c: rows by (bucket, subresource) --- */
 /* True: taken care of (the op is gone). */
 bool registry_sub_write(struct op *op, const struct registry_request *req);
-/* GET of a scale subresource; NULL if the kind has none.  The caller's. */
-json_t *registry_scale_of(const struct object *o, const struct schema_resource *resource);
+/* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
+json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
 
 /* --- admission.c --- */
 void admit_create(struct op *op);   /* mutates op->tree, may refuse */
 void admit_update(struct op *op);
+void admit_named(struct op *op);    /* what needs the final name */
 
 /* --- namespace_extras.c --- */
 /* What every namespace has; right behind the submitted namespace. */
@@ -94,10 +103,9 @@ void admit_root_ca(struct op *op);
 /* --- service_alloc.c --- */
 void service_alloc_load(struct registry *r);
 void service_alloc_create(struct op *op);
+void service_alloc_keep(struct op *op);     /* before validation: what an update leaves unsaid */
 void service_alloc_update(struct op *op);
-void service_alloc_delete(struct op *op);
 void node_alloc_create(struct op *op);
-void node_alloc_delete(struct op *op);
 void op_alloc_settle(struct op *op, bool ok);
 
 #endif

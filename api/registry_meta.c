@@ -136,7 +136,7 @@ static void meta_keep_top(json_t *tree, const json_t *old, const char *key)
         json_object_set_new(tree, key, json_deep_copy(value));
 }
 
-static void meta_check_version(struct op *op)
+void meta_check_version(struct op *op)
 {
     const char *version = json_str(op->tree, "metadata.resourceVersion");
     const char *uid = json_str(op->tree, "metadata.uid");
@@ -211,7 +211,7 @@ void meta_prepare_update(struct op *op)
     json_del(op->tree, "metadata.selfLink");
     for (size_t i = 0; i < N_ELEMENTS(fixed); i++)
         meta_keep(op->tree, op->old_tree, fixed[i]);
-    if (str_eq(op->sub, "status"))
+    if (str_eq(op->sub, "status") || str_eq(op->sub, "approval"))
         meta_limit_to_status(op);
     else if (meta_has_status_sub(op->resource) && op->sub[0] == '\0')
         meta_keep_top(op->tree, op->old_tree, "status");
@@ -243,9 +243,23 @@ static bool meta_is_heartbeat(const struct op *op)
     return json_equal(a, b);
 }
 
+/* A lease that only says "still here".  A new holder is no heartbeat: an election must last. */
+static bool meta_is_renewal(const struct op *op)
+{
+    cleanup(json_decrefpp) json_t *a = NULL;
+    cleanup(json_decrefpp) json_t *b = NULL;
+
+    if (!str_eq(op->resource->bucket, "leases.coordination.k8s.io") || op->old_tree == NULL)
+        return false;
+    a = json_deep_copy(op->tree);
+    b = json_deep_copy(op->old_tree);
+    json_del(a, "spec.renewTime");
+    json_del(b, "spec.renewTime");
+    return json_equal(a, b);
+}
+
 bool meta_is_lazy(const struct op *op)
 {
     return str_eq(op->resource->bucket, "events")
-           || (str_eq(op->resource->bucket, "leases.coordination.k8s.io") && op->old != NULL)
-           || meta_is_heartbeat(op);
+           || (!op->gone && (meta_is_renewal(op) || meta_is_heartbeat(op)));
 }

@@ -8,34 +8,78 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* --- binding: the scheduler says where a pod goes --- */
 
-static void sub_binding(struct op *op, const struct registry_request *req)
+static void binding_check_body(struct op *op, const json_t *body)
 {
-    const char *node = json_str_or(req->body, "target.name", "");
-    const char *at = json_str_or(op->old_tree, "spec.nodeName", "");
-    cleanup(freep) char *why = NULL;
-    json_t *status;
+    struct field_errors errors = FIELD_ERRORS_EMPTY;
+    const char *kind = json_str_or(body, "target.kind", "");
+    cleanup(json_decrefpp) json_t *given = json_string(kind);
+    static const char *const kinds[] = { "Node", "<empty>", NULL };
 
-    op->http = 201;
-    op->answer_status = true;
-    if (node[0] == '\0')
-        op_refuse(op, status_failure(ERR_INVALID, "Binding \"%s\" is invalid: target.name: "
-                                                  "Required value", op->name));
-    else if (json_at(op->old_tree, "metadata.deletionTimestamp") != NULL)
-        why = mem_fmt("pod %s is being deleted, cannot be assigned to a host", op->name);
-    else if (at[0] != '\0')
-        why = mem_fmt("pod %s is already assigned to node \"%s\"", op->name, at);
-    if (why != NULL)
-        op_refuse(op, status_conflict(op->resource, op->name, why));
-    op->tree = json_deep_copy(op->old_tree);
-    json_put_str(op->tree, "spec.nodeName", node);
-    status = json_at(op->tree, "status");
+    if (kind[0] != '\0' && !str_eq(kind, "Node"))
+        field_not_supported(&errors, "target.kind", given, kinds);
+    if (str_empty(json_str(body, "target.name")))
+        field_required(&errors, "target.name", NULL);
+    if (errors.n > 0)
+        op_refuse(op, status_invalid(schema_bucket("pods"), op->name, &errors));
+    field_errors_fini(&errors);
+}
+
+/* Why this pod cannot go to a node now; the caller's, NULL = it can. */
+static char *binding_obstacle(const struct op *op, const json_t *body)
+{
+    const char *at = json_str_or(op->old_tree, "spec.nodeName", "");
+    const char *uid = json_str_or(body, "metadata.uid", "");
+    const char *old_uid = json_str_or(op->old_tree, "metadata.uid", "");
+
+    if (uid[0] != '\0' && !str_eq(uid, old_uid))
+        return mem_fmt("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
+                       old_uid);
+    if (json_at(op->old_tree, "metadata.deletionTimestamp") != NULL)
+        return mem_fmt("pod %s is being deleted, cannot be assigned to a host", op->name);
+    if (at[0] != '\0')
+        return mem_fmt("pod %s is already assigned to node \"%s\"", op->name, at);
+    if (json_array_size(json_at(op->old_tree, "spec.schedulingGates")) > 0)
+        return mem_fmt("pod %s has non-empty .spec.schedulingGates", op->name);
+    return NULL;
+}
+
+static void binding_apply(struct op *op, const json_t *body)
+{
+    json_t *status = json_at(op->tree, "status");
+    const char *key;
+    json_t *value;
+
+    json_put_str(op->tree, "spec.nodeName", json_str(body, "target.name"));
+    json_object_foreach(json_at(body, "metadata.annotations"), key, value) {
+        if (json_at(op->tree, "metadata.annotations") == NULL)
+            json_put(op->tree, "metadata.annotations", json_object());
+        json_object_set(json_at(op->tree, "metadata.annotations"), key, value);
+    }
     if (status == NULL)
         json_object_set_new(op->tree, "status", status = json_object());
     condition_set(status, "PodScheduled", "True", NULL, NULL, op->r->opts.wall_ms(op->r->opts.arg));
+}
+
+static void sub_binding(struct op *op, const struct registry_request *req)
+{
+    cleanup(json_decrefpp) json_t *body = json_deep_copy(req->body);
+    cleanup(freep) char *why = NULL;
+
+    op->http = 201;
+    op->answer_status = true;
+    op_decode_as(op, body, schema_type("core/v1.Binding"));
+    if (op_ok(op))
+        binding_check_body(op, body);
+    if (op_ok(op) && (why = binding_obstacle(op, body)) != NULL)
+        op_refuse(op, status_conflict(op->resource, op->name, why));
+    op->tree = json_deep_copy(op->old_tree);
+    if (op_ok(op))
+        binding_apply(op, body);
     op_submit(op, STORE_UPDATE);
 }
 
@@ -64,16 +108,39 @@ static const struct object *eviction_budget(const struct op *op, unsigned *ret_n
     return found;
 }
 
-static void eviction_refuse(struct op *op, const struct object *budget)
+static void eviction_refuse(struct op *op, const char *message, const char *cause)
 {
-    json_t *status = status_failure(
-        ERR_BUSY, "Cannot evict pod as it would violate the pod's disruption budget.");
+    json_t *status = status_failure(ERR_BUSY, "%s", message);
 
-    json_put(status, "details",
-             json_pack("{s:[{s:s, s:s}]}", "causes", "reason", "DisruptionBudget", "message",
-                       "The disruption budget does not allow another disruption now"));
-    json_put_str(status, "details.name", budget->name);
+    json_put(status, "details.causes",
+             json_pack("[{s:s, s:s}]", "reason", "DisruptionBudget", "message", cause));
     op_refuse(op, status);
+}
+
+/* The budget's controller has not seen the newest pods or rules: counts cannot be trusted. */
+static bool eviction_is_stale(const json_t *budget)
+{
+    return json_int(budget, "status.observedGeneration", 0)
+           < json_int(budget, "metadata.generation", 0);
+}
+
+static void eviction_check(struct op *op, const json_t *tree)
+{
+    const char *name = json_str_or(tree, "metadata.name", "");
+    cleanup(freep) char *why = NULL;
+
+    if (eviction_is_stale(tree)) {
+        why = mem_fmt("The disruption budget %s is still being processed by the server.", name);
+        eviction_refuse(op, "Cannot evict pod as it would violate the pod's disruption budget.",
+                        why);
+        json_put_int(op->status, "details.retryAfterSeconds", 10);
+    } else if (json_int(tree, "status.disruptionsAllowed", 0) <= 0) {
+        why = mem_fmt("The disruption budget %s needs %lld healthy pods and has %lld currently",
+                      name, (long long)json_int(tree, "status.desiredHealthy", 0),
+                      (long long)json_int(tree, "status.currentHealthy", 0));
+        eviction_refuse(op, "Cannot evict pod as it would violate the pod's disruption budget.",
+                        why);
+    }
 }
 
 /* Takes one disruption from the budget, so that two evictions at once cannot share it. */
@@ -84,24 +151,45 @@ static void eviction_charge(struct op *op, const struct object *budget)
     cleanup(json_decrefpp) json_t *tree = latest != NULL ? object_tree(latest) : NULL;
     struct store_write w = { .verb = STORE_UPDATE, .bucket = budget->bucket, .ns = budget->ns,
                              .name = budget->name, .tree = tree };
-    int64_t allowed = json_int(tree, "status.disruptionsAllowed", 0);
     char now[40];
+    int rc;
 
-    if (tree == NULL || json_int(tree, "status.observedGeneration", 0)
-                            < json_int(tree, "metadata.generation", 0) || allowed <= 0) {
-        eviction_refuse(op, budget);
+    if (tree == NULL) /* the budget is going: nobody needs it any more */
         return;
-    }
-    if (op->dry_run)
+    eviction_check(op, tree);
+    if (!op_ok(op) || op->dry_run)
         return;
     meta_time(op->r, now);
-    json_put_int(tree, "status.disruptionsAllowed", allowed - 1);
+    json_put_int(tree, "status.disruptionsAllowed",
+                 json_int(tree, "status.disruptionsAllowed", 0) - 1);
     if (json_at(tree, "status.disruptedPods") == NULL)
         json_put(tree, "status.disruptedPods", json_object());
     json_object_set_new(json_at(tree, "status.disruptedPods"), op->name, json_string(now));
     w.expect = latest->revision;
-    if (store_submit(op->r->store, &w, NULL, NULL, NULL, &err) != STORE_OK)
-        eviction_refuse(op, budget);
+    rc = store_submit(op->r->store, &w, NULL, NULL, NULL, &err);
+    assert(rc <= 0); /* it was read just now */
+    if (rc < 0)
+        op_refuse(op, status_from_err(&err));
+}
+
+/* Pods that serve nobody yet, or no more, need no budget. */
+static bool eviction_is_free(const struct op *op)
+{
+    return pod_is_terminal(op->old_tree) || op->old->deleting
+           || str_eq(json_str_or(op->old_tree, "status.phase", ""), "Pending");
+}
+
+/* A pod that is not ready counts for nothing in a budget that is met, or that says so. */
+static bool eviction_is_unhealthy_free(const struct op *op, const struct object *budget)
+{
+    cleanup(json_decrefpp) json_t *tree = object_tree(budget);
+    int64_t desired = json_int(tree, "status.desiredHealthy", 0);
+
+    if (condition_is(json_at(op->old_tree, "status"), "Ready", "True") || eviction_is_stale(tree))
+        return false;
+    if (str_eq(json_str(tree, "spec.unhealthyPodEvictionPolicy"), "AlwaysAllow"))
+        return true;
+    return desired > 0 && json_int(tree, "status.currentHealthy", 0) >= desired;
 }
 
 static void sub_eviction(struct op *op, const struct registry_request *req)
@@ -114,13 +202,15 @@ static void sub_eviction(struct op *op, const struct registry_request *req)
     del.verb = REGISTRY_DELETE;
     del.sub = "";
     del.body = json_at(req->body, "deleteOptions");
+    op->answer_status = true;
+    registry_delete_check(op, &del); /* before a budget pays for it */
     budget = eviction_budget(op, &n);
-    if (!pod_is_terminal(op->old_tree) && n > 1)
+    if (op_ok(op) && !eviction_is_free(op) && n > 1)
         op_refuse(op, status_failure(ERR_INTERNAL, "This pod has more than one PodDisruptionBudget, "
                                                    "which the eviction subresource does not support."));
-    else if (!pod_is_terminal(op->old_tree) && n == 1 && !op->old->deleting)
+    else if (op_ok(op) && !eviction_is_free(op) && n == 1
+             && !eviction_is_unhealthy_free(op, budget))
         eviction_charge(op, budget);
-    op->answer_status = true;
     if (op_ok(op))
         registry_delete(op, &del);
     else
@@ -178,15 +268,11 @@ static json_t *scale_make(const json_t *tree, const struct scale_kind *kind)
     return scale;
 }
 
-json_t *registry_scale_of(const struct object *o, const struct schema_resource *resource)
+json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource)
 {
     const struct scale_kind *kind = scale_find(resource);
-    cleanup(json_decrefpp) json_t *tree = NULL;
 
-    if (kind == NULL)
-        return NULL;
-    tree = object_tree(o);
-    return scale_make(tree, kind);
+    return kind != NULL ? scale_make(tree, kind) : NULL;
 }
 
 /* The wanted Scale: PUT brings it whole, PATCH changes the present one. */
@@ -208,23 +294,40 @@ static json_t *scale_wanted(struct op *op, const struct registry_request *req)
     return wanted;
 }
 
+/* `Scale.autoscaling "web" is invalid: ...` */
+static void scale_check(struct op *op, const json_t *wanted)
+{
+    static const struct schema_resource scale = { .group = "autoscaling", .kind = "Scale" };
+    struct field_errors errors = FIELD_ERRORS_EMPTY;
+    const char *name = json_str_or(wanted, "metadata.name", op->name);
+    const json_t *replicas = json_at(wanted, "spec.replicas");
+
+    if (!str_eq(name, op->name))
+        op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                     "the name of the object (%s) does not match the name on "
+                                     "the URL (%s)", name, op->name));
+    if (replicas != NULL && json_integer_value(replicas) < 0)
+        field_invalid(&errors, "spec.replicas", replicas, "must be greater than or equal to 0");
+    if (errors.n > 0)
+        op_refuse(op, status_invalid(&scale, op->name, &errors));
+    field_errors_fini(&errors);
+}
+
 static void sub_scale(struct op *op, const struct registry_request *req)
 {
     cleanup(json_decrefpp) json_t *wanted = scale_wanted(op, req);
-    const json_t *replicas = json_at(wanted, "spec.replicas");
-    const char *version = json_str(wanted, "metadata.resourceVersion");
+    static const char *const kept[] = { "metadata.resourceVersion", "metadata.uid" };
 
     op->answer_scale = true;
+    if (op_ok(op))
+        op_decode_as(op, wanted, schema_type("autoscaling/v1.Scale"));
+    if (op_ok(op))
+        scale_check(op, wanted);
     op->tree = json_deep_copy(op->old_tree);
-    if (op_ok(op) && replicas != NULL && (!json_is_integer(replicas) || json_integer_value(replicas) < 0
-                     || json_integer_value(replicas) > INT32_MAX))
-        op_refuse(op, status_failure(ERR_INVALID,
-                                     "Scale.autoscaling \"%s\" is invalid: spec.replicas: Invalid "
-                                     "value: must be greater than or equal to 0", op->name));
-    json_put_int(op->tree, "spec.replicas", replicas != NULL ? json_integer_value(replicas) : 0);
-    json_put_str(op->tree, "metadata.resourceVersion",
-                 str_empty(version) ? json_str_or(op->old_tree, "metadata.resourceVersion", "")
-                                    : version);
+    json_put_int(op->tree, "spec.replicas", json_int(wanted, "spec.replicas", 0));
+    for (size_t i = 0; i < N_ELEMENTS(kept); i++)
+        if (!str_empty(json_str(wanted, kept[i])))
+            json_put_str(op->tree, kept[i], json_str(wanted, kept[i]));
     registry_update_rest(op);
 }
 
@@ -232,13 +335,24 @@ static void sub_scale(struct op *op, const struct registry_request *req)
 
 static void sub_finalize(struct op *op, const struct registry_request *req)
 {
-    json_t *finalizers = json_at(req->body, "spec.finalizers");
+    json_t *finalizers;
 
-    op->http = 200;
+    op->tree = json_deep_copy(req->body);
+    op_decode_as(op, op->tree, op->resource->type);
+    if (op_ok(op))
+        meta_check_version(op);
+    finalizers = json_incref(json_at(op->tree, "spec.finalizers"));
+    json_decref(op->tree);
     op->tree = json_deep_copy(op->old_tree);
-    json_put(op->tree, "spec.finalizers",
-             finalizers != NULL ? json_deep_copy(finalizers) : json_array());
-    op_submit(op, registry_delete_is_due(op->tree) ? STORE_DELETE : STORE_UPDATE);
+    if (json_array_size(finalizers) > 0)
+        json_put(op->tree, "spec.finalizers", finalizers);
+    else
+        json_del(op->tree, "spec.finalizers");
+    op->gone = op_ok(op) && registry_delete_is_due(op->tree);
+    if (op_ok(op) && json_equal(op->tree, op->old_tree))
+        op_answer_same(op);
+    else
+        op_submit(op, op->gone ? STORE_DELETE : STORE_UPDATE);
 }
 
 static void sub_refuse(struct op *op, const struct registry_request *req)

@@ -32,6 +32,7 @@ void server_get(struct call *c)
 {
     const struct route *r = &c->route;
     const struct object *o = store_get(c->s->store, r->resource->bucket, r->ns, r->name);
+    cleanup(json_decrefpp) json_t *tree = NULL;
     cleanup(json_decrefpp) json_t *scale = NULL;
 
     if (!call_read_form(c))
@@ -39,7 +40,8 @@ void server_get(struct call *c)
     if (o == NULL) {
         call_send_status(c, status_not_found(r->resource, r->name));
     } else if (str_eq(r->sub, "scale")) {
-        scale = registry_scale_of(o, r->resource);
+        tree = object_tree(o);
+        scale = registry_scale_of(tree, r->resource);
         if (scale == NULL)
             call_fail(c, ERR_METHOD, "mkube does not serve %s/scale yet", r->resource->plural);
         else

@@ -8,26 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- settling: taken numbers are kept or given back once the write is answered --- */
-
-void op_alloc_settle(struct op *op, bool ok)
-{
-    struct registry *r = op->r;
-
-    for (unsigned i = 0; !ok && i < op->n_ips; i++)
-        alloc_give(r->ips, op->taken_ips[i]);
-    for (unsigned i = 0; !ok && i < op->n_ports; i++)
-        alloc_give(r->ports, op->taken_ports[i]);
-    for (unsigned i = 0; !ok && i < op->n_cidrs; i++)
-        alloc_give(r->cidrs, op->taken_cidr);
-    for (unsigned i = 0; ok && i < op->n_freed_ips; i++)
-        alloc_give(r->ips, op->freed_ips[i]);
-    for (unsigned i = 0; ok && i < op->n_freed_ports; i++)
-        alloc_give(r->ports, op->freed_ports[i]);
-    for (unsigned i = 0; ok && i < op->n_freed_cidrs; i++)
-        alloc_give(r->cidrs, op->freed_cidr);
-}
-
 static bool service_is(const json_t *tree, const char *type)
 {
     return str_eq(json_str_or(tree, "spec.type", "ClusterIP"), type);
@@ -36,6 +16,11 @@ static bool service_is(const json_t *tree, const char *type)
 static bool service_wants_ip(const json_t *tree)
 {
     return !service_is(tree, "ExternalName");
+}
+
+static bool service_may_have_ports(const json_t *tree)
+{
+    return service_is(tree, "NodePort") || service_is(tree, "LoadBalancer");
 }
 
 static bool service_wants_ports(const json_t *tree)
@@ -57,8 +42,9 @@ static void service_refuse_ip(struct op *op, const char *ip, const char *why)
 
 static void service_take_ip(struct op *op, uint32_t ip)
 {
-    assert(op->n_ips < N_ELEMENTS(op->taken_ips));
-    op->taken_ips[op->n_ips++] = ip;
+    assert(op->n_ips == 0);
+    op->taken_ip = ip;
+    op->n_ips = 1;
 }
 
 static void service_set_ip(json_t *tree, const char *ip)
@@ -70,6 +56,34 @@ static void service_set_ip(json_t *tree, const char *ip)
         json_put(tree, "spec.ipFamilies", json_pack("[s]", "IPv4"));
     if (json_at(tree, "spec.ipFamilyPolicy") == NULL)
         json_put_str(tree, "spec.ipFamilyPolicy", "SingleStack");
+}
+
+/* One family, IPv4: to accept more would promise what nobody keeps. */
+static void service_check_families(struct op *op)
+{
+    struct field_errors errors = FIELD_ERRORS_EMPTY;
+    json_t *policy = json_at(op->tree, "spec.ipFamilyPolicy");
+    json_t *ips = json_at(op->tree, "spec.clusterIPs");
+    size_t i;
+    json_t *family;
+
+    if (str_eq(json_string_value(policy), "RequireDualStack"))
+        field_invalid(&errors, "spec.ipFamilyPolicy", policy,
+                      "this cluster is not configured for dual-stack services");
+    json_array_foreach(json_at(op->tree, "spec.ipFamilies"), i, family) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "spec.ipFamilies[%zu]", i);
+        if (!str_eq(json_string_value(family), "IPv4"))
+            field_invalid(&errors, path, family, "not configured on this cluster");
+    }
+    if (json_array_size(ips) > 1)
+        field_invalid(&errors, "spec.clusterIPs", ips,
+                      "may only hold one address: this cluster has one address family");
+    if (errors.n > 0)
+        op_refuse(op, status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""),
+                                     &errors));
+    field_errors_fini(&errors);
 }
 
 static void service_give_ip(struct op *op)
@@ -148,6 +162,8 @@ static void service_give_port(struct op *op, size_t index, json_t *port)
 
     if (wanted != 0 && service_port_is_ours(op, got))
         return;
+    if (wanted == 0 && !service_wants_ports(op->tree))
+        return;
     if (op->n_ports == N_ELEMENTS(op->taken_ports)) {
         service_refuse_port(op, index, wanted, "too many node ports in one Service");
     } else if (wanted == 0 && !alloc_any(r->ports, r->opts.random(r->opts.arg), &got)) {
@@ -179,69 +195,110 @@ void service_alloc_create(struct op *op)
     if (!str_eq(op->resource->bucket, "services"))
         return;
     if (service_wants_ip(op->tree))
+        service_check_families(op);
+    if (op_ok(op) && service_wants_ip(op->tree))
         service_give_ip(op);
-    if (op_ok(op) && service_wants_ports(op->tree))
+    if (op_ok(op) && service_may_have_ports(op->tree))
         service_give_ports(op);
 }
 
-/* --- giving back --- */
+/* --- what an update leaves unsaid --- */
 
-static void service_free_ip(struct op *op, const json_t *tree)
-{
-    uint32_t ip;
-
-    if (alloc_ip_parse(json_str_or(tree, "spec.clusterIP", ""), &ip)
-        && op->n_freed_ips < N_ELEMENTS(op->freed_ips))
-        op->freed_ips[op->n_freed_ips++] = ip;
-}
-
-/* Ports of @old that @now (NULL = nothing) no longer holds. */
-static void service_free_ports(struct op *op, const json_t *old, const json_t *now)
+static json_t *service_same_port(const json_t *old, const json_t *port)
 {
     size_t i;
-    json_t *p;
+    json_t *q;
 
-    json_array_foreach(json_at(old, "spec.ports"), i, p) {
-        int64_t port = json_int(p, "nodePort", 0);
-
-        if (port != 0 && !service_port_known(now, port)
-            && op->n_freed_ports < N_ELEMENTS(op->freed_ports))
-            op->freed_ports[op->n_freed_ports++] = (uint32_t)port;
-    }
+    json_array_foreach(json_at(old, "spec.ports"), i, q)
+        if (json_int(port, "port", 0) == json_int(q, "port", -1)
+            && str_eq(json_str_or(port, "protocol", "TCP"), json_str_or(q, "protocol", "TCP")))
+            return q;
+    return NULL;
 }
 
-static void service_drop_ports(json_t *tree)
+/* A known port's number, left out, means "as it is"; a number that stays from a type that
+ * had some is dropped with the type. */
+static void service_keep_ports(json_t *tree, const json_t *old)
 {
+    bool may = service_may_have_ports(tree), wants = service_wants_ports(tree);
     size_t i;
-    json_t *p;
+    json_t *port;
 
-    json_array_foreach(json_at(tree, "spec.ports"), i, p)
-        json_object_del(p, "nodePort");
-}
-
-/* A PUT that leaves the cluster IP or a known port's number out means "as it is". */
-static void service_keep(json_t *tree, const json_t *old)
-{
-    size_t i;
-    json_t *p;
-
-    if (str_empty(json_str(tree, "spec.clusterIP")) && json_at(old, "spec.clusterIP") != NULL) {
-        json_put(tree, "spec.clusterIP", json_deep_copy(json_at(old, "spec.clusterIP")));
-        if (json_at(old, "spec.clusterIPs") != NULL)
-            json_put(tree, "spec.clusterIPs", json_deep_copy(json_at(old, "spec.clusterIPs")));
-    }
-    if (!service_wants_ports(tree))
+    if (!service_may_have_ports(old))
         return;
-    json_array_foreach(json_at(tree, "spec.ports"), i, p) {
-        size_t j;
-        json_t *q;
+    json_array_foreach(json_at(tree, "spec.ports"), i, port) {
+        int64_t known = json_int(service_same_port(old, port), "nodePort", 0);
+        int64_t said = json_int(port, "nodePort", 0);
 
-        json_array_foreach(json_at(old, "spec.ports"), j, q)
-            if (json_int(p, "nodePort", 0) == 0 && json_int(q, "nodePort", 0) != 0
-                && json_int(p, "port", 0) == json_int(q, "port", -1)
-                && str_eq(json_str_or(p, "protocol", "TCP"), json_str_or(q, "protocol", "TCP")))
-                json_put_int(p, "nodePort", json_int(q, "nodePort", 0));
+        if (wants && said == 0 && known != 0 && !service_port_known(tree, known))
+            json_put_int(port, "nodePort", known);
+        else if (!may && said != 0 && service_port_known(old, said))
+            json_object_del(port, "nodePort");
     }
+}
+
+static void service_keep_ip(json_t *tree, const json_t *old)
+{
+    const char *ip = json_str_or(tree, "spec.clusterIP", "");
+    json_t *ips = json_at(tree, "spec.clusterIPs");
+    const char *was = json_str_or(old, "spec.clusterIP", "");
+
+    if (ip[0] == '\0' && json_array_size(ips) > 0)
+        json_put_str(tree, "spec.clusterIP", json_string_value(json_array_get(ips, 0)));
+    else if (ip[0] == '\0' && was[0] != '\0')
+        json_put_str(tree, "spec.clusterIP", was);
+    ip = json_str_or(tree, "spec.clusterIP", "");
+    /* Whoever changes the one means the other too. */
+    if (ip[0] != '\0'
+        && (json_array_size(ips) == 0 || json_equal(ips, json_at(old, "spec.clusterIPs"))))
+        json_put(tree, "spec.clusterIPs", json_pack("[s]", ip));
+}
+
+static bool service_is_exposed(const json_t *tree)
+{
+    return service_may_have_ports(tree) || json_array_size(json_at(tree, "spec.externalIPs")) > 0;
+}
+
+static bool service_is_balanced(const json_t *tree)
+{
+    return service_is(tree, "LoadBalancer");
+}
+
+/* Fields that go with the type that needed them, unless the writer changed them too. */
+static const struct service_typed {
+    const char *path;
+    bool (*needs)(const json_t *tree);
+} service_typed[] = {
+    { "spec.clusterIP", service_wants_ip },
+    { "spec.clusterIPs", service_wants_ip },
+    { "spec.ipFamilies", service_wants_ip },
+    { "spec.ipFamilyPolicy", service_wants_ip },
+    { "spec.externalTrafficPolicy", service_is_exposed },
+    { "spec.allocateLoadBalancerNodePorts", service_is_balanced },
+    { "spec.loadBalancerClass", service_is_balanced },
+};
+
+static void service_drop_typed(json_t *tree, const json_t *old)
+{
+    for (size_t i = 0; i < N_ELEMENTS(service_typed); i++) {
+        const struct service_typed *t = &service_typed[i];
+
+        if (t->needs(old) && !t->needs(tree)
+            && json_equal(json_at(tree, t->path), json_at(old, t->path)))
+            json_del(tree, t->path);
+    }
+}
+
+void service_alloc_keep(struct op *op)
+{
+    if (!str_eq(op->resource->bucket, "services") || op->sub[0] != '\0')
+        return;
+    if (op->old_tree != NULL) {
+        service_keep_ports(op->tree, op->old_tree);
+        service_drop_typed(op->tree, op->old_tree);
+    }
+    if (service_wants_ip(op->tree))
+        service_keep_ip(op->tree, op->old_tree);
 }
 
 void service_alloc_update(struct op *op)
@@ -249,27 +306,12 @@ void service_alloc_update(struct op *op)
     if (!str_eq(op->resource->bucket, "services") || op->sub[0] != '\0')
         return;
     if (service_wants_ip(op->tree))
-        service_keep(op->tree, op->old_tree);
-    if (service_wants_ip(op->tree) && str_empty(json_str(op->old_tree, "spec.clusterIP")))
+        service_check_families(op);
+    if (op_ok(op) && service_wants_ip(op->tree)
+        && str_empty(json_str(op->old_tree, "spec.clusterIP")))
         service_give_ip(op);
-    if (!service_wants_ip(op->tree)) {
-        service_free_ip(op, op->old_tree);
-        json_del(op->tree, "spec.clusterIP");
-        json_del(op->tree, "spec.clusterIPs");
-    }
-    if (op_ok(op) && service_wants_ports(op->tree))
+    if (op_ok(op) && service_may_have_ports(op->tree))
         service_give_ports(op);
-    else if (!service_wants_ports(op->tree) && service_wants_ports(op->old_tree))
-        service_drop_ports(op->tree);
-    service_free_ports(op, op->old_tree, op->tree);
-}
-
-void service_alloc_delete(struct op *op)
-{
-    if (!str_eq(op->resource->bucket, "services"))
-        return;
-    service_free_ip(op, op->old_tree);
-    service_free_ports(op, op->old_tree, NULL);
 }
 
 /* --- nodes --- */
@@ -313,14 +355,51 @@ void node_alloc_create(struct op *op)
     json_put(op->tree, "spec.podCIDRs", json_pack("[s]", cidr));
 }
 
-void node_alloc_delete(struct op *op)
+/* --- settling: once the write is answered, numbers are kept or given back --- */
+
+static void op_give_taken(struct op *op)
 {
+    struct registry *r = op->r;
+
+    if (op->n_ips > 0)
+        alloc_give(r->ips, op->taken_ip);
+    for (unsigned i = 0; i < op->n_ports; i++)
+        alloc_give(r->ports, op->taken_ports[i]);
+    if (op->n_cidrs > 0)
+        alloc_give(r->cidrs, op->taken_cidr);
+}
+
+/* Numbers of service @tree that @now (NULL = nothing) no longer holds. */
+static void service_give_back(struct registry *r, const json_t *tree, const json_t *now)
+{
+    const char *ip_text = json_str_or(tree, "spec.clusterIP", "");
+    uint32_t ip;
+    size_t i;
+    json_t *p;
+
+    if (alloc_ip_parse(ip_text, &ip) && !str_eq(json_str(now, "spec.clusterIP"), ip_text))
+        alloc_give(r->ips, ip);
+    json_array_foreach(json_at(tree, "spec.ports"), i, p) {
+        int64_t port = json_int(p, "nodePort", 0);
+
+        if (port != 0 && !service_port_known(now, port))
+            alloc_give(r->ports, (uint32_t)port);
+    }
+}
+
+void op_alloc_settle(struct op *op, bool ok)
+{
+    const json_t *now = op->gone ? NULL : op->tree;
     uint32_t index;
 
-    if (str_eq(op->resource->bucket, "nodes")
-        && node_cidr_index(op->r, json_str(op->old_tree, "spec.podCIDR"), &index)) {
-        op->freed_cidr = index;
-        op->n_freed_cidrs = 1;
+    if (!ok) {
+        op_give_taken(op);
+    } else if (str_eq(op->resource->bucket, "services") && op->old_tree != NULL && op->tree != NULL) {
+        service_give_back(op->r, op->old_tree, now);
+        service_give_back(op->r, op->tree, now);
+    } else if (str_eq(op->resource->bucket, "nodes") && op->gone) {
+        if (node_cidr_index(op->r, json_str(op->old_tree, "spec.podCIDR"), &index))
+            alloc_give(op->r->cidrs, index);
     }
 }
 

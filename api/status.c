@@ -15,10 +15,24 @@ static void status_resource(struct text *ret, const struct schema_resource *r)
         text_fmt(ret, ".%s", r->group);
 }
 
+/* Messages quote what clients sent and may be cut anywhere: JSON takes only whole UTF-8. */
+static json_t *status_text(const char *s)
+{
+    json_t *value = json_string(s);
+    cleanup(freep) char *ascii = NULL;
+
+    if (value != NULL)
+        return value;
+    ascii = mem_str(s);
+    for (char *c = ascii; *c != '\0'; c++)
+        *c = (*c & 0x80) != 0 ? '?' : *c;
+    return json_string(ascii);
+}
+
 static json_t *status_make(int code, const char *message)
 {
-    return json_pack("{s:s, s:s, s:{}, s:s, s:s, s:s, s:i}", "kind", "Status", "apiVersion", "v1",
-                     "metadata", "status", "Failure", "message", message, "reason",
+    return json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:i}", "kind", "Status", "apiVersion", "v1",
+                     "metadata", "status", "Failure", "message", status_text(message), "reason",
                      err_reason(code), "code", err_http(code));
 }
 
@@ -43,7 +57,7 @@ static void status_details(json_t *status, const char *name, const char *group, 
     json_t *details = json_object();
 
     if (!str_empty(name))
-        json_put_str(details, "name", name);
+        json_object_set_new(details, "name", status_text(name));
     if (!str_empty(group))
         json_put_str(details, "group", group);
     json_put_str(details, "kind", kind);
@@ -71,6 +85,13 @@ json_t *status_not_found(const struct schema_resource *r, const char *name)
 json_t *status_exists(const struct schema_resource *r, const char *name)
 {
     return status_named(ERR_EXISTS, r, name, "already exists");
+}
+
+json_t *status_not_unique(const struct schema_resource *r, const char *name)
+{
+    return status_named(ERR_EXISTS, r, name,
+                        "already exists, the server was not able to generate a unique name for "
+                        "the object");
 }
 
 json_t *status_conflict(const struct schema_resource *r, const char *name, const char *why)
@@ -119,6 +140,12 @@ json_t *status_invalid(const struct schema_resource *r, const char *name,
     if (errors->causes != NULL)
         json_object_set(json_object_get(status, "details"), "causes", errors->causes);
     return status;
+}
+
+json_t *status_success(int http)
+{
+    return json_pack("{s:s, s:s, s:{}, s:s, s:i}", "kind", "Status", "apiVersion", "v1", "metadata",
+                     "status", "Success", "code", http);
 }
 
 json_t *status_deleted(const struct schema_resource *r, const char *name, const char *uid)
