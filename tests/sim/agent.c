@@ -354,6 +354,7 @@ static json_t *agent_node(struct sim_agent *a)
 
 static void agent_renew_lease(struct sim_agent *a)
 {
+    bool there = store_get(a->sim->store, AGENT_LEASES, "kube-node-lease", a->name) != NULL;
     json_t *lease = json_object();
     char now[CLOCK_TEXT_MAX];
 
@@ -363,7 +364,8 @@ static void agent_renew_lease(struct sim_agent *a)
     json_put_str(lease, "spec.holderIdentity", a->name);
     json_put_int(lease, "spec.leaseDurationSeconds", 40);
     json_put_str(lease, "spec.renewTime", now);
-    sim_write(a->sim, AGENT_USER, REGISTRY_UPDATE, AGENT_LEASES, "", a->name, lease, NULL, NULL);
+    sim_write(a->sim, AGENT_USER, there ? REGISTRY_PATCH : REGISTRY_CREATE, AGENT_LEASES, "",
+              there ? a->name : "", lease, NULL, NULL);
 }
 
 /* Its status is told when somebody else wrote the node last. */
