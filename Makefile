@@ -146,6 +146,7 @@ $(OUT)/sim: $(call object,$(SIM_SRC)) $(call test_archives,controlplane)
 
 sim: $(if $(SIM_SRC),$(OUT)/sim)
 	@$(if $(SIM_SRC),tests/run.sh $(OUT) sim $(OUT)/sim,echo 'sim: no simulator yet')
+	@$(if $(SIM_SRC),tests/run.sh $(OUT) bugs tests/sim/bugs.sh $(abspath $(OUT)))
 
 cluster: all
 	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) -m pytest -q tests/cluster,echo 'cluster: no tests yet')

@@ -1,5 +1,6 @@
 #include "tests/sim/sim.h"
 
+#include "base/bits.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "tests/sim/wrap.h"
@@ -52,6 +53,7 @@ void sim_say(struct sim *s, const char *fmt, ...)
     va_start(ap, fmt);
     text_vfmt(&t, fmt, ap);
     va_end(ap);
+    s->story = s->story * 0x100000001b3 ^ bits_fnv64a(text_str(&t), t.len);
     if (s->opts.trace)
         printf("%s\n", text_str(&t));
     sim_keep_line(s, text_take(&t));
@@ -183,7 +185,7 @@ int sim_run(struct sim *s, const struct sim_opts *opts)
     *s = (struct sim){ .opts = *opts, .random = opts->seed * 0x2545f4914f6cdd1d + 1 };
     s->lines = MEM_NEW_ARRAY(char *, SIM_LINES);
     s->disk = backend_memory_new();
-    s->ring = (unsigned)(sim_chance(s, 50) ? sim_between(s, 12, 40) : sim_between(s, 40, 200));
+    s->ring = (unsigned)(sim_chance(s, 50) ? sim_between(s, 24, 50) : sim_between(s, 50, 200));
     s->n_agents = (unsigned)sim_between(s, 3, SIM_AGENTS_MAX);
     s->chaos = true;
     s->tight = sim_chance(s, 35);

@@ -131,6 +131,7 @@ struct sim {
     char why[512];
     char **lines; /* owned ring of the last things that happened */
     size_t n_lines;
+    uint64_t story; /* a hash of all that was said: equal for equal histories */
     struct {
         uint64_t events, changes, crashes, losses, plans, conflicts, relists, refusals, starts;
     } stats;
