@@ -11,5 +11,8 @@ const struct controller *const controllers[] = {
     &endpoints_controller,
     &nodelife_controller,
     &eviction_controller,
+    &namespace_controller,
+    &namespace_extras_controller,
+    &collector_controller,
     NULL,
 };

@@ -14,5 +14,8 @@ extern const struct controller endpointmirror_controller;
 extern const struct controller endpoints_controller;
 extern const struct controller nodelife_controller;
 extern const struct controller eviction_controller;
+extern const struct controller namespace_controller;
+extern const struct controller namespace_extras_controller;
+extern const struct controller collector_controller;
 
 #endif
