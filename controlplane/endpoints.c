@@ -34,11 +34,23 @@ static json_t *endpoints_subset(json_t *subsets, json_t *ports_steal)
     return s;
 }
 
+/* Other than in slices, a port without a name has no member for it. */
+static json_t *endpoints_ports(const json_t *service, const json_t *pod)
+{
+    json_t *ports = endpoint_ports(service, pod), *p;
+    size_t i;
+
+    json_array_foreach (ports, i, p)
+        if (!*json_str_or(p, "name", ""))
+            json_object_del(p, "name");
+    return ports;
+}
+
 static void endpoints_add(json_t *subsets, const json_t *service_tree, const struct object *service,
                           const struct object *pod, const json_t *tree, bool publish)
 {
     const char *list = publish || pod_is_ready(tree) ? "addresses" : "notReadyAddresses";
-    json_t *subset = endpoints_subset(subsets, endpoint_ports(service_tree, tree));
+    json_t *subset = endpoints_subset(subsets, endpoints_ports(service_tree, tree));
     json_t *address = json_pack("{s:s}", "ip", endpoint_address(tree, "IPv4"));
     const char *hostname = endpoint_hostname(service, tree);
 
