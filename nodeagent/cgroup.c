@@ -127,6 +127,23 @@ int cgroup_make_pod(const struct cgroup *cg, const char *uid, const struct cgrou
     return rc < 0 ? err_wrap(err, rc, "control group of the pod") : 0;
 }
 
+/* The pod's group and what a lost container left in it (runc removes its own otherwise). */
+static void cgroup_rmdir(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *e;
+
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        cleanup(freep) char *sub = mem_fmt("%s/%s", path, e->d_name);
+
+        if (e->d_type == DT_DIR && e->d_name[0] != '.')
+            rmdir(sub);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    rmdir(path);
+}
+
 void cgroup_remove_pod(const struct cgroup *cg, const char *uid)
 {
     DIR *dir = cg->unified ? NULL : opendir(CGROUP_MOUNT);
@@ -134,12 +151,12 @@ void cgroup_remove_pod(const struct cgroup *cg, const char *uid)
     struct dirent *e;
 
     if (cg->unified)
-        rmdir(unified);
+        cgroup_rmdir(unified);
     while (dir != NULL && (e = readdir(dir)) != NULL) {
         cleanup(freep) char *path = mem_fmt(CGROUP_MOUNT "/%s%s/pod%s", e->d_name, cg->root, uid);
 
         if (e->d_name[0] != '.')
-            rmdir(path);
+            cgroup_rmdir(path);
     }
     if (dir != NULL)
         closedir(dir);

@@ -281,12 +281,9 @@ static void worker_adopt(struct pod_worker *w)
 {
     bool stands = sandbox_stands(&w->host->sandbox, w->pod);
 
-    for (size_t i = 0; i < w->pod->n; i++) {
-        if (!container_adopt(&w->containers[i]) || w->is_over)
-            continue;
-        if (w->pod->containers[i].kind == CONTAINER_MAIN && w->facts[i].phase != CONTAINER_ABSENT)
-            w->mains_began = w->mains_began || stands;
-    }
+    w->mains_began = stands && worker_had_begun(w);
+    for (size_t i = 0; i < w->pod->n; i++)
+        container_adopt(&w->containers[i]);
     /* A new sandbox is a new beginning: init containers run again. */
     for (size_t i = 0; i < w->pod->n && !stands && !w->is_over; i++) {
         struct container_facts *f = &w->facts[i];

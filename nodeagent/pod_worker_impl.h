@@ -109,6 +109,8 @@ void worker_refresh_volumes(struct pod_worker *w);  /* sources have changed */
 void worker_teardown(struct pod_worker *w);         /* sandbox and mounts */
 void worker_surroundings(const struct pod_worker *w, struct pod_surroundings *ret);
 void worker_save(struct pod_worker *w);             /* pod.json anew */
+void worker_mains_began(struct pod_worker *w);      /* remembered as long as the sandbox stands */
+bool worker_had_begun(const struct pod_worker *w);  /* says the sandbox of an earlier agent */
 
 /* worker_container.c */
 void container_begin(struct worker_container *c);

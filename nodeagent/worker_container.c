@@ -504,7 +504,7 @@ void container_running(struct worker_container *c, bool was_adopted)
     f->refused = (struct backoff){ .delay_ms = 0 };
     container_say_waiting(f, NULL, NULL);
     if (container_view(c)->kind == CONTAINER_MAIN)
-        c->worker->mains_began = true;
+        worker_mains_began(c->worker);
     if (c->worker->sandbox_ready)
         container_start_probes(c, was_adopted);
     worker_wake_urgent(c->worker);

@@ -1,6 +1,7 @@
 #include "nodeagent/pod_worker_impl.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/work.h"
@@ -221,6 +222,32 @@ void worker_refresh_volumes(struct pod_worker *w)
     if (w->sandbox_mounted && !w->tearing_down && !w->sandbox_gone && !w->is_over &&
         !worker_stops(w) && pod_lookup_ready(w->lookup) && (w->volumes_ready || w->volumes_busy))
         worker_make_volumes(w);
+}
+
+/* --- initialisation is over: a mark in the sandbox's own tmpfs, which goes with it --- */
+
+static char *worker_began_path(const struct pod_worker *w)
+{
+    return mem_fmt("%s/pods/%s/began", w->host->run_dir, w->pod->uid);
+}
+
+void worker_mains_began(struct pod_worker *w)
+{
+    cleanup(freep) char *path = worker_began_path(w);
+    struct err err = ERR_EMPTY;
+
+    if (w->mains_began)
+        return;
+    w->mains_began = true;
+    if (file_write_fast(path, "", 0, 0600, &err) < 0)
+        log_warn("initialisation may run again", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(&err));
+}
+
+bool worker_had_begun(const struct pod_worker *w)
+{
+    cleanup(freep) char *path = worker_began_path(w);
+
+    return file_exists(path);
 }
 
 /* --- all of it --- */
