@@ -3,6 +3,7 @@
 #include "tests/sim/sim.h"
 
 #include "api/conditions.h"
+#include "api/pod_status.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -244,6 +245,15 @@ static void agent_delete(struct sim_agent *a, const char *name, const char *uid,
 
 /* --- looking --- */
 
+/* Others write a pod's status too (a node that was thought lost): the agent has the last word. */
+static void agent_compare(struct sim_slot *slot, const struct object *o)
+{
+    if (!slot->posted || slot->looked == o->revision)
+        return;
+    slot->looked = o->revision;
+    slot->posted = pod_is_ready(view_tree(slot->agent->sim->view, o)) == (slot->state == SIM_READY);
+}
+
 static void agent_look(struct sim_agent *a, const struct object *o)
 {
     struct sim_slot *slot = agent_slot(a, o->uid);
@@ -262,6 +272,7 @@ static void agent_look(struct sim_agent *a, const struct object *o)
     }
     if (slot->posting)
         return;
+    agent_compare(slot, o);
     if (o->deleting && (slot->state == SIM_DEAD || slot->state == SIM_FAILED))
         agent_delete(a, o->name, o->uid, slot);
     else if (o->deleting)

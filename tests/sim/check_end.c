@@ -7,14 +7,32 @@
 
 /* --- workloads are complete --- */
 
+/* All that is known of a workload, for the reader of a failure. */
+static void end_tell(struct sim *s, const char *name)
+{
+    cleanup(freep) const char **buckets = store_buckets(s->store);
+
+    for (const char **b = buckets; *b; b++) {
+        const struct object *o;
+        struct store_iter it;
+
+        store_iter_init(&it, s->store, *b, SIM_NS, NULL, NULL);
+        while ((o = store_iter_next(&it)))
+            if (str_starts(o->name, name) && !str_eq(*b, "events"))
+                sim_say(s, "%s %s", *b, o->json);
+    }
+}
+
 static void end_expect(struct sim *s, const char *name, const json_t *tree, const char *field,
                        int64_t want)
 {
     int64_t have = json_int(json_object_get(tree, "status"), field, 0);
 
-    if (have != want)
-        sim_fail(s, "%s came to rest with %s %lld, wanted is %lld", name, field, (long long)have,
-                 (long long)want);
+    if (have == want)
+        return;
+    end_tell(s, name);
+    sim_fail(s, "%s came to rest with %s %lld, wanted is %lld", name, field, (long long)have,
+             (long long)want);
 }
 
 static void end_check_workload(struct sim *s, const struct sim_workload *w)

@@ -44,9 +44,10 @@ struct sim_slot { /* the containers of one pod on one node */
     uint64_t life; /* moves with every use: late events miss it */
     char uid[64], name[128];
     bool is_stateful;
-    bool seen;    /* by the synchronisation under way */
-    bool posting; /* an answer is awaited */
-    bool posted;  /* the API knows @state */
+    bool seen;       /* by the synchronisation under way */
+    bool posting;    /* an answer is awaited */
+    bool posted;     /* the API knows @state */
+    uint64_t looked; /* revision of the pod that was compared with @state */
     unsigned restarts, address;
     int64_t ready_ms;
 };
