@@ -1,10 +1,12 @@
 """One lab for the whole run, mended before each test, and a namespace for each test that wants one.
 
-LAB_KEEP=1 leaves the lab standing at the end; LAB_CHECK=name picks another name for it.
+LAB_KEEP=1 leaves the lab standing at the end.
 """
 
+import itertools
 import os
 import re
+import socket
 import sys
 
 import pytest
@@ -17,9 +19,22 @@ from labsite import REPO, WORKERS, Site, wait_for  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def whole_site():
+def lab_name():
+    """The first of check1, check2... that no other run on this machine holds; what a dead run left is ours."""
+    with socket.socket(socket.AF_UNIX) as holder:
+        for i in itertools.count(1):
+            try:
+                holder.bind(f"\0mkube-check{i}")
+                yield f"check{i}"
+                return
+            except OSError:
+                pass
+
+
+@pytest.fixture(scope="session")
+def whole_site(lab_name):
     """A fresh lab under a name of its own, so that nobody's `make up` is disturbed."""
-    site = Site(os.environ.get("LAB_CHECK", "check"))
+    site = Site(lab_name)
     site.lab("down")
     try:
         site.up()

@@ -17,12 +17,12 @@ def test_page_is_served_through_the_entry(site, hello):
 def test_visits_are_counted_by_the_database(site, hello):
     hits = [json.loads(site.fetch("/json"))["hits"] for _ in range(5)]
     assert all(later > earlier for earlier, later in zip(hits, hits[1:])), hits
-    assert int(site.exec(hello, "db-0", "redis-cli", "get", "hits")) >= hits[-1]
+    assert int(site.inside(hello, "db-0", "redis-cli", "get", "hits")) >= hits[-1]
 
 
 def test_second_database_follows_the_first(site, hello):
     wait_for("db-1 to follow", 30, lambda: "master_link_status:up" in
-             site.exec(hello, "db-1", "redis-cli", "info", "replication"))
+             site.inside(hello, "db-1", "redis-cli", "info", "replication"))
 
 
 def test_replicas_sit_on_three_nodes(site, hello):

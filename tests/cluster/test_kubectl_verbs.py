@@ -170,12 +170,6 @@ def test_logs_of_the_previous_container(k):
     wait_for("back-off", 60, lambda: "CrashLoopBackOff" in k("get", "pods"))
 
 
-def test_exec_gives_output_and_exit_code(k, talker):
-    assert k("exec", talker, "--", "hostname").strip() == talker
-    assert k("exec", "-i", talker, "--", "cat", stdin="in and out\n") == "in and out\n"
-    assert k("exec", talker, "--", "sh", "-c", "exit 7", check=False).returncode == 7
-
-
 def test_delete_waits_until_gone(k, talker):
     assert k("delete", "pod", talker) == 'pod "talker" deleted\n'
     assert k("get", "pods", "-o", "name") == ""
@@ -239,11 +233,3 @@ def test_explain_and_resources(site, k):
     resources = k("api-resources")
     for name in ("pods", "deployments", "statefulsets", "ingresses", "networkpolicies"):
         assert re.search(rf"^{name} ", resources, re.M)
-
-
-def test_service_answers_by_name_inside(k, web, talker):
-    k("expose", "deployment", "web", "--port=80", "--target-port=8080")
-    wait_for("the service", 20, lambda: '"pod"' in k("exec", talker, "--", "wget", "-q", "-T", "2", "-O", "-",
-                                                      "http://web/json"))
-    address = k("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
-    assert address in k("exec", talker, "--", "nslookup", "web")

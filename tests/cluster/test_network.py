@@ -61,7 +61,7 @@ def net(whole_site):
 
 def visit(site, url, pod="visitor"):
     """Which pod answered this URL, asked from within a pod."""
-    return json.loads(site.exec("net", pod, "wget", "-q", "-T", "3", "-O", "-", url + "/json"))["pod"]
+    return json.loads(site.inside("net", pod, "wget", "-q", "-T", "3", "-O", "-", url + "/json"))["pod"]
 
 
 def all_answer(ask):
@@ -71,7 +71,7 @@ def all_answer(ask):
 
 def lookup(site, name):
     """The addresses that a pod is told for a name, without those of the server itself."""
-    said = site.exec("net", "visitor", "nslookup", name)
+    said = site.inside("net", "visitor", "nslookup", name)
     return {line.split()[-1] for line in said.split("\n\n", 1)[1].splitlines() if line.startswith("Address")}
 
 
@@ -111,8 +111,7 @@ def test_pod_reaches_itself_through_its_service(site, net):
 def test_service_without_pods_refuses_at_once(site, net):
     site.kubectl("-n", net, "create", "service", "clusterip", "nobody", "--tcp=80:8080")
     said = wait_for("a refusal", 10, lambda: (
-        r := site.kubectl("-n", net, "exec", "visitor", "--", "wget", "-T", "3", "-O", "-", "http://nobody",
-                          check=False)).returncode and r)
+        r := site.inside(net, "visitor", "wget", "-T", "3", "-O", "-", "http://nobody", check=False)).returncode and r)
     assert "refused" in said.stderr
 
 
@@ -131,7 +130,7 @@ def test_name_of_a_headless_service_is_its_pods(site, net):
 
 def test_names_outside_the_cluster_are_forwarded(site, net):
     assert lookup(site, "registry.lab") == {site.lab("address", "registry").strip()}
-    done = site.kubectl("-n", net, "exec", "visitor", "--", "nslookup", "nothing.example", check=False)
+    done = site.inside(net, "visitor", "nslookup", "nothing.example", check=False)
     assert "NXDOMAIN" in done.stdout + done.stderr
 
 

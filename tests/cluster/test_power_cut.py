@@ -51,7 +51,7 @@ def converged(site, namespace):
 
 def test_whole_site_loses_power_and_returns(site, hello):
     """As after a storm: every host at once, the registry too.  What was written stays, and it all comes back."""
-    hits = int(site.exec(hello, "db-0", "redis-cli", "get", "hits"))
+    hits = int(site.inside(hello, "db-0", "redis-cli", "get", "hits"))
     hosts = ("control", "registry", *WORKERS)
     for host in hosts:
         site.lab("kill", host)
@@ -59,5 +59,5 @@ def test_whole_site_loses_power_and_returns(site, hello):
         site.lab("start", host)
     wait_for("all nodes to be Ready", 60, lambda: sum(map(is_ready, site.items("nodes"))) == len(WORKERS))
     wait_for("all to run again", 90, lambda: converged(site, hello))
-    assert int(site.exec(hello, "db-0", "redis-cli", "get", "hits")) >= hits
+    assert int(site.inside(hello, "db-0", "redis-cli", "get", "hits")) >= hits
     wait_for("the page", 20, lambda: '"hits":null' not in site.fetch("/json"))

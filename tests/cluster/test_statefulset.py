@@ -44,7 +44,7 @@ def store(site, namespace):
     site.apply(STORE, "-n", namespace)
     all_ready(site, namespace, 2)
     for i in range(2):
-        assert site.exec(namespace, f"store-{i}", "redis-cli", "set", "whose", f"store-{i}").strip() == "OK"
+        assert site.inside(namespace, f"store-{i}", "redis-cli", "set", "whose", f"store-{i}").strip() == "OK"
     return namespace
 
 
@@ -60,7 +60,7 @@ def pod_of(site, namespace, name):
 
 
 def whose(site, namespace, name):
-    return site.exec(namespace, name, "redis-cli", "get", "whose").strip()
+    return site.inside(namespace, name, "redis-cli", "get", "whose").strip()
 
 
 def test_pods_start_in_order(site, store):
@@ -91,9 +91,9 @@ def test_scaling_down_and_up_keeps_data(site, store):
 def test_each_pod_has_a_name_in_dns(site, store):
     for i in range(2):
         name = f"store-{i}.store.{store}.svc.cluster.local"
-        said = site.exec(store, "store-0", "redis-cli", "-h", name, "get", "whose")
+        said = site.inside(store, "store-0", "redis-cli", "-h", name, "get", "whose")
         assert said.strip() == f"store-{i}"
-    assert site.exec(store, "store-1", "redis-cli", "-h", "store-0.store", "get", "whose").strip() == "store-0"
+    assert site.inside(store, "store-1", "redis-cli", "-h", "store-0.store", "get", "whose").strip() == "store-0"
 
 
 def test_claims_are_bound_to_local_volumes(site, store):
