@@ -244,6 +244,17 @@ static void admit_namespace(struct op *op)
     json_put_str(op->tree, "status.phase", "Active");
 }
 
+/* Only the finalize subresource may let go of the content. */
+static void admit_namespace_finalizers(struct op *op)
+{
+    json_t *finalizers = json_at(op->old_tree, "spec.finalizers");
+
+    if (finalizers != NULL)
+        json_put(op->tree, "spec.finalizers", json_deep_copy(finalizers));
+    else
+        json_del(op->tree, "spec.finalizers");
+}
+
 static void admit_namespace_label(struct op *op)
 {
     if (json_at(op->tree, "metadata.labels") == NULL)
@@ -314,6 +325,7 @@ static const struct admit_row {
     { "pods", ADMIT_AT(ADMIT_CREATE), admit_tolerations },
     { "pods", ADMIT_AT(ADMIT_CREATE), admit_pod_status },
     { "namespaces", ADMIT_AT(ADMIT_CREATE), admit_namespace },
+    { "namespaces", ADMIT_AT(ADMIT_UPDATE), admit_namespace_finalizers },
     { "namespaces", ADMIT_AT(ADMIT_NAMED) | ADMIT_AT(ADMIT_UPDATE), admit_namespace_label },
     { "persistentvolumeclaims", ADMIT_AT(ADMIT_CREATE), admit_storage_class },
     { "persistentvolumes", ADMIT_AT(ADMIT_CREATE), admit_volume },

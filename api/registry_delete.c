@@ -3,6 +3,7 @@
  * Dependents are the garbage collector's work; here an owner is only marked for it. */
 #include "api/registry_impl.h"
 
+#include "api/decode.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -15,23 +16,61 @@ struct delete_options {
     const char *uid, *version;  /* preconditions or NULL */
 };
 
-static struct delete_options delete_options_read(struct op *op, const struct registry_request *req)
+static void delete_refuse(struct op *op, const char *field, const char *value, const char *known)
+{
+    op_refuse(op, status_failure(ERR_INVALID,
+                                 "DeleteOptions.meta.k8s.io \"\" is invalid: %s: Unsupported value: "
+                                 "\"%s\": supported values: %s", field, value, known));
+}
+
+/* Negative seconds mean one (rest.BeforeDelete). */
+static int64_t delete_seconds(int64_t given)
+{
+    return given < 0 ? 1 : given;
+}
+
+static struct delete_options delete_options_read(const struct registry_request *req)
 {
     struct delete_options o = { .grace = req->grace_seconds, .propagation = req->propagation };
-    json_t *dry = json_at(req->body, "dryRun");
 
     if (req->body == NULL)
         return o;
-    o.grace = json_int(req->body, "gracePeriodSeconds", o.grace);
+    if (json_at(req->body, "gracePeriodSeconds") != NULL)
+        o.grace = delete_seconds(json_int(req->body, "gracePeriodSeconds", 0));
     o.propagation = json_str_or(req->body, "propagationPolicy", o.propagation);
     o.uid = json_str(req->body, "preconditions.uid");
     o.version = json_str(req->body, "preconditions.resourceVersion");
-    if (json_array_size(dry) > 0)
-        op->dry_run = true;
     /* The old spelling of Orphan and Background. */
     if (o.propagation == NULL && json_at(req->body, "orphanDependents") != NULL)
         o.propagation = json_bool(req->body, "orphanDependents", false) ? "Orphan" : "Background";
     return o;
+}
+
+/* The body's form, before anything of it is believed. */
+static void delete_check_body(struct op *op, const json_t *given)
+{
+    cleanup(json_decrefpp) json_t *body = json_deep_copy(given);
+    const char *kind = json_str_or(body, "kind", "DeleteOptions");
+    struct err err = ERR_EMPTY;
+    json_t *dry;
+    size_t i;
+
+    if (given == NULL)
+        return;
+    if (!json_is_object(body))
+        err_set(&err, ERR_BAD_REQUEST, "it is not a JSON object");
+    else if (!str_eq(kind, "DeleteOptions"))
+        err_set(&err, ERR_BAD_REQUEST, "it is a %s", kind);
+    else
+        decode_check(body, schema_type("meta/v1.DeleteOptions"), NULL, &err);
+    if (err.code != 0)
+        op_refuse(op, status_failure(ERR_BAD_REQUEST,
+                                     "the body cannot be handled as a DeleteOptions: %s", err.text));
+    json_array_foreach(json_at(body, "dryRun"), i, dry) {
+        op->dry_run = true;
+        if (!str_eq(json_string_value(dry), "All"))
+            delete_refuse(op, "dryRun", json_string_value(dry), "\"All\"");
+    }
 }
 
 static void delete_check(struct op *op, const struct delete_options *o)
@@ -54,11 +93,8 @@ static void delete_check(struct op *op, const struct delete_options *o)
     for (size_t i = 0; i < N_ELEMENTS(policies); i++)
         known = known || str_eq(o->propagation, policies[i]);
     if (!known)
-        op_refuse(op, status_failure(ERR_INVALID,
-                                     "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: "
-                                     "Unsupported value: \"%s\": supported values: \"Background\", "
-                                     "\"Foreground\", \"Orphan\"",
-                                     o->propagation));
+        delete_refuse(op, "propagationPolicy", o->propagation,
+                      "\"Background\", \"Foreground\", \"Orphan\"");
 }
 
 /* Seconds of grace for this object; only pods have any. */
@@ -72,11 +108,9 @@ static int64_t delete_grace(const struct op *op, const struct delete_options *o)
     if (str_empty(json_str(op->old_tree, "spec.nodeName")) || str_eq(phase, "Succeeded")
         || str_eq(phase, "Failed"))
         return 0;
-    if (grace < -1)
-        return 1;
     if (grace == -1)
         grace = json_int(op->old_tree, "spec.terminationGracePeriodSeconds", 30);
-    return grace < 0 ? 1 : grace;
+    return delete_seconds(grace);
 }
 
 static bool delete_has_finalizer(const json_t *tree, const char *name)
@@ -176,9 +210,11 @@ static void delete_mark(struct op *op, int64_t grace)
 
 void registry_delete_check(struct op *op, const struct registry_request *req)
 {
-    struct delete_options o = delete_options_read(op, req);
+    struct delete_options o = delete_options_read(req);
 
-    delete_check(op, &o);
+    delete_check_body(op, req->body);
+    if (op_ok(op))
+        delete_check(op, &o);
     if (delete_is_namespace(op) && op_ok(op)
         && (str_eq(op->name, "default") || str_eq(op->name, "kube-system")
             || str_eq(op->name, "kube-public")))
@@ -187,7 +223,7 @@ void registry_delete_check(struct op *op, const struct registry_request *req)
 
 void registry_delete(struct op *op, const struct registry_request *req)
 {
-    struct delete_options o = delete_options_read(op, req);
+    struct delete_options o = delete_options_read(req);
     int64_t grace = delete_grace(op, &o);
 
     registry_delete_check(op, req);
