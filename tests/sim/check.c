@@ -213,9 +213,16 @@ static void check_pod(struct sim *s, const struct store_change *change)
         check_rollout(s, w, taken);
 }
 
-/* Every bound that was ever asked for counts, also one that no pod came to see. */
-static void check_deployment(struct sim *s, const struct object *o)
+/* Every bound that was ever asked for counts, also one that no pod came to see.  A change of size
+ * amid a rollout is spread over old and new sets by their sizes, as in Kubernetes, not by what
+ * is ready: unavailability is not promised then. */
+static void check_deployment(struct sim *s, const struct store_change *change)
 {
+    const struct object *o = change->object, *before = change->before;
+
+    if (before && json_int(view_tree(s->view, o), "spec.replicas", 1) !=
+                      json_int(view_tree(s->view, before), "spec.replicas", 1))
+        sim_check_disturb(s, CHECK_CONTROLLERS_MS);
     for (unsigned i = 0; i < s->n_workloads; i++)
         if (str_eq(s->workloads[i].name, o->name))
             check_rollout(s, &s->workloads[i], false);
@@ -245,7 +252,7 @@ static void check_change(struct sim *s, const struct store_change *change)
     if (str_eq(o->bucket, "pods"))
         check_pod(s, change);
     else if (str_eq(o->bucket, "deployments.apps"))
-        check_deployment(s, o);
+        check_deployment(s, change);
 }
 
 /* It looks after every event anyway. */

@@ -220,7 +220,7 @@ int main(int argc, char **argv)
         .jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
         .lines = 60,
         .stop_after = 1,
-        .sim = { .chaos_ms = 240000, .settle_ms = 1800000 },
+        .sim = { .chaos_ms = 180000, .settle_ms = 1800000 },
     };
     struct main_report sum = { 0 };
     struct err err = ERR_EMPTY;

@@ -226,7 +226,7 @@ void sim_workloads_touch(struct sim *s, int64_t n, int64_t ms)
 static void workload_touch_often(struct sim *s, struct sim_workload *w)
 {
     (void)w;
-    sim_workloads_touch(s, sim_between(s, 1, 40), 3000);
+    sim_workloads_touch(s, sim_between(s, 1, 20), 2000);
 }
 
 /* --- things break --- */
