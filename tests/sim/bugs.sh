@@ -1,6 +1,7 @@
 #!/bin/bash
 # Does the simulator find what it is for?  Each patch in tests/sim/bugs plants one bug in a copy of
-# the tree; the simulator built from it must fail within SEEDS seeds.
+# the tree; the simulator built from it must fail within SEEDS seeds, for the reason that the patch
+# says ("found as:").
 # bugs.sh BUILD: where the objects of the tree as it is are (only what is patched is compiled anew).
 set -u
 build=$1
@@ -29,6 +30,7 @@ make_sim() {
 
 for patch in "$root"/tests/sim/bugs/*.patch; do
     name=$(basename "$patch" .patch)
+    reason=$(sed -n 's/^found as: //p' "$patch")
     if ! plant "$patch" || ! make_sim; then
         echo "  $name: does not apply or build"
         tail -5 "$dir/log"
@@ -36,11 +38,13 @@ for patch in "$root"/tests/sim/bugs/*.patch; do
         continue
     fi
     "$dir/tree/build/sim" --seeds "$seeds" --lines 0 > "$dir/log" 2>&1
-    if [ $? -eq 1 ]; then
-        echo "  $name: found: $(grep -m1 '^seed ' "$dir/log" | cut -c1-120)"
+    found=$(grep -m1 "^seed .*failed.*$reason" "$dir/log")
+    if [ -n "$reason" ] && [ -n "$found" ]; then
+        echo "  $name: found: ${found:0:100}"
         passed=$((passed + 1))
     else
         echo "  $name: not found in $seeds seeds"
+        tail -3 "$dir/log"
         failed=$((failed + 1))
     fi
 done
