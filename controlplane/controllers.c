@@ -14,5 +14,6 @@ const struct controller *const controllers[] = {
     &namespace_controller,
     &namespace_extras_controller,
     &collector_controller,
+    &binder_controller,
     NULL,
 };

@@ -17,5 +17,6 @@ extern const struct controller eviction_controller;
 extern const struct controller namespace_controller;
 extern const struct controller namespace_extras_controller;
 extern const struct controller collector_controller;
+extern const struct controller binder_controller;
 
 #endif

@@ -145,6 +145,7 @@ static void cluster_write(struct cluster *c, enum registry_verb verb, const char
         .ns = ns,
         .name = name,
         .body = body,
+        .patch = REGISTRY_STRATEGIC_PATCH,
         .user = &user,
         .grace_seconds = -1,
     };
@@ -350,5 +351,85 @@ TEST(controllers, deleting_an_owner_takes_what_it_owns)
     CHECK_INT(cluster_count(&c, "deployments.apps", "shop"), 0);
     CHECK_INT(cluster_count(&c, "replicasets.apps", "shop"), 1);
     CHECK_INT(cluster_count(&c, "pods", "shop"), 3);
+    cluster_down(&c);
+}
+
+/* --- volumes --- */
+
+#define STATEFUL                                                                             \
+    "{'metadata': {'name': 'db'}, 'spec': {'replicas': 2, 'serviceName': 'db', 'selector':"  \
+    " {'matchLabels': {'app': 'db'}}, 'template': {'metadata': {'labels': {'app': 'db'}},"   \
+    " 'spec': {'containers': [{'name': 'c', 'image': 'i', 'volumeMounts': [{'name': 'data'," \
+    " 'mountPath': '/d'}]}]}}, 'volumeClaimTemplates': [{'metadata': {'name': 'data'},"      \
+    " 'spec': {%s 'accessModes': ['ReadWriteOnce'], 'resources': {'requests': {'storage':"   \
+    " '1Gi'}}}}]}}"
+
+static json_t *cluster_get(struct cluster *c, const char *bucket, const char *ns, const char *name)
+{
+    const struct object *o = store_get(c->store, bucket, ns, name);
+
+    CHECK(o != NULL);
+    return object_tree(o);
+}
+
+/* What agents do about volumes whose data is to go. */
+static void cluster_remove_data(struct cluster *c)
+{
+    cleanup(json_decrefpp) json_t *names = json_array();
+    struct store_iter it;
+    const struct object *o;
+    json_t *name;
+    size_t i;
+
+    store_iter_init(&it, c->store, "persistentvolumes", NULL, NULL, NULL);
+    while ((o = store_iter_next(&it)))
+        if (o->deleting)
+            json_array_append_new(names, json_string(o->name));
+    json_array_foreach (names, i, name)
+        cluster_write(c, REGISTRY_PATCH, "persistentvolumes", "", "", json_string_value(name),
+                      parse("{'metadata': {'$deleteFromPrimitiveList/finalizers':"
+                            " ['mkube.io/local-volume']}}"));
+}
+
+TEST(controllers, a_stateful_set_comes_to_rest_with_volumes)
+{
+    static const char *const classes[] = { "", "'storageClassName': 'gp2'," };
+    struct cluster c;
+
+    cluster_shop(&c);
+    for (size_t i = 0; i < N_ELEMENTS(classes); i++) {
+        cleanup(freep) char *set = mem_fmt(STATEFUL, classes[i]);
+
+        cluster_create(&c, "statefulsets.apps", "shop", set);
+        for (int k = 0; k < 3; k++)
+            cluster_run(&c);
+        {
+            cleanup(json_decrefpp)
+                json_t *claim = cluster_get(&c, "persistentvolumeclaims", "shop", "data-db-1");
+            cleanup(json_decrefpp) json_t *volume = cluster_get(
+                &c, "persistentvolumes", "", json_str_or(claim, "spec.volumeName", "none"));
+            cleanup(json_decrefpp) json_t *pod = cluster_get(&c, "pods", "shop", "db-1");
+
+            CHECK_STR(json_str(claim, "status.phase"), "Bound");
+            CHECK_STR(json_str(claim, "status.capacity.storage"), "1Gi");
+            CHECK_STR(json_str(volume, "status.phase"), "Bound");
+            CHECK_STR(json_string_value(json_object_get(json_at(volume, "metadata.annotations"),
+                                                        "mkube.io/node")),
+                      json_str(pod, "spec.nodeName"));
+            CHECK(strstr(json_str_or(volume, "spec.local.path", ""),
+                         "/var/lib/mkube/volumes/pvc-") != NULL);
+        }
+        cluster_restart(&c);
+        cluster_delete(&c, "statefulsets.apps", "shop", "db");
+        cluster_delete(&c, "persistentvolumeclaims", "shop", "data-db-0");
+        cluster_delete(&c, "persistentvolumeclaims", "shop", "data-db-1");
+        CHECK_INT(cluster_count(&c, "persistentvolumeclaims", "shop"), 2); /* in use */
+        cluster_run(&c);
+        CHECK_INT(cluster_count(&c, "persistentvolumeclaims", "shop"), 0);
+        CHECK_INT(cluster_count(&c, "persistentvolumes", NULL), 2); /* with data */
+        cluster_remove_data(&c);
+        cluster_run(&c);
+        CHECK_INT(cluster_count(&c, "persistentvolumes", NULL), 0);
+    }
     cluster_down(&c);
 }
