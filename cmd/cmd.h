@@ -30,6 +30,10 @@ int cmd_token(const struct cmd *self, int argc, char **argv);
 int cmd_kubeconfig(const struct cmd *self, int argc, char **argv);
 int cmd_check(const struct cmd *self, int argc, char **argv);
 int cmd_image(const struct cmd *self, int argc, char **argv);
+int cmd_apply(const struct cmd *self, int argc, char **argv);
+int cmd_get(const struct cmd *self, int argc, char **argv);
+int cmd_delete(const struct cmd *self, int argc, char **argv);
+int cmd_logs(const struct cmd *self, int argc, char **argv);
 int cmd_version(const struct cmd *self, int argc, char **argv);
 
 #endif

@@ -1,0 +1,242 @@
+/* mkube apply: makes the cluster hold what manifests say, as `kubectl apply` does. */
+#include "api/patch_diff.h"
+#include "base/mem.h"
+#include "cmd/cmd.h"
+#include "cmd/manifest.h"
+#include "cmd/print.h"
+#include "cmd/session.h"
+#include "cmd/target.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* kubectl's own names, so that both may be used on the same objects. */
+#define APPLY_NOTE "kubectl.kubernetes.io/last-applied-configuration"
+#define APPLY_MANAGER "kubectl-client-side-apply"
+#define APPLY_STRATEGIC "application/strategic-merge-patch+json"
+#define APPLY_MERGE "application/merge-patch+json"
+
+struct apply {
+    struct session *session;    /* borrowed */
+    bool forced_ns;             /* -n was given */
+    bool dry_run;
+    unsigned failed;
+};
+
+/* What is under way with one object. */
+struct apply_object {
+    const char *source;         /* borrowed */
+    const struct schema_resource *resource;
+    const char *ns;             /* borrowed, NULL: cluster-wide */
+    json_t *want;               /* owned: with the note of what was applied */
+};
+
+static void apply_fail(struct apply *a, const char *source, const char *name,
+                       const struct err *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "error: %s%s%s: %s\n", source, name != NULL ? ": " : "",
+            name != NULL ? name : "", err->text);
+    a->failed++;
+}
+
+static void apply_refused(struct apply *a, const struct apply_object *o,
+                          const struct session_answer *answer, const struct err *err,
+                          const char *doing)
+{
+    cleanup(freep) char *text = mem_fmt("error when %s \"%s\"", doing, o->source);
+
+    session_complain(answer, err, text);
+    a->failed++;
+}
+
+static void apply_say(const struct apply *a, const struct apply_object *o, const char *what)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    print_name(&t, o->want);
+    printf("%s %s%s\n", text_str(&t), what, a->dry_run ? " (server dry run)" : "");
+    fflush(stdout);
+}
+
+/* --- the note: what was applied, kept in the object itself --- */
+
+static void apply_put_note(json_t *want)
+{
+    json_t *notes = json_at(want, "metadata.annotations");
+    cleanup(freep) char *text = NULL;
+    cleanup(freep) char *line = NULL;
+
+    if (!json_is_object(notes)) {
+        json_put(want, "metadata.annotations", json_object());
+        notes = json_at(want, "metadata.annotations");
+    }
+    json_object_del(notes, APPLY_NOTE);
+    text = json_print_sorted(want, NULL);
+    line = mem_fmt("%s\n", text);
+    json_object_set_new(notes, APPLY_NOTE, json_string(line));
+}
+
+/* NULL when the object was made by other means, or the note is damaged. */
+static json_t *apply_read_note(const json_t *live)
+{
+    const json_t *notes = json_at(live, "metadata.annotations");
+    const char *text = json_string_value(json_object_get(notes, APPLY_NOTE));
+    struct err ignored = ERR_EMPTY;
+    json_t *last = NULL;
+
+    if (text == NULL || json_parse(&last, text, strlen(text), NULL, &ignored) < 0)
+        return NULL;
+    return last;
+}
+
+/* --- calls --- */
+
+static void apply_options(struct text *path, const struct apply *a)
+{
+    session_query(path, "fieldManager", APPLY_MANAGER);
+    session_query(path, "fieldValidation", "Strict");
+    if (a->dry_run)
+        session_query(path, "dryRun", "All");
+}
+
+static void apply_create(struct apply *a, const struct apply_object *o)
+{
+    cleanup(session_answer_fini) struct session_answer answer = { .status = 0 };
+    cleanup(text_fini) struct text path = TEXT_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    target_path(&path, o->resource, o->ns, NULL);
+    apply_options(&path, a);
+    if (session_call(a->session, "POST", text_str(&path), "application/json", o->want, &answer,
+                     &err)
+        < 0)
+        apply_refused(a, o, &answer, &err, "creating");
+    else
+        apply_say(a, o, "created");
+}
+
+/* Sends the patch; an answer with the old revision says that it changed nothing. */
+static void apply_send(struct apply *a, const struct apply_object *o, const json_t *live,
+                       const json_t *patch, const char *type)
+{
+    cleanup(session_answer_fini) struct session_answer answer = { .status = 0 };
+    cleanup(text_fini) struct text path = TEXT_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    target_path(&path, o->resource, o->ns, json_str(o->want, "metadata.name"));
+    apply_options(&path, a);
+    if (session_call(a->session, "PATCH", text_str(&path), type, patch, &answer, &err) < 0)
+        apply_refused(a, o, &answer, &err, "patching");
+    else if (a->dry_run ? json_equal(live, answer.body)
+                        : str_eq(json_str(live, "metadata.resourceVersion"),
+                                 json_str(answer.body, "metadata.resourceVersion")))
+        apply_say(a, o, "unchanged");
+    else
+        apply_say(a, o, "configured");
+}
+
+static void apply_change(struct apply *a, const struct apply_object *o, const json_t *live)
+{
+    cleanup(json_decrefpp) json_t *last = apply_read_note(live);
+    cleanup(json_decrefpp) json_t *patch = NULL;
+    const char *type = APPLY_STRATEGIC;
+    struct err err = ERR_EMPTY;
+    int rc;
+
+    if (last == NULL)
+        fprintf(stderr,
+                "Warning: resource %s/%s is missing the " APPLY_NOTE " annotation which is "
+                "required by apply. It will be patched automatically.\n",
+                o->resource->plural, json_str_or(o->want, "metadata.name", ""));
+    rc = patch_diff(&patch, last, o->want, live, o->resource->type, &err);
+    if (rc == PATCH_DIFF_AMBIGUOUS) {
+        type = APPLY_MERGE;
+        rc = patch_diff(&patch, last, o->want, live, NULL, &err);
+    }
+    if (rc < 0)
+        apply_fail(a, o->source, json_str(o->want, "metadata.name"), &err);
+    else if (json_object_size(patch) == 0)
+        apply_say(a, o, "unchanged");
+    else
+        apply_send(a, o, live, patch, type);
+}
+
+static void apply_object(struct apply *a, const struct manifest_object *from)
+{
+    cleanup(session_answer_fini) struct session_answer live = { .status = 0 };
+    cleanup(json_decrefpp) json_t *want = NULL;
+    cleanup(text_fini) struct text path = TEXT_EMPTY;
+    struct apply_object o = { .source = from->source };
+    struct err err = ERR_EMPTY;
+    int rc;
+
+    if (from->tree == NULL) {
+        apply_fail(a, from->source, NULL, from->err);
+        return;
+    }
+    rc = target_of_object(&o.resource, &o.ns, from->tree, session_namespace(a->session),
+                          a->forced_ns, &err);
+    if (rc < 0) {
+        apply_fail(a, from->source, json_str(from->tree, "metadata.name"), &err);
+        return;
+    }
+    o.want = want = json_deep_copy(from->tree);
+    if (o.ns != NULL)
+        json_put_str(want, "metadata.namespace", o.ns);
+    apply_put_note(want);
+    target_path(&path, o.resource, o.ns, json_str(want, "metadata.name"));
+    rc = session_call(a->session, "GET", text_str(&path), NULL, NULL, &live, &err);
+    if (rc == 0)
+        apply_change(a, &o, live.body);
+    else if (live.status == 404)
+        apply_create(a, &o);
+    else
+        apply_refused(a, &o, &live, &err, "retrieving current configuration of");
+}
+
+/* --- the verb --- */
+
+static int apply_sources(struct apply *a, const struct opt_list *files)
+{
+    for (unsigned i = 0; i < files->n; i++) {
+        cleanup(manifest_fini) struct manifest m = { .n = 0 };
+
+        manifest_read(&m, files->values[i]);
+        if (m.n == 0) {
+            fprintf(stderr, "error: no objects passed to apply: %s\n", files->values[i]);
+            a->failed++;
+        }
+        for (size_t k = 0; k < m.n; k++)
+            apply_object(a, &m.objects[k]);
+    }
+    return a->failed == 0 ? CMD_DONE : CMD_FAILED;
+}
+
+int cmd_apply(const struct cmd *self, int argc, char **argv)
+{
+    cleanup(session_freep) struct session *session = NULL;
+    struct session_opts session_opts = { .ns = NULL };
+    struct opt_list files = { .n = 0 };
+    struct apply a = { .failed = 0 };
+    struct err err = ERR_EMPTY;
+    const struct opt table[] = {
+        { "filename", 'f', OPT_LIST, &files, "FILE", "file, directory, or - for standard input; may be repeated" },
+        SESSION_FLAGS(&session_opts),
+        { "dry-run", 0, OPT_FLAG, &a.dry_run, NULL, "the server says what it would do, and stores nothing" },
+        { .name = NULL },
+    };
+    int n, exit_code;
+
+    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+        return exit_code;
+    if (n != 0 || files.n == 0) {
+        fprintf(stderr, "Usage: %s\n", self->usage);
+        return CMD_USAGE;
+    }
+    if (session_new(&session, &session_opts, &err) < 0)
+        return cmd_fail(self, &err);
+    a.session = session;
+    a.forced_ns = session_opts.ns != NULL;
+    return apply_sources(&a, &files);
+}

@@ -1,0 +1,67 @@
+/* session: one run of a client verb: whom it talks to, in which namespace, and its calls.
+ *
+ * Calls are waited for, so that verbs read from top to bottom; streams hand their bytes over as
+ * they come.  What went wrong is told in kubectl's words.  Thread: main.
+ */
+#ifndef CMD_SESSION_H
+#define CMD_SESSION_H
+
+#include "api/schema.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cmd/opts.h"
+
+/* Tables as kubectl asks for them; objects as they are. */
+#define SESSION_TABLE "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+#define SESSION_JSON "application/json"
+
+struct session;
+
+struct session_opts {           /* borrowed; filled by the flags below */
+    const char *kubeconfig;     /* NULL: as oneshot_find_config */
+    const char *ns;             /* NULL: the context's, else "default" */
+};
+#define SESSION_FLAGS(o)                                                                           \
+    { "namespace", 'n', OPT_TEXT, &(o)->ns, "NS", "namespace (default: the kubeconfig's)" },       \
+    { "kubeconfig", 0, OPT_TEXT, &(o)->kubeconfig, "FILE",                                         \
+      "default $KUBECONFIG, else this host's server, else ~/.kube/config" }
+
+int session_new(struct session **ret, const struct session_opts *opts, struct err *err);
+struct session *session_free(struct session *s);
+void session_freep(struct session **s);
+const char *session_namespace(const struct session *s);
+
+struct session_answer {
+    int status;                 /* HTTP; 0: no answer came */
+    json_t *body;               /* owned; the object, or the Status that says why not */
+};
+void session_answer_fini(struct session_answer *a);
+
+/* 0 for 2xx; else ERR_* with the server's message, and @ret holds its Status.  @ret is overwritten. */
+int session_call(struct session *s, const char *method, const char *path, const char *content_type,
+                 const json_t *body, struct session_answer *ret, struct err *err);
+/* GET with this Accept; one tree. */
+int session_get(struct session *s, const char *path, const char *accept,
+                struct session_answer *ret, struct err *err);
+
+/* Bytes of a 2xx answer; non-zero ends the stream. */
+typedef int (*session_data_fn)(void *arg, const char *data, size_t len);
+/* GET without an end of its own.  0: the server or the callback ended it. */
+int session_stream(struct session *s, const char *path, const char *accept, session_data_fn fn,
+                   void *arg, struct session_answer *ret, struct err *err);
+/* One event of a watch: "ADDED", "MODIFIED", "DELETED", "BOOKMARK"; non-zero ends it. */
+typedef int (*session_event_fn)(void *arg, const char *type, const json_t *object);
+/* An ERROR event is a failure, as a refused request is. */
+int session_watch(struct session *s, const char *path, const char *accept, session_event_fn fn,
+                  void *arg, struct session_answer *ret, struct err *err);
+
+/* What session_* refused as a line on stderr, in kubectl's words:
+ * `Error from server (NotFound): pods "x" not found`.  @doing (may be NULL) stands before the
+ * message: `error when creating "f.yaml"`.  Returns CMD_FAILED. */
+int session_complain(const struct session_answer *a, const struct err *err, const char *doing);
+
+/* Appends "?name=value" or "&name=value", the value percent-encoded. */
+void session_query(struct text *path, const char *name, const char *value);
+
+#endif
