@@ -54,6 +54,17 @@ static void auth_from_peer(struct auth_user *ret, const struct tls_peer *peer)
         ret->node = mem_str(peer->cn + strlen("system:node:"));
 }
 
+static bool auth_list_has(const json_t *list, const char *word)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(list, i, item)
+        if (str_eq(json_string_value(item), word))
+            return true;
+    return false;
+}
+
 static bool auth_secret_field(const json_t *secret, const char *key, struct text *ret)
 {
     const char *value = json_string_value(json_object_get(json_at(secret, "data"), key));
@@ -110,9 +121,12 @@ static int auth_from_jwt(struct auth_user *ret, const struct store *store,
 
     if (keys->sa_public_pem == NULL)
         return err_set(err, ERR_UNAUTHORIZED, "tokens are not accepted");
-    rc = token_verify(&c, token, keys->sa_public_pem, now_ms, err);
+    rc = token_verify(&c, token, keys->sa_public_pem, keys->issuer, now_ms, err);
     if (rc < 0)
         return rc;
+    /* A token made for somebody else's door must not open ours. */
+    if (!auth_list_has(c.audiences, keys->issuer))
+        return err_set(err, ERR_UNAUTHORIZED, "the token is meant for another audience");
     if (!auth_still_there(store, "serviceaccounts", c.ns, c.account, c.account_uid))
         return err_set(err, ERR_UNAUTHORIZED, "the token's service account is gone");
     if (c.pod != NULL && !auth_still_there(store, "pods", c.ns, c.pod, c.pod_uid))
@@ -133,7 +147,9 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
     int rc = 0;
 
     memset(ret, 0, sizeof(*ret));
-    if (peer->verified) {
+    if (peer->verified && str_empty(peer->cn)) {
+        rc = err_set(err, ERR_UNAUTHORIZED, "the client certificate names nobody");
+    } else if (peer->verified) {
         auth_from_peer(ret, peer);
     } else if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0) {
         const char *token = authorization + 7;
@@ -216,20 +232,9 @@ static bool auth_node_may(const struct auth_user *u, const struct store *store,
 
 /* --- may: RBAC --- */
 
-static bool auth_list_has(const json_t *list, const char *word, bool *ret_any)
+static bool auth_list_allows(const json_t *list, const char *word)
 {
-    size_t i;
-    json_t *item;
-
-    json_array_foreach(list, i, item) {
-        const char *s = json_string_value(item);
-
-        if (str_eq(s, word) || str_eq(s, "*"))
-            return true;
-    }
-    if (ret_any != NULL)
-        *ret_any = json_array_size(list) == 0;
-    return false;
+    return auth_list_has(list, word) || auth_list_has(list, "*");
 }
 
 static bool auth_resource_matches(const json_t *list, const struct auth_question *q)
@@ -266,15 +271,15 @@ static bool auth_url_matches(const json_t *urls, const char *path)
 
 static bool auth_rule_allows(const json_t *rule, const struct auth_question *q)
 {
-    bool any_name = false;
+    const json_t *names = json_at(rule, "resourceNames");
 
-    if (!auth_list_has(json_at(rule, "verbs"), q->verb, NULL))
+    if (!auth_list_allows(json_at(rule, "verbs"), q->verb))
         return false;
     if (q->resource[0] == '\0')
         return auth_url_matches(json_at(rule, "nonResourceURLs"), q->path);
-    return auth_list_has(json_at(rule, "apiGroups"), q->group, NULL)
+    return auth_list_allows(json_at(rule, "apiGroups"), q->group)
            && auth_resource_matches(json_at(rule, "resources"), q)
-           && (auth_list_has(json_at(rule, "resourceNames"), q->name, &any_name) || any_name);
+           && (json_array_size(names) == 0 || auth_list_has(names, q->name));
 }
 
 static bool auth_subject_is(const json_t *subject, const struct auth_user *u)

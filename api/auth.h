@@ -13,6 +13,7 @@
 
 struct auth_keys {
     const char *sa_public_pem;      /* verifies ServiceAccount tokens */
+    const char *issuer;             /* ours: in `iss`, and the audience that means this API */
 };
 
 struct auth_user {                  /* owned; end with auth_user_fini */

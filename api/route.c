@@ -12,7 +12,6 @@
 struct route_parts {
     char text[ROUTE_PARTS_MAX][ROUTE_PART_MAX];
     unsigned n;
-    const char *tail; /* where parts beyond the 7th start, undecoded */
 };
 
 static int route_hex(char c)
@@ -23,8 +22,8 @@ static int route_hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One path segment, percent-decoded.  A decoded '/' or NUL is not accepted: it would be a name
- * that the store cannot hold. */
+/* One path segment, percent-decoded.  Only what a name may consist of is accepted (path segment
+ * names: printable ASCII, no '/', '%', "." or ".."): all else could not be stored either. */
 static bool route_decode(char ret[ROUTE_PART_MAX], const char *s, size_t len)
 {
     size_t n = 0;
@@ -33,7 +32,7 @@ static bool route_decode(char ret[ROUTE_PART_MAX], const char *s, size_t len)
         int c = (unsigned char)s[i];
 
         if (c == '%') {
-            int hi = i + 2 < len + 1 && i + 1 < len ? route_hex(s[i + 1]) : -1;
+            int hi = i + 1 < len ? route_hex(s[i + 1]) : -1;
             int lo = i + 2 < len ? route_hex(s[i + 2]) : -1;
 
             if (hi < 0 || lo < 0)
@@ -41,18 +40,17 @@ static bool route_decode(char ret[ROUTE_PART_MAX], const char *s, size_t len)
             c = hi * 16 + lo;
             i += 2;
         }
-        if (c == '\0' || c == '/' || n + 1 >= ROUTE_PART_MAX)
+        if (c < ' ' || c > '~' || c == '/' || n + 1 >= ROUTE_PART_MAX)
             return false;
         ret[n++] = (char)c;
     }
     ret[n] = '\0';
-    return true;
+    return !str_eq(ret, ".") && !str_eq(ret, "..");
 }
 
 static bool route_split(struct route_parts *ret, const char *path)
 {
     ret->n = 0;
-    ret->tail = "";
     while (*path != '\0') {
         size_t len;
 
@@ -83,8 +81,8 @@ static const char *route_verb(const char *method, bool named, bool watch)
 
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
         if (str_eq(method, verbs[i].method)) {
-            if (watch && str_eq(verbs[i].on_all, "list"))
-                return "watch";
+            if (watch && !named && str_eq(verbs[i].on_all, "list"))
+                return "watch"; /* of one object: the list with metadata.name=x */
             return named ? verbs[i].on_one : verbs[i].on_all;
         }
     return "";
@@ -102,7 +100,7 @@ static void route_fill(struct route *ret, const struct route_parts *p, unsigned 
     if (i + 2 < p->n) {
         snprintf(ret->sub, sizeof(ret->sub), "%.63s", p->text[i + 2]);
         ret->sub_row = schema_sub(ret->resource, ret->sub);
-        if (ret->sub_row == NULL)
+        if (ret->sub_row == NULL || (i + 3 < p->n && !str_eq(ret->sub, "proxy")))
             ret->resource = NULL;
     }
     for (unsigned j = i + 3; j < p->n; j++) {

@@ -164,10 +164,7 @@ bool call_read_body(struct call *c)
     if (len == 0)
         return true;
     c->problems = json_array();
-    if (str_empty(type) || str_starts(type, "application/json")
-        || str_starts(type, "application/merge-patch+json")
-        || str_starts(type, "application/strategic-merge-patch+json")
-        || str_starts(type, "application/json-patch+json"))
+    if (str_empty(type) || str_starts(type, "application/json") || str_eq(c->route.verb, "patch"))
         rc = json_parse(&c->body, data, len, c->problems, &err);
     else if (str_starts(type, "application/yaml"))
         rc = call_parse_yaml(&c->body, data, len, &err);
@@ -286,6 +283,17 @@ static bool server_authenticate(struct call *c)
     return false;
 }
 
+/* To act as oneself when asked to act as another would answer the wrong question. */
+static bool server_refuse_impersonation(struct call *c)
+{
+    if (http_header(c->x, "Impersonate-User") == NULL
+        && http_header(c->x, "Impersonate-Group") == NULL
+        && http_header(c->x, "Impersonate-Uid") == NULL)
+        return true;
+    call_fail(c, ERR_FORBIDDEN, "impersonation is not served");
+    return false;
+}
+
 static void server_on_request(void *arg, struct http_exchange *x)
 {
     struct call *c = MEM_NEW(struct call);
@@ -306,7 +314,7 @@ static void server_on_request(void *arg, struct http_exchange *x)
         call_fail(c, ERR_BAD_REQUEST, "the request's path is malformed or too long");
         return;
     }
-    if (!server_authenticate(c) || !server_authorize(c))
+    if (!server_authenticate(c) || !server_refuse_impersonation(c) || !server_authorize(c))
         return;
     if (c->route.kind == ROUTE_RESOURCE)
         server_resource(c);
@@ -338,6 +346,7 @@ static void server_free(struct server *s)
     free(s->sa_key_pem);
     free(s->sa_public_pem);
     free(s->address);
+    free(s->issuer);
     free(s->cluster_cidr);
     free(s->service_cidr);
     free(s->dns_ip);
@@ -376,6 +385,7 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     if (rc < 0)
         return err_wrap(err, rc, "read the service account key");
     s->keys.sa_public_pem = s->sa_public_pem;
+    s->keys.issuer = s->issuer;
     rc = http_client_new(&s->nodes, s->loop, &nodes, err);
     if (rc < 0)
         return err_wrap(err, rc, "prepare calls to nodes");
@@ -401,6 +411,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->service_cidr = mem_str(opts->service_cidr);
     s->dns_ip = mem_str(opts->dns_ip);
     s->domain = mem_str(opts->domain);
+    s->issuer = mem_fmt("https://kubernetes.default.svc.%s", opts->domain);
     list_init(&s->watches);
     rc = server_start(s, opts, err);
     if (rc < 0) {

@@ -23,7 +23,7 @@ struct server {
     struct http_client *nodes;      /* owned: calls to the nodes' API */
     struct tls_pair ca;             /* owned copy */
     struct auth_keys keys;
-    char *sa_key_pem, *sa_public_pem, *address;     /* owned */
+    char *sa_key_pem, *sa_public_pem, *address, *issuer;    /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
     struct list watches;            /* of struct watch */
     bool closing;

@@ -1,5 +1,7 @@
 /* What the server does for nodes and through them: joining, ServiceAccount tokens, logs. */
 #include "api/server_impl.h"
+
+#include "api/decode.h"
 #include "api/token.h"
 #include "api/validate.h"
 #include "base/clock.h"
@@ -34,6 +36,13 @@ static int join_sign(struct call *c, const char *node, char **ret_client, char *
         rc = tls_csr_sign(ret_serving, &c->s->ca, json_str_or(c->body, "servingRequest", ""),
                           &serving, err);
     return rc;
+}
+
+/* A node's serving certificate must never pass for the API's. */
+static bool join_is_ours(const char *node)
+{
+    return str_eq(node, "localhost") || str_eq(node, "kubernetes")
+           || str_starts(node, "kubernetes.");
 }
 
 static void join_answer(struct call *c, const char *client, const char *serving)
@@ -98,6 +107,10 @@ void server_join(struct call *c)
         return;
     }
     node = json_str_or(c->body, "nodeName", "");
+    if (join_is_ours(node)) {
+        call_fail(c, ERR_INVALID, "nodeName \"%s\" is a name of the server itself", node);
+        return;
+    }
     if (validate_dns1123_subdomain(node) != NULL) {
         call_fail(c, ERR_INVALID, "nodeName \"%s\": %s", node, validate_dns1123_subdomain(node));
         return;
@@ -129,23 +142,71 @@ static json_t *token_request_reply(const struct call *c, const char *jwt, int64_
                      "status", "token", jwt, "expirationTimestamp", when);
 }
 
-/* A node may only ask for tokens of pods that run on it. */
-static bool token_request_may(struct call *c)
+/* The pod that the token shall live and die with; NULL = none was asked for. */
+static const struct object *token_request_pod(const struct call *c)
 {
     const char *pod = json_str(c->body, "spec.boundObjectRef.name");
-    const struct object *o;
 
-    if (c->user.node == NULL)
+    return pod != NULL ? store_get(c->s->store, "pods", c->route.ns, pod) : NULL;
+}
+
+/* A node may only ask for tokens of pods that run on it, and of their accounts. */
+static bool token_request_may(struct call *c)
+{
+    const struct object *o = token_request_pod(c);
+
+    return c->user.node == NULL || (o != NULL && str_eq(o->node, c->user.node));
+}
+
+static bool token_request_refuse(struct call *c, json_t *status_steal)
+{
+    call_send_status(c, status_steal);
+    return false;
+}
+
+/* Types and the bound object; false: answered. */
+static bool token_request_check(struct call *c)
+{
+    struct err err = ERR_EMPTY;
+    const struct object *o;
+    cleanup(json_decrefpp) json_t *pod = NULL;
+    const char *kind, *name, *uid;
+
+    if (c->body != NULL
+        && decode_check(c->body, schema_type("authentication/v1.TokenRequest"), NULL, &err) < 0)
+        return token_request_refuse(c, status_failure(ERR_BAD_REQUEST, "%s", err.text));
+    if (json_at(c->body, "spec.boundObjectRef") == NULL)
         return true;
-    o = pod != NULL ? store_get(c->s->store, "pods", c->route.ns, pod) : NULL;
-    return o != NULL && str_eq(o->node, c->user.node);
+    kind = json_str_or(c->body, "spec.boundObjectRef.kind", "");
+    name = json_str_or(c->body, "spec.boundObjectRef.name", "");
+    uid = json_str_or(c->body, "spec.boundObjectRef.uid", "");
+    if (!str_eq(kind, "Pod"))
+        return token_request_refuse(c, status_failure(ERR_BAD_REQUEST,
+                                                      "cannot bind token to object of type %s",
+                                                      kind));
+    o = token_request_pod(c);
+    if (o == NULL)
+        return token_request_refuse(c, status_not_found(schema_bucket("pods"), name));
+    pod = object_tree(o);
+    if (!str_eq(json_str_or(pod, "spec.serviceAccountName", ""), c->route.name))
+        return token_request_refuse(
+            c, status_failure(ERR_BAD_REQUEST,
+                              "cannot bind token for serviceaccount \"%s\" to pod running with "
+                              "different serviceaccount name.", c->route.name));
+    if (uid[0] != '\0' && !str_eq(uid, o->uid)) {
+        cleanup(freep) char *why =
+            mem_fmt("the UID in the bound object reference (%s) does not match the UID in record. "
+                    "The object might have been deleted and then recreated", uid);
+
+        return token_request_refuse(c, status_conflict(schema_bucket("pods"), name, why));
+    }
+    return true;
 }
 
 static void token_request_claims(struct token_claims *claims, const struct call *c,
                                  const struct object *account, json_t *audiences)
 {
-    const char *pod = json_str(c->body, "spec.boundObjectRef.name");
-    const struct object *o = pod != NULL ? store_get(c->s->store, "pods", c->route.ns, pod) : NULL;
+    const struct object *o = token_request_pod(c);
 
     claims->ns = mem_str(c->route.ns);
     claims->account = mem_str(account->name);
@@ -163,7 +224,7 @@ static void token_request_issue(struct call *c, const struct object *account)
     struct err err = ERR_EMPTY;
     int64_t now_ms = clock_wall_ms();
     int64_t seconds = json_int(c->body, "spec.expirationSeconds", 3600);
-    cleanup(freep) char *issuer = mem_fmt("https://kubernetes.default.svc.%s", c->s->domain);
+    const char *issuer = c->s->issuer;
     json_t *asked = json_at(c->body, "spec.audiences");
     cleanup(json_decrefpp) json_t *audiences =
         json_array_size(asked) > 0 ? json_incref(asked) : json_pack("[s]", issuer);
@@ -171,13 +232,15 @@ static void token_request_issue(struct call *c, const struct object *account)
     cleanup(text_fini) struct text jwt = TEXT_EMPTY;
     cleanup(json_decrefpp) json_t *body = NULL;
 
-    if (seconds < TOKEN_SECONDS_MIN || seconds > TOKEN_SECONDS_MAX) {
+    if (seconds < TOKEN_SECONDS_MIN) {
         call_fail(c, ERR_INVALID, "TokenRequest.authentication.k8s.io \"%s\" is invalid: "
                                   "spec.expirationSeconds: Invalid value: %lld: may not specify a "
                                   "duration less than 10 minutes", c->route.name,
                   (long long)seconds);
         return;
     }
+    if (seconds > TOKEN_SECONDS_MAX)
+        seconds = TOKEN_SECONDS_MAX; /* said in the answer, as Kubernetes does */
     token_request_claims(&claims, c, account, audiences);
     claims.expires_ms = now_ms + seconds * 1000;
     if (token_sign(&jwt, &claims, c->s->sa_key_pem, issuer, now_ms, &err) < 0) {
@@ -193,7 +256,7 @@ void server_token_request(struct call *c)
     const struct object *account =
         store_get(c->s->store, c->route.resource->bucket, c->route.ns, c->route.name);
 
-    if (!call_read_body(c))
+    if (!call_read_body(c) || !token_request_check(c))
         return;
     if (account == NULL)
         call_send_status(c, status_not_found(c->route.resource, c->route.name));

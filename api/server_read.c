@@ -1,14 +1,13 @@
 /* GET and LIST: the store's bytes in the form the client asked for. */
 #include "api/server_impl.h"
 
+#include "api/registry_impl.h"
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <string.h>
-
-#include "api/registry_impl.h"
 
 void server_table_opts(struct table_opts *ret, const struct call *c)
 {
@@ -58,13 +57,9 @@ bool server_selectors(struct call *c, struct selector **ret_labels,
 {
     struct err err = ERR_EMPTY;
     const struct route *r = &c->route;
-    cleanup(freep) char *named = NULL;
     const char *fields = http_query(c->x, "fieldSelector");
     int rc = selector_parse(ret_labels, http_query(c->x, "labelSelector"), &err);
 
-    /* A watch of one object by its path is a watch of the list with its name. */
-    if (r->name[0] != '\0')
-        fields = named = mem_fmt("metadata.name=%s", r->name);
     if (rc == 0)
         rc = field_selector_parse(ret_fields, r->resource->bucket, fields, &err);
     if (rc < 0)
@@ -159,6 +154,16 @@ static bool list_check_version(struct call *c, struct list_page *p)
         call_send_status(c, status);
         return false;
     }
+    if (!str_empty(match) && !str_eq(match, "Exact") && !str_eq(match, "NotOlderThan")) {
+        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
+                                  "Unsupported value: \"%s\": supported values: \"Exact\", "
+                                  "\"NotOlderThan\", \"\"", match);
+        return false;
+    }
+    if (str_eq(match, "Exact") && wanted == 0) {
+        list_refuse_match(c, "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+        return false;
+    }
     if (str_eq(match, "Exact") && wanted != p->revision) {
         call_fail(c, ERR_EXPIRED, "The provided resource version is not available");
         return false;
@@ -178,6 +183,11 @@ static bool list_read_options(struct call *c, struct list_page *p)
     }
     if (!str_empty(token) && !list_token_read(p, token)) {
         call_fail(c, ERR_BAD_REQUEST, "continue key is not valid");
+        return false;
+    }
+    if (p->revision > store_revision(c->s->store)) {
+        call_fail(c, ERR_EXPIRED, "The provided continue parameter is too old to display a "
+                                  "consistent list result.");
         return false;
     }
     return list_check_version(c, p) && server_selectors(c, &p->labels, &p->fields);
@@ -217,11 +227,16 @@ static void list_walk(struct call *c, struct list_page *p, struct text *rows,
     }
 }
 
+/* How many are left is only told of lists without selectors, as in Kubernetes. */
+static bool list_is_whole(const struct call *c, const struct list_page *p)
+{
+    return selector_is_everything(p->labels) && str_empty(http_query(c->x, "fieldSelector"));
+}
+
 static void list_print_plain(struct text *ret, const struct call *c, const struct list_page *p,
                              const char *token, const struct text *rows)
 {
     char version[128];
-    bool everything = selector_is_everything(p->labels) && http_query(c->x, "fieldSelector") == NULL;
 
     schema_api_version(version, sizeof(version), c->route.resource);
     if (c->form == CALL_META)
@@ -231,7 +246,7 @@ static void list_print_plain(struct text *ret, const struct call *c, const struc
     text_fmt(ret, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)p->revision);
     if (token[0] != '\0')
         text_fmt(ret, ",\"continue\":\"%s\"", token);
-    if (token[0] != '\0' && everything)
+    if (token[0] != '\0' && list_is_whole(c, p))
         text_fmt(ret, ",\"remainingItemCount\":%llu", (unsigned long long)p->remaining);
     text_puts(ret, "},\"items\":[");
     text_add(ret, text_str(rows), rows->len);
@@ -256,7 +271,7 @@ void server_list(struct call *c)
         cleanup(freep) char *revision = mem_fmt("%llu", (unsigned long long)p.revision);
 
         table_open(&body, &table, revision, token.len > 0 ? text_str(&token) : NULL,
-                   (int64_t)p.remaining, false);
+                   list_is_whole(c, &p) ? (int64_t)p.remaining : 0, false);
         text_add(&body, text_str(&rows), rows.len);
         table_close(&body);
     } else {

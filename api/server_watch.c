@@ -122,21 +122,27 @@ static void watch_end(struct watch *w)
     http_end(w->call->x);
 }
 
-/* An object that enters the selection is new to this watcher, one that leaves it is gone. */
+/* Whether this watcher may have been shown @o's former state, which nobody remembers: where an
+ * object is never changes, all else may have. */
+static bool watch_may_have_wanted(const struct watch *w, const struct object *o)
+{
+    const char *ns = w->call->route.ns;
+    const char *name = field_selector_exact(w->fields, "metadata.name");
+
+    return (ns[0] == '\0' || str_eq(ns, o->ns)) && (name == NULL || str_eq(name, o->name));
+}
+
+/* An object that enters the selection is new to this watcher, one that leaves it is gone.  Told
+ * once too often is harmless (MODIFIED for new, DELETED for unknown), once too seldom is not. */
 static void watch_deliver(struct watch *w, const struct store_change *change)
 {
     bool now = change->type != STORE_DELETED && watch_wants(w, change->object);
-    bool before = change->type == STORE_DELETED ? watch_wants(w, change->before != NULL
-                                                                     ? change->before
-                                                                     : change->object)
-                                                : watch_wants(w, change->before);
+    bool unknown = change->type != STORE_ADDED && change->before == NULL;
+    bool before = unknown ? watch_may_have_wanted(w, change->object)
+                          : watch_wants(w, change->before);
 
-    if (now && !before)
-        watch_send(w, change->type == STORE_MODIFIED && change->before == NULL ? "MODIFIED"
-                                                                               : "ADDED",
-                   change->object);
-    else if (now)
-        watch_send(w, "MODIFIED", change->object);
+    if (now)
+        watch_send(w, before ? "MODIFIED" : "ADDED", change->object);
     else if (before)
         watch_send(w, "DELETED", change->object);
 }
@@ -254,8 +260,9 @@ static void watch_begin(struct watch *w, uint64_t after, bool current)
     }
     if (current)
         watch_send_current(w);
-    if (w->initial_events)
-        watch_send_bookmark(w, after, true);
+    /* At the start too: the client then knows that it is connected, although nothing happens. */
+    if (w->bookmarks)
+        watch_send_bookmark(w, after, w->initial_events);
     if (w->bookmarks)
         timer_start(w->bookmark, WATCH_BOOKMARK_MS);
     timer_start(w->end, timeout_ms);

@@ -5,7 +5,6 @@
 #include "base/text.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- options --- */
@@ -83,16 +82,16 @@ static enum registry_verb write_verb(const char *verb)
 static bool write_read_delete(struct call *c, struct registry_request *req)
 {
     const char *grace = http_query(c->x, "gracePeriodSeconds");
-    char *end = NULL;
 
     req->grace_seconds = -1;
     req->propagation = http_query(c->x, "propagationPolicy");
     if (!str_empty(grace)) {
-        req->grace_seconds = strtoll(grace, &end, 10);
-        if (*end != '\0') {
+        if (!str_i64(grace, &req->grace_seconds)) {
             call_fail(c, ERR_BAD_REQUEST, "gracePeriodSeconds: \"%s\" is not a number", grace);
             return false;
         }
+        if (req->grace_seconds < 0)
+            req->grace_seconds = 1; /* as rest.BeforeDelete has it */
     }
     return true;
 }

@@ -75,19 +75,22 @@ static void token_read(struct token_claims *ret, const json_t *payload)
     ret->pod_uid = mem_str(json_str(k8s, "pod.uid"));
     ret->node = mem_str(json_str(k8s, "node.name"));
     ret->expires_ms = json_int(payload, "exp", 0) * 1000;
-    ret->audiences = aud != NULL ? json_incref(aud) : json_array();
+    /* RFC 7519 section 4.1.3: a lone audience may be a plain string. */
+    ret->audiences = json_is_string(aud) ? json_pack("[O]", aud)
+                     : json_is_array(aud) ? json_incref(aud)
+                                          : json_array();
 }
 
 int token_verify(struct token_claims *ret, const char *jwt, const char *public_pem,
-                 int64_t now_ms, struct err *err)
+                 const char *issuer, int64_t now_ms, struct err *err)
 {
-    const char *dot1 = strchr(jwt, '.');
+    const char *dot1 = strnlen(jwt, TOKEN_MAX + 1) <= TOKEN_MAX ? strchr(jwt, '.') : NULL;
     const char *dot2 = dot1 != NULL ? strchr(dot1 + 1, '.') : NULL;
     cleanup(text_fini) struct text body = TEXT_EMPTY;
     cleanup(text_fini) struct text sig = TEXT_EMPTY;
     cleanup(json_decrefpp) json_t *payload = NULL;
 
-    if (dot2 == NULL || strlen(jwt) > TOKEN_MAX
+    if (dot2 == NULL
         || !bits_unbase64url(&body, dot1 + 1, (size_t)(dot2 - dot1 - 1))
         || !bits_unbase64url(&sig, dot2 + 1, strlen(dot2 + 1)) || sig.len != 64)
         return err_set(err, ERR_UNAUTHORIZED, "the token is not a signed JWT");
@@ -95,6 +98,8 @@ int token_verify(struct token_claims *ret, const char *jwt, const char *public_p
         return err_set(err, ERR_UNAUTHORIZED, "the token's signature is not ours");
     if (json_parse(&payload, body.data, body.len, NULL, err) < 0)
         return err_wrap(err, ERR_UNAUTHORIZED, "the token's claims");
+    if (!str_eq(json_str(payload, "iss"), issuer))
+        return err_set(err, ERR_UNAUTHORIZED, "the token was issued by somebody else");
     if (json_int(payload, "exp", 0) * 1000 <= now_ms)
         return err_set(err, ERR_UNAUTHORIZED, "the token has expired");
     token_read(ret, payload);

@@ -24,9 +24,10 @@ void token_claims_fini(struct token_claims *c);
 /* Appends a signed JWT with Kubernetes' claims. */
 int token_sign(struct text *ret, const struct token_claims *claims, const char *key_pem,
                const char *issuer, int64_t now_ms, struct err *err);
-/* Signature, form and expiry; whether account and pod still exist is the caller's to check. */
+/* Signature, form, issuer and expiry; whether account and pod still exist, and whom the token is
+ * meant for, is the caller's to check. */
 int token_verify(struct token_claims *ret, const char *jwt, const char *public_pem,
-                 int64_t now_ms, struct err *err);
+                 const char *issuer, int64_t now_ms, struct err *err);
 
 struct token_join {
     char id[7];             /* 6 of [a-z0-9] */
