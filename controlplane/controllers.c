@@ -3,6 +3,7 @@
 const struct controller *const controllers[] = {
     &daemonset_controller,
     &deployment_controller,
+    &job_controller,
     &replicaset_controller,
     &statefulset_controller,
     &scheduler_controller,
@@ -15,5 +16,7 @@ const struct controller *const controllers[] = {
     &namespace_extras_controller,
     &collector_controller,
     &binder_controller,
+    &podgc_controller,
+    &budget_controller,
     NULL,
 };

@@ -6,6 +6,7 @@
 
 extern const struct controller daemonset_controller;
 extern const struct controller deployment_controller;
+extern const struct controller job_controller;
 extern const struct controller replicaset_controller;
 extern const struct controller statefulset_controller;
 extern const struct controller scheduler_controller;
@@ -18,5 +19,7 @@ extern const struct controller namespace_controller;
 extern const struct controller namespace_extras_controller;
 extern const struct controller collector_controller;
 extern const struct controller binder_controller;
+extern const struct controller podgc_controller;
+extern const struct controller budget_controller;
 
 #endif
