@@ -302,6 +302,12 @@ TEST(controllers, a_deployment_and_its_service_come_to_rest)
     cluster_create(&c, "endpoints", "shop",
                    "{'metadata': {'name': 'hand'}, 'subsets': [{'addresses': [{'ip':"
                    " '192.0.2.7'}], 'ports': [{'port': 1}]}]}");
+    cluster_create(&c, "poddisruptionbudgets.policy", "shop",
+                   "{'metadata': {'name': 'web'}, 'spec': {'minAvailable': 3, 'selector':"
+                   " {'matchLabels': {'app': 'web'}}}}");
+    cluster_create(&c, "poddisruptionbudgets.policy", "shop",
+                   "{'metadata': {'name': 'idle'}, 'spec': {'maxUnavailable': 1, 'selector':"
+                   " {'matchLabels': {'app': 'x'}}}}");
     cluster_run(&c);
     CHECK_INT(cluster_count(&c, "pods", "shop"), 3);
     CHECK_INT(cluster_count(&c, "endpointslices.discovery.k8s.io", "shop"), 4);
