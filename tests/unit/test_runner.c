@@ -137,7 +137,6 @@ static void up(struct fixture *f)
     struct err err = ERR_EMPTY;
 
     *f = (struct fixture){ .now = { 1767225600000, 1000 } };
-    toy = (struct toy){ 0 };
     f->memory = backend_memory_new();
     CHECK_INT(store_open(&f->store, backend_memory_open(f->memory), &store_opts, &err), 0);
     opts.store = f->store;
@@ -147,7 +146,9 @@ static void up(struct fixture *f)
         ;
     runner_opts.registry = f->registry;
     CHECK_INT(runner_new(&f->runner, &runner_opts, &err), 0);
+    toy = (struct toy){ 0 };
     turn(f);
+    toy = (struct toy){ 0 }; /* the cluster comes with ConfigMaps of its own */
 }
 
 static void on_closed(void *arg)
