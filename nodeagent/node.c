@@ -27,6 +27,7 @@ struct node {
     json_t *published;              /* status the server has; NULL = none */
     json_t *sending;
     char *not_ready;
+    bool is_starting, is_stale;
     bool is_registered, is_told;    /* in the API; to the owner */
     char *uid;
     int64_t reported_ms;            /* monotonic */
@@ -163,7 +164,7 @@ static void node_on_status(void *arg, int rc, int status, const json_t *body UNU
         json_decref(n->published);
         n->published = sent;
         n->reported_ms = clock_mono_ms();
-        timer_start(n->timer, NODE_STATUS_MS);
+        timer_start(n->timer, n->is_stale ? 0 : NODE_STATUS_MS);
         return;
     }
     json_decref(sent);
@@ -191,6 +192,10 @@ static void node_report(void *arg)
         node_register(n);
         return;
     }
+    /* Nothing is said before we know: a restarted agent must not make its node unready. */
+    if (n->is_starting)
+        return;
+    n->is_stale = false;
     node_measure(n, &m);
     status = node_status_make(&id, &m, n->published);
     if (n->published != NULL && !node_status_differs(status, n->published) &&
@@ -283,7 +288,7 @@ struct node *node_new(uv_loop_t *loop, const struct node_opts *opts)
     n->ip = mem_str(opts->ip);
     n->data_dir = mem_str(opts->data_dir);
     n->info = host_info_node();
-    n->not_ready = mem_str("starting");
+    n->is_starting = true;
     n->uid = mem_str("");
     n->timer = timer_new(loop, node_report, n);
     n->lease_timer = timer_new(loop, node_renew, n);
@@ -303,6 +308,8 @@ void node_set_ready(struct node *n, const char *why_not)
 {
     free(n->not_ready);
     n->not_ready = mem_str(why_not);
+    n->is_starting = false;
+    n->is_stale = true;             /* a report under way tells the state before */
     if (n->is_registered && n->call == NULL)
         timer_start(n->timer, 0);
 }
