@@ -1,6 +1,6 @@
 #include "nodeagent/agent.h"
 
-#include "base/child.h"
+#include "base/file.h"
 #include "base/http_client.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -15,10 +15,15 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define AGENT_API_PORT     10250
 #define AGENT_LOG_CHECK_MS 10000    /* how often logs are looked at for rotation */
+#define AGENT_LOCK_TRIES   40       /* of 50 ms: a killed agent's lock goes with its last child before exec */
 
 struct agent {
     uv_loop_t *loop;
@@ -35,6 +40,7 @@ struct agent {
     struct informer *pods;
     struct map *workers;            /* uid to struct pod_worker */
     struct timer *log_timer;
+    int lock_fd;                    /* held as long as we live */
     void (*on_cidr)(void *arg, const char *pod_cidr);
     void *arg;
 };
@@ -249,6 +255,25 @@ static void agent_on_registered(void *arg, const char *cidr)
     a->on_cidr(a->arg, cidr);
 }
 
+/* Two agents would each sweep away what the other makes. */
+static int agent_lock(struct agent *a, struct err *err)
+{
+    cleanup(freep) char *path = mem_fmt("%s/agent.lock", a->data_dir);
+    int rc = file_mkdirs(a->data_dir, 0711, err);
+
+    if (rc < 0)
+        return rc;
+    a->lock_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (a->lock_fd < 0)
+        return err_errno(err, errno, "open %s", path);
+    for (int i = 0; flock(a->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (errno != EWOULDBLOCK || i == AGENT_LOCK_TRIES)
+            return err_set(err, ERR_BUSY, "another agent runs with %s", a->data_dir);
+        usleep(50000);
+    }
+    return 0;
+}
+
 static int agent_make_parts(struct agent *a, const struct agent_opts *opts, struct err *err)
 {
     struct runtime_opts runtime = { .data_dir = a->data_dir, .run_dir = a->run_dir,
@@ -256,8 +281,10 @@ static int agent_make_parts(struct agent *a, const struct agent_opts *opts, stru
     struct image_store_opts images = { .data_dir = a->data_dir, .mirrors = opts->image_mirrors,
                                        .archive_dir = opts->image_archive_dir };
     struct http_client_opts probes = { .insecure = true, .user_agent = "kube-probe/1.32" };
-    int rc = runtime_new(&a->rt, a->loop, &runtime, err);
+    int rc = agent_lock(a, err);
 
+    if (rc == 0)
+        rc = runtime_new(&a->rt, a->loop, &runtime, err);
     if (rc == 0)
         rc = image_store_new(&a->images, a->loop, &images, err);
     if (rc == 0)
@@ -294,6 +321,7 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
     int rc;
 
     a->loop = loop;
+    a->lock_fd = -1;
     a->node_name = mem_str(opts->node_name);
     a->node_ip = mem_str(opts->node_ip);
     a->data_dir = mem_str(opts->data_dir);
@@ -338,8 +366,12 @@ static void agent_take_up(struct agent *a, const char *uid)
     }
     json_decref(record);
     if (rc < 0) {
-        log_warn("record of a pod is not usable", KV("uid", "%s", uid), KV_ERR(&err));
+        /* Absent: the last agent was killed before it was written, so nothing was begun either. */
+        if (rc != ERR_NOT_FOUND)
+            log_warn("record of a pod is not usable", KV("uid", "%s", uid), KV_ERR(&err));
         json_decref(start.sources);
+        if (pod_record_remove(a->data_dir, uid, &err) < 0)
+            log_warn("record of a pod is not removed", KV("uid", "%s", uid), KV_ERR(&err));
         return;
     }
     map_put(a->workers, uid, pod_worker_new(&a->host, view, &start));
@@ -425,6 +457,7 @@ struct agent *agent_close(struct agent *a)
     if (a->images != NULL)
         image_store_free(a->images);
     runtime_close(a->rt);
+    closep(&a->lock_fd);
     free(a->node_name);
     free(a->node_ip);
     free(a->data_dir);

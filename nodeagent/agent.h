@@ -41,7 +41,8 @@ struct agent_opts {
     void *arg;
 };
 
-/* Blocking for a moment (directories, host facts).  Nothing of the pods is touched yet. */
+/* Blocking for a moment (directories, host facts).  Nothing of the pods is touched yet.
+ * ERR_BUSY: another agent runs with this data directory. */
 int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts, struct err *err);
 /* The pod network stands (NULL: only pods on the node's network can run): takes up what an
  * earlier agent left, removes what belongs to nobody, follows the pods. */

@@ -240,18 +240,46 @@ static void life_failed(struct life *l, int rc, const struct err *err)
     l->listener.on_started(l->listener.arg, rc, err);
 }
 
+static void life_running(struct life *l)
+{
+    l->timer = timer_close(l->timer);
+    l->timer = timer_new(runtime_loop(l->rt), life_check_exit, l);
+    if (l->gone_since_ms != 0)
+        timer_start(l->timer, 0);
+    life_enter(l, LIFE_RUNNING);
+    l->started_ms = clock_wall_ms();
+    l->listener.on_started(l->listener.arg, 0, NULL);
+}
+
+/* init has written its byte: from now on the program runs (or ran). */
+static bool life_took_byte(struct life *l)
+{
+    cleanup(freep) char *path = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(l->rt), l->spec.id);
+    char byte;
+
+    if (!l->start_open || read(l->start_fd, &byte, 1) != 1)
+        return false;
+    life_close_start(l);
+    unlink(path);                   /* to runc its presence means "created" */
+    return true;
+}
+
 static void life_on_process_end(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 {
     struct life *l = container_of(handle, struct life, exit);
     struct err err = ERR_EMPTY;
 
     uv_poll_stop(handle);
+    l->gone_since_ms = clock_mono_ms();
+    if (l->state == LIFE_CREATING && life_took_byte(l)) {
+        life_running(l);            /* a short life: its end came together with its beginning */
+        return;
+    }
     if (l->state == LIFE_CREATING) {
         err_set(&err, ERR_INTERNAL, "the container's process ended before it was started");
         life_failed(l, ERR_INTERNAL, &err);
         return;
     }
-    l->gone_since_ms = clock_mono_ms();
     life_check_exit(l);
 }
 
@@ -273,15 +301,6 @@ static bool life_watch(struct life *l, pid_t pid)
 
 /* --- creation --- */
 
-static void life_running(struct life *l)
-{
-    l->timer = timer_close(l->timer);
-    l->timer = timer_new(runtime_loop(l->rt), life_check_exit, l);
-    life_enter(l, LIFE_RUNNING);
-    l->started_ms = clock_wall_ms();
-    l->listener.on_started(l->listener.arg, 0, NULL);
-}
-
 /* --- what `runc start` does, without another runc: init opens exec.fifo for writing, which
  * blocks until there is a reader, writes a byte and runs the program (runc/libcontainer,
  * container_linux.go).  It may not have come there yet when `runc create` has returned: the byte is
@@ -290,14 +309,10 @@ static void life_running(struct life *l)
 static void life_on_fifo(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 {
     struct life *l = container_of(handle, struct life, start);
-    cleanup(freep) char *path = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(l->rt), l->spec.id);
-    char byte;
 
-    if (read(l->start_fd, &byte, 1) != 1)
-        return;                     /* no writer yet; if init dies, its pidfd says so */
-    life_close_start(l);
-    unlink(path);                   /* to runc its presence means "created" */
-    life_running(l);
+    /* Without a byte there is no writer yet; if init dies, its pidfd says so. */
+    if (life_took_byte(l))
+        life_running(l);
 }
 
 static void life_on_runc_start(void *arg, int rc, const struct child_result *result UNUSED,
@@ -532,6 +547,11 @@ enum life_found life_adopt(struct life **ret, struct runtime *rt, const char *id
     bool has_code = life_files_exit(rt, id, &code, &ms);
 
     *ret = l;
+    /* An end without a beginning: runc's init lost the agent that was letting it run. */
+    if (has_code && life_files_is_unstarted(rt, id))
+        has_code = false;
+    if (!has_code && pid == 0)
+        life_files_kill_makers(rt, id);
     if (!has_code && (pid == 0 || !life_watch(l, pid))) {
         l->state = LIFE_EXITED;
         return LIFE_FOUND_NOTHING;
@@ -659,6 +679,7 @@ void life_destroy_sync(struct runtime *rt, const char *id)
     struct err err = ERR_EMPTY;
     int rc = 0;
 
+    life_files_kill_makers(rt, id);
     if (file_exists(state))
         rc = child_run_sync(&(struct child_spec){ .argv = argv, .deadline_ms = LIFE_DELETE_MS }, NULL,
                             NULL, &err);

@@ -7,9 +7,11 @@
 #include "nodeagent/runc_spec.h"
 #include "nodeagent/user.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -155,6 +157,38 @@ int life_files_prepare(const struct life_job *job, struct err *err)
     return rc;
 }
 
+/* Is @id an argument of process @pid? */
+static bool life_is_maker(const char *pid, const char *id)
+{
+    cleanup(freep) char *path = mem_fmt("/proc/%s/cmdline", pid);
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    struct err ignored = ERR_EMPTY;
+
+    return file_read(&t, path, 65536, &ignored) == 0 && t.len > 0 &&
+           memmem(t.data, t.len, id, strlen(id) + 1) != NULL;
+}
+
+bool life_files_is_unstarted(const struct runtime *rt, const char *id)
+{
+    cleanup(freep) char *fifo = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(rt), id);
+
+    return file_exists(fifo);
+}
+
+void life_files_kill_makers(const struct runtime *rt, const char *id)
+{
+    cleanup(freep) char *state = mem_fmt("%s/%s/state.json", runtime_runc_root(rt), id);
+    DIR *dir = file_exists(state) ? NULL : opendir("/proc");
+    struct dirent *e;
+    int64_t pid;
+
+    while (dir != NULL && (e = readdir(dir)) != NULL)
+        if (str_i64(e->d_name, &pid) && pid > 1 && pid != getpid() && life_is_maker(e->d_name, id))
+            kill((pid_t)pid, SIGKILL);
+    if (dir != NULL)
+        closedir(dir);
+}
+
 int life_files_remove(const struct runtime *rt, const char *id, struct err *err)
 {
     cleanup(freep) char *bundle = runtime_bundle(rt, id, "");
@@ -213,7 +247,6 @@ pid_t life_files_pid(const struct runtime *rt, const char *id, int64_t *ret_star
     cleanup(freep) char *path = runtime_bundle(rt, id, "pidfile");
     cleanup(freep) char *comm_path = NULL;
     cleanup(freep) char *cgroup_file = NULL;
-    cleanup(freep) char *fifo = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(rt), id);
     cleanup(text_fini) struct text pid_text = TEXT_EMPTY, comm = TEXT_EMPTY, cgroup = TEXT_EMPTY;
     struct err ignored = ERR_EMPTY;
     int64_t pid = 0;
@@ -227,7 +260,7 @@ pid_t life_files_pid(const struct runtime *rt, const char *id, int64_t *ret_star
     if (file_read(&comm, comm_path, 64, &ignored) < 0 ||
         file_read(&cgroup, cgroup_file, 16384, &ignored) < 0 || strstr(text_str(&cgroup), id) == NULL)
         return 0;
-    if (str_starts(text_str(&comm), "runc:[") && file_exists(fifo))
+    if (str_starts(text_str(&comm), "runc:[") && life_files_is_unstarted(rt, id))
         return 0;                   /* created, never started */
     *ret_started_ms = life_process_start_ms((pid_t)pid);
     return *ret_started_ms < 0 ? 0 : (pid_t)pid;

@@ -16,6 +16,11 @@ struct life_job {                   /* what preparing needs; all borrowed from t
 
 /* Directories, overlay mount, user, config.json, record: the bundle is ready for conmon. */
 int life_files_prepare(const struct life_job *job, struct err *err);
+/* Kills conmon and runc that are still about to create @id, for an agent that was killed; nothing
+ * once the container is made. */
+void life_files_kill_makers(const struct runtime *rt, const char *id);
+/* Does the container still wait to be started (or did it end waiting)? */
+bool life_files_is_unstarted(const struct runtime *rt, const char *id);
 /* Unmounts and removes everything but the log; what fails is left for the next sweep. */
 int life_files_remove(const struct runtime *rt, const char *id, struct err *err);
 

@@ -283,7 +283,7 @@ static void worker_adopt(struct pod_worker *w)
 
     w->mains_began = stands && worker_had_begun(w);
     for (size_t i = 0; i < w->pod->n; i++)
-        container_adopt(&w->containers[i]);
+        container_adopt(&w->containers[i], !stands);
     /* A new sandbox is a new beginning: init containers run again. */
     for (size_t i = 0; i < w->pod->n && !stands && !w->is_over; i++) {
         struct container_facts *f = &w->facts[i];

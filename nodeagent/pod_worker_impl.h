@@ -116,7 +116,8 @@ bool worker_had_begun(const struct pod_worker *w);  /* says the sandbox of an ea
 void container_begin(struct worker_container *c);
 void container_go_on(struct worker_container *c);   /* WAITING: sandbox and volumes may be there now */
 void container_abort(struct worker_container *c);   /* before the life began */
-bool container_adopt(struct worker_container *c);   /* from its record; false: there is none */
+/* From its record; false: there is none.  @is_rebooted: the sandbox went with a reboot. */
+bool container_adopt(struct worker_container *c, bool is_rebooted);
 void container_running(struct worker_container *c, bool was_adopted);
 struct container_facts *container_facts(struct worker_container *c);
 const struct container_view *container_view(const struct worker_container *c);

@@ -325,9 +325,11 @@ bool sandbox_stands(const struct sandbox_host *host, const struct pod_view *pod)
 {
     cleanup(freep) char *uts = mem_fmt("%s/pods/%s/uts", runtime_run_dir(host->rt), pod->uid);
     cleanup(freep) char *ipc = mem_fmt("%s/pods/%s/ipc", runtime_run_dir(host->rt), pod->uid);
+    cleanup(freep) char *volumes = mem_fmt("%s/pods/%s/volumes", runtime_run_dir(host->rt), pod->uid);
     char ip[PODNET_IP_MAX];
 
-    return (pod->host_network || (sandbox_is_ns(uts) && podnet_get(host->podnet, pod->uid, ip))) &&
+    return file_exists(volumes) &&
+           (pod->host_network || (sandbox_is_ns(uts) && podnet_get(host->podnet, pod->uid, ip))) &&
            (pod->host_ipc || sandbox_is_ns(ipc));
 }
 

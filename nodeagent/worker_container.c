@@ -634,6 +634,9 @@ static void container_lost(struct worker_container *c, bool is_rebooted)
             f->last = (struct container_end){ .id = "" };
         }
         f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
+        /* Before its traces go: were we killed in between, the next one would take its removal
+         * for an end. */
+        container_save(c);
         life_remove(STEAL(c->life));
         return;
     }
@@ -642,12 +645,11 @@ static void container_lost(struct worker_container *c, bool is_rebooted)
     container_over(c);
 }
 
-bool container_adopt(struct worker_container *c)
+bool container_adopt(struct worker_container *c, bool is_rebooted)
 {
     struct pod_worker *w = c->worker;
     struct container_facts *f = container_facts(c);
     struct life_listener listener = container_listener(c);
-    cleanup(freep) char *bundle = NULL;
 
     if (!pod_record_read_facts(f, &c->log_path, w->host->data_dir, w->pod->uid, container_view(c)->name))
         return false;
@@ -655,9 +657,6 @@ bool container_adopt(struct worker_container *c)
         f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
         return true;
     }
-    bundle = runtime_bundle(w->host->rt, f->id, "");
-    bool was_here = file_exists(bundle);    /* the run directory does not survive a reboot */
-
     c->image_name = mem_str(container_view(c)->image);
     w->n_lives++;
     switch (life_adopt(&c->life, w->host->rt, f->id, w->pod, c->index, c->log_path, &listener)) {
@@ -669,7 +668,7 @@ bool container_adopt(struct worker_container *c)
         f->phase = CONTAINER_RUNNING;
         break;
     case LIFE_FOUND_NOTHING:
-        container_lost(c, !was_here);
+        container_lost(c, is_rebooted);
         break;
     }
     return true;
