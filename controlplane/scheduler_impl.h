@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a pod that asks for nothing is taken to use when nodes are compared. */
+#define SCHED_GUESS_CPU_MILLI 100
+#define SCHED_GUESS_MEMORY    (200ll << 20)
+
 /* --- scheduler_terms.c: pod (anti)affinity terms --- */
 
 struct sched_term {

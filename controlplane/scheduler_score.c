@@ -8,9 +8,7 @@
 #include <assert.h>
 #include <math.h>
 
-#define SCHED_SCORE_MAX       100
-#define SCHED_GUESS_CPU_MILLI 100
-#define SCHED_GUESS_MEMORY    (200ll << 20)
+#define SCHED_SCORE_MAX 100
 
 enum sched_scale {
     SCHED_AS_IS,   /* is 0..100 already */

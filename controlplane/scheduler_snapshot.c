@@ -6,10 +6,7 @@
 
 #include <assert.h>
 
-/* What a pod that asks for nothing is taken to use when nodes are compared. */
-#define SCHED_GUESS_CPU_MILLI 100
-#define SCHED_GUESS_MEMORY    (200ll << 20)
-#define SCHED_MAX_PODS        110
+#define SCHED_MAX_PODS 110
 
 /* --- pods --- */
 
