@@ -37,7 +37,7 @@ DOCKER = {"manifest": "application/vnd.docker.distribution.manifest.v2+json",
 
 # The words a person would put into a Dockerfile.  "base" layers are shared; "form" differs on purpose: the three
 # ways in which registries describe images (OCI, OCI behind an index per platform, Docker's) all get used.
-BASE = {"packages": ["libc6", "busybox-static"],
+BASE = {"packages": ["libc6", "busybox"],
         "files": {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
                   "etc/group": "root:x:0:\nnogroup:x:65534:\n",
                   "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n"},
@@ -193,7 +193,7 @@ def build_layer(recipe, below, packages, build):
     for deb in packages.fetch(recipe.get("packages", [])):
         if deb not in there:
             layer.add_package(deb)
-    if "busybox-static" in recipe.get("packages", []):
+    if "busybox" in recipe.get("packages", []):
         add_busybox(layer, build)
     for path, source in recipe.get("programs", {}).items():
         program = os.path.join(build, os.path.basename(path))
