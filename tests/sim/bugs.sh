@@ -40,7 +40,7 @@ for patch in "$root"/tests/sim/bugs/*.patch; do
     "$dir/tree/build/sim" --seeds "$seeds" --lines 0 > "$dir/log" 2>&1
     found=$(grep -m1 "^seed .*failed.*$reason" "$dir/log")
     if [ -n "$reason" ] && [ -n "$found" ]; then
-        echo "  $name: found: ${found:0:100}"
+        echo "  $name: found: ${found#*: }"
         passed=$((passed + 1))
     else
         echo "  $name: not found in $seeds seeds"
