@@ -365,8 +365,9 @@ static void registry_create(struct op *op)
     if (op_ok(op)) {
         admit_named(op);
         service_alloc_keep(op);
-        op_validate(op);
     }
+    if (op_ok(op))
+        op_validate(op);
     if (op_ok(op) && op_name_is_taken(op))
         op_refuse(op, status_exists(op->resource, json_str(op->tree, "metadata.name")));
     if (op_ok(op))

@@ -218,6 +218,16 @@ static bool server_serves_sub(const struct route *r)
     return r->sub[0] == '\0';
 }
 
+/* One object is changed by its name, a new one comes without: its name is in the body. */
+static bool server_names_fit(const struct route *r)
+{
+    bool named = r->name[0] != '\0';
+
+    if (str_eq(r->verb, "create") && r->sub[0] == '\0')
+        return !named;
+    return named || (!str_eq(r->verb, "update") && !str_eq(r->verb, "patch"));
+}
+
 static void server_resource(struct call *c)
 {
     const struct route *r = &c->route;
@@ -234,7 +244,8 @@ static void server_resource(struct call *c)
         return;
     }
     for (size_t i = 0; i < N_ELEMENTS(server_verbs); i++)
-        if (str_eq(r->verb, server_verbs[i].verb) && (may & server_verbs[i].may) != 0) {
+        if (str_eq(r->verb, server_verbs[i].verb) && (may & server_verbs[i].may) != 0
+            && server_names_fit(r)) {
             server_verbs[i].serve(c);
             return;
         }

@@ -127,6 +127,11 @@ static bool list_check_version(struct call *c, struct list_page *p)
     const char *match = http_query(c->x, "resourceVersionMatch");
     uint64_t wanted = 0;
 
+    if (http_query(c->x, "sendInitialEvents") != NULL) {
+        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: "
+                                  "Forbidden: sendInitialEvents is forbidden for list");
+        return false;
+    }
     if (!str_empty(match) && str_empty(version)) {
         list_refuse_match(c, "resourceVersionMatch is forbidden unless resourceVersion is provided");
         return false;

@@ -276,13 +276,33 @@ static bool watch_flag(const struct call *c, const char *key)
     return value != NULL && !str_eq(value, "false") && !str_eq(value, "0");
 }
 
+/* meta/internalversion/validation: what may stand together; NULL = fine. */
+static const char *watch_options_problem(const struct call *c)
+{
+    const char *match = http_query(c->x, "resourceVersionMatch");
+    bool initial = http_query(c->x, "sendInitialEvents") != NULL;
+
+    if (!initial && !str_empty(match))
+        return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless "
+               "sendInitialEvents is provided";
+    if (initial && !str_eq(match, "NotOlderThan"))
+        return "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
+               "resourceVersionMatch to NotOlderThan";
+    return NULL;
+}
+
 /* False: answered. */
 static bool watch_read_version(struct call *c, uint64_t *ret_after, bool *ret_current)
 {
     const char *version = http_query(c->x, "resourceVersion");
     uint64_t now = store_revision(c->s->store);
     uint64_t after = 0;
+    const char *problem = watch_options_problem(c);
 
+    if (problem != NULL) {
+        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: %s", problem);
+        return false;
+    }
     if (!str_empty(version) && !str_u64(version, &after)) {
         call_fail(c, ERR_BAD_REQUEST, "Invalid value: \"%s\": resourceVersion is not a number",
                   version);

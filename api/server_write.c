@@ -150,6 +150,8 @@ static void write_on_done(void *arg, const struct registry_answer *answer)
     write_warnings(c, answer->warnings);
     if (answer->object != NULL)
         call_send_object(c, answer->http, answer->object);
+    else if (answer->http >= 400)
+        call_send_status(c, json_deep_copy(answer->body));
     else
         call_send_json(c, answer->http, answer->body);
 }
