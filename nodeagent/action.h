@@ -7,8 +7,8 @@
 #define NODEAGENT_ACTION_H
 
 #include "base/err.h"
-#include "base/json.h"
 #include "base/http_client.h"
+#include "base/json.h"
 #include "nodeagent/pod_view.h"
 
 #include <stdint.h>
@@ -16,12 +16,12 @@
 
 enum action_type { ACTION_EXEC, ACTION_HTTP, ACTION_TCP, ACTION_SLEEP };
 
-struct action {                 /* end with action_fini */
+struct action { /* end with action_fini */
     enum action_type type;
-    char **argv;                /* exec: owned, NULL-terminated */
-    char *url;                  /* http: owned */
-    char **headers;             /* http: owned, NULL-terminated "Name: value" */
-    char *host;                 /* tcp: owned */
+    char **argv;    /* exec: owned, NULL-terminated */
+    char *url;      /* http: owned */
+    char **headers; /* http: owned, NULL-terminated "Name: value" */
+    char *host;     /* tcp: owned */
     uint16_t port;
     int64_t sleep_ms;
 };
@@ -34,10 +34,10 @@ int action_parse(struct action *ret, const json_t *handler, const struct contain
 
 struct action_context {
     uv_loop_t *loop;
-    struct http_client *http;       /* insecure by Kubernetes' rule */
+    struct http_client *http; /* insecure by Kubernetes' rule */
     const char *runc, *runc_root;
     const char *container_id;
-    const char *run_dir;            /* place for exec's process description */
+    const char *run_dir; /* place for exec's process description */
 };
 
 struct action_run;
@@ -49,6 +49,6 @@ typedef void (*action_done_fn)(void *arg, int rc, const struct err *err);
  * within. */
 struct action_run *action_run(const struct action *a, const struct action_context *context,
                               int64_t timeout_ms, action_done_fn done, void *arg);
-void action_cancel(struct action_run *r);   /* no callback; the pointer is dead after */
+void action_cancel(struct action_run *r); /* no callback; the pointer is dead after */
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define ACTION_VERSION "1.32"    /* as in the kubelet's User-Agent "kube-probe/1.32" */
+#define ACTION_VERSION "1.32" /* as in the kubelet's User-Agent "kube-probe/1.32" */
 
 void action_fini(struct action *a)
 {
@@ -42,7 +42,7 @@ static char **action_strings(const json_t *list)
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item)
+    json_array_foreach (list, i, item)
         v[i] = mem_str(json_is_string(item) ? json_string_value(item) : "");
     return v;
 }
@@ -55,7 +55,7 @@ static char **action_headers(const json_t *list, const char *kind)
     size_t i, n = 0;
     json_t *item;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach (list, i, item) {
         const char *name = json_str_or(item, "name", "");
 
         has_agent |= strcasecmp(name, "User-Agent") == 0;
@@ -80,9 +80,9 @@ static int action_parse_http(struct action *a, const json_t *get, const struct c
         return err_set(err, ERR_INVALID, "httpGet: no such port");
     if (host[0] == '\0')
         host = pod_ip;
-    a->url = mem_fmt("%s://%s%s%s:%u%s%s", is_tls ? "https" : "http",
-                     strchr(host, ':') != NULL ? "[" : "", host,
-                     strchr(host, ':') != NULL ? "]" : "", a->port, path[0] == '/' ? "" : "/", path);
+    a->url = mem_fmt(
+        "%s://%s%s%s:%u%s%s", is_tls ? "https" : "http", strchr(host, ':') != NULL ? "[" : "", host,
+        strchr(host, ':') != NULL ? "]" : "", a->port, path[0] == '/' ? "" : "/", path);
     a->headers = action_headers(json_object_get(get, "httpHeaders"), kind);
     return 0;
 }

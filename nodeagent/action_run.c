@@ -12,20 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ACTION_BODY_MAX (10 * 1024)     /* of a probe's answer, as the kubelet reads it */
+#define ACTION_BODY_MAX        (10 * 1024) /* of a probe's answer, as the kubelet reads it */
 #define ACTION_EXEC_OUTPUT_MAX (10 * 1024)
 
 struct action_run {
-    const struct action *action;    /* borrowed */
+    const struct action *action; /* borrowed */
     int64_t timeout_ms;
-    action_done_fn done;            /* NULL once told */
+    action_done_fn done; /* NULL once told */
     void *arg;
     struct child *child;
-    char *pid_file;                 /* of exec: the program inside, which must not outlive its time */
+    char *pid_file; /* of exec: the program inside, which must not outlive its time */
     struct http_call *call;
     struct timer *timer;
-    uv_tcp_t *tcp;                  /* dies in its close callback */
-    uv_connect_t *connect;          /* likewise, with the handle */
+    uv_tcp_t *tcp;         /* dies in its close callback */
+    uv_connect_t *connect; /* likewise, with the handle */
 };
 
 static void action_free(struct action_run *r)
@@ -60,7 +60,8 @@ static void action_tell(struct action_run *r, int rc, const struct err *err)
 
 /* --- exec --- */
 
-static void action_on_exec(void *arg, int rc, const struct child_result *result, const struct err *err)
+static void action_on_exec(void *arg, int rc, const struct child_result *result,
+                           const struct err *err)
 {
     struct action_run *r = arg;
     struct err mine = ERR_EMPTY;
@@ -100,8 +101,10 @@ static void action_exec(struct action_run *r, const struct action_context *c)
     argv[5] = r->pid_file;
     argv[6] = c->container_id;
     memcpy(argv + 7, r->action->argv, n * sizeof(*argv));
-    r->child = child_run(c->loop, &(struct child_spec){ .argv = argv, .deadline_ms = r->timeout_ms,
-                                                        .max_output = ACTION_EXEC_OUTPUT_MAX },
+    r->child = child_run(c->loop,
+                         &(struct child_spec){ .argv = argv,
+                                               .deadline_ms = r->timeout_ms,
+                                               .max_output = ACTION_EXEC_OUTPUT_MAX },
                          action_on_exec, r);
     free(argv);
 }
@@ -127,8 +130,12 @@ static void action_on_http(void *arg, int rc, const struct http_head *head, cons
 static void action_http(struct action_run *r, const struct action_context *c)
 {
     const struct http_call_spec spec = {
-        .method = "GET", .url = r->action->url, .headers = (const char *const *)r->action->headers,
-        .timeout_ms = r->timeout_ms, .connect_ms = r->timeout_ms, .max_body = ACTION_BODY_MAX * 100,
+        .method = "GET",
+        .url = r->action->url,
+        .headers = (const char *const *)r->action->headers,
+        .timeout_ms = r->timeout_ms,
+        .connect_ms = r->timeout_ms,
+        .max_body = ACTION_BODY_MAX * 100,
         .fresh = true,
     };
     const struct http_call_listener listener = { .on_done = action_on_http, .arg = r };
@@ -140,7 +147,7 @@ static void action_http(struct action_run *r, const struct action_context *c)
 
 static void action_on_tcp_closed(uv_handle_t *handle)
 {
-    free(handle->data);         /* the request */
+    free(handle->data); /* the request */
     free(handle);
 }
 
@@ -156,9 +163,10 @@ static void action_close_tcp(struct action_run *r)
 static void action_tcp_over(struct action_run *r, int uv_rc)
 {
     struct err err = ERR_EMPTY;
-    int rc = uv_rc == 0 ? 0 : err_set(&err, ERR_UNAVAILABLE, "dial tcp %s:%u: %s", r->action->host,
-                                      r->action->port,
-                                      uv_rc == UV_ETIMEDOUT ? "i/o timeout" : uv_strerror(uv_rc));
+    int rc = uv_rc == 0 ? 0
+                        : err_set(&err, ERR_UNAVAILABLE, "dial tcp %s:%u: %s", r->action->host,
+                                  r->action->port,
+                                  uv_rc == UV_ETIMEDOUT ? "i/o timeout" : uv_strerror(uv_rc));
 
     action_close_tcp(r);
     action_tell(r, rc, &err);

@@ -22,13 +22,14 @@
 #include <unistd.h>
 
 #define AGENT_API_PORT     10250
-#define AGENT_LOG_CHECK_MS 10000    /* how often logs are looked at for rotation */
-#define AGENT_LOCK_TRIES   40       /* of 50 ms: a killed agent's lock goes with its last child before exec */
+#define AGENT_LOG_CHECK_MS 10000 /* how often logs are looked at for rotation */
+#define AGENT_LOCK_TRIES \
+    40 /* of 50 ms: a killed agent's lock goes with its last child before exec */
 
 struct agent {
     uv_loop_t *loop;
     char *node_name, *node_ip, *data_dir, *run_dir, *dns_ip, *domain;
-    struct informer *services, *slices;     /* borrowed */
+    struct informer *services, *slices; /* borrowed */
     struct pod_host host;
     struct runtime *rt;
     struct image_store *images;
@@ -38,9 +39,9 @@ struct agent {
     struct node *node;
     struct node_api *api;
     struct informer *pods;
-    struct map *workers;            /* uid to struct pod_worker */
+    struct map *workers; /* uid to struct pod_worker */
     struct timer *log_timer;
-    int lock_fd;                    /* held as long as we live */
+    int lock_fd; /* held as long as we live */
     void (*on_cidr)(void *arg, const char *pod_cidr);
     void *arg;
 };
@@ -73,7 +74,7 @@ static bool agent_is_ready_in(const struct object *slice, const char *uid)
     if (strstr(slice->json, uid) == NULL)
         return false;
     tree = object_tree(slice);
-    json_array_foreach(json_at(tree, "endpoints"), i, endpoint)
+    json_array_foreach (json_at(tree, "endpoints"), i, endpoint)
         if (str_eq(json_str(endpoint, "targetRef.uid"), uid) &&
             json_bool(endpoint, "conditions.ready", true))
             return true;
@@ -239,7 +240,10 @@ static int agent_serve(struct agent *a, const struct agent_opts *opts, struct er
     struct node_api_opts api = {
         .address = opts->api_address == NULL ? "0.0.0.0" : opts->api_address,
         .port = opts->api_port == 0 ? AGENT_API_PORT : opts->api_port,
-        .creds = opts->creds, .find = agent_find, .find_uid = agent_find_uid, .next = agent_next,
+        .creds = opts->creds,
+        .find = agent_find,
+        .find_uid = agent_find_uid,
+        .next = agent_next,
         .arg = a,
     };
 
@@ -276,9 +280,11 @@ static int agent_lock(struct agent *a, struct err *err)
 
 static int agent_make_parts(struct agent *a, const struct agent_opts *opts, struct err *err)
 {
-    struct runtime_opts runtime = { .data_dir = a->data_dir, .run_dir = a->run_dir,
+    struct runtime_opts runtime = { .data_dir = a->data_dir,
+                                    .run_dir = a->run_dir,
                                     .cgroup_root = opts->cgroup_root };
-    struct image_store_opts images = { .data_dir = a->data_dir, .mirrors = opts->image_mirrors,
+    struct image_store_opts images = { .data_dir = a->data_dir,
+                                       .mirrors = opts->image_mirrors,
                                        .archive_dir = opts->image_archive_dir };
     struct http_client_opts probes = { .insecure = true, .user_agent = "kube-probe/1.32" };
     int rc = agent_lock(a, err);
@@ -297,25 +303,45 @@ static int agent_make_parts(struct agent *a, const struct agent_opts *opts, stru
 static void agent_fill_host(struct agent *a, struct client *client)
 {
     a->host = (struct pod_host){
-        .loop = a->loop, .client = client, .rt = a->rt, .images = a->images, .events = a->events,
-        .sources = a->sources, .probe_http = a->probe_http, .node_name = a->node_name,
-        .node_ip = a->node_ip, .data_dir = a->data_dir, .run_dir = a->run_dir,
-        .allocatable = node_allocatable(a->node), .service_env = agent_service_env,
-        .is_endpoint = agent_is_endpoint, .on_finished = agent_on_finished, .arg = a,
+        .loop = a->loop,
+        .client = client,
+        .rt = a->rt,
+        .images = a->images,
+        .events = a->events,
+        .sources = a->sources,
+        .probe_http = a->probe_http,
+        .node_name = a->node_name,
+        .node_ip = a->node_ip,
+        .data_dir = a->data_dir,
+        .run_dir = a->run_dir,
+        .allocatable = node_allocatable(a->node),
+        .service_env = agent_service_env,
+        .is_endpoint = agent_is_endpoint,
+        .on_finished = agent_on_finished,
+        .arg = a,
     };
-    a->host.sandbox = (struct sandbox_host){ .rt = a->rt, .node_ip = a->node_ip, .dns_ip = a->dns_ip,
-                                             .cluster_domain = a->domain };
+    a->host.sandbox = (struct sandbox_host){
+        .rt = a->rt, .node_ip = a->node_ip, .dns_ip = a->dns_ip, .cluster_domain = a->domain
+    };
 }
 
 int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts, struct err *err)
 {
     struct agent *a = MEM_NEW(struct agent);
     struct node_opts node = {
-        .client = opts->client, .name = opts->node_name, .ip = opts->node_ip, .labels = opts->labels,
+        .client = opts->client,
+        .name = opts->node_name,
+        .ip = opts->node_ip,
+        .labels = opts->labels,
         .data_dir = opts->data_dir,
-        .api_port = opts->creds == NULL ? 0 : opts->api_port == 0 ? AGENT_API_PORT : opts->api_port,
-        .memory = opts->memory, .cpu_milli = opts->cpu_milli, .max_pods = opts->max_pods,
-        .on_registered = agent_on_registered, .arg = a,
+        .api_port = opts->creds == NULL   ? 0
+                    : opts->api_port == 0 ? AGENT_API_PORT
+                                          : opts->api_port,
+        .memory = opts->memory,
+        .cpu_milli = opts->cpu_milli,
+        .max_pods = opts->max_pods,
+        .on_registered = agent_on_registered,
+        .arg = a,
     };
     struct informer_listener slices = { .on_change = agent_on_slice, .arg = a };
     int rc;
@@ -401,8 +427,12 @@ static void agent_sweep_sandboxes(struct agent *a)
 static int agent_follow(struct agent *a, struct err *err)
 {
     cleanup(freep) char *selector = mem_fmt("spec.nodeName=%s", a->node_name);
-    struct informer_opts opts = { .client = a->host.client, .bucket = "pods", .field_selector = selector };
-    struct informer_listener listener = { .on_change = agent_on_pod, .on_synced = agent_on_synced, .arg = a };
+    struct informer_opts opts = { .client = a->host.client,
+                                  .bucket = "pods",
+                                  .field_selector = selector };
+    struct informer_listener listener = { .on_change = agent_on_pod,
+                                          .on_synced = agent_on_synced,
+                                          .arg = a };
     int rc = informer_new(&a->pods, a->loop, &opts, err);
 
     if (rc < 0)

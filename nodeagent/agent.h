@@ -22,20 +22,20 @@ struct podnet;
 
 struct agent_opts {
     const char *node_name, *node_ip;
-    const char *data_dir, *run_dir;         /* "/var/lib/mkube", "/run/mkube" */
-    const char *cgroup_root;                /* NULL = "/mkube" */
-    const char *const *labels;              /* of the Node, "key=value"; NULL = none; borrowed for life */
-    struct client *client;                  /* borrowed */
-    struct informer *services, *slices;     /* borrowed, listened to; not started yet */
-    const char *dns_ip;                     /* name server of pods; NULL = the node's own */
-    const char *cluster_domain;             /* NULL = "cluster.local" */
-    const char *const *image_mirrors;       /* as in image_store_opts */
+    const char *data_dir, *run_dir; /* "/var/lib/mkube", "/run/mkube" */
+    const char *cgroup_root;        /* NULL = "/mkube" */
+    const char *const *labels;      /* of the Node, "key=value"; NULL = none; borrowed for life */
+    struct client *client;          /* borrowed */
+    struct informer *services, *slices; /* borrowed, listened to; not started yet */
+    const char *dns_ip;                 /* name server of pods; NULL = the node's own */
+    const char *cluster_domain;         /* NULL = "cluster.local" */
+    const char *const *image_mirrors;   /* as in image_store_opts */
     const char *image_archive_dir;
-    int64_t memory, cpu_milli;              /* to offer; 0 = what the machine has */
-    int max_pods;                           /* 0 = 110 */
-    struct tls_server *creds;               /* of the node API; NULL = no node API */
-    const char *api_address;                /* NULL = "0.0.0.0" */
-    uint16_t api_port;                      /* 0 = 10250 */
+    int64_t memory, cpu_milli; /* to offer; 0 = what the machine has */
+    int max_pods;              /* 0 = 110 */
+    struct tls_server *creds;  /* of the node API; NULL = no node API */
+    const char *api_address;   /* NULL = "0.0.0.0" */
+    uint16_t api_port;         /* 0 = 10250 */
     /* Once: the pod CIDR of this node. */
     void (*on_cidr)(void *arg, const char *pod_cidr);
     void *arg;
@@ -52,6 +52,6 @@ void agent_renew(struct agent *a, struct tls_server *creds);
 /* Leaves all containers running.  Returns NULL. */
 struct agent *agent_close(struct agent *a);
 
-size_t agent_count(const struct agent *a);      /* pods on this node now */
+size_t agent_count(const struct agent *a); /* pods on this node now */
 
 #endif

@@ -15,8 +15,8 @@
 #define BACKOFF_RESET_MS 600000
 
 struct backoff {
-    int64_t delay_ms;       /* of the try now waited for; 0 = at once */
-    int64_t retry_at_ms;    /* monotonic; 0 = no need to wait */
+    int64_t delay_ms;    /* of the try now waited for; 0 = at once */
+    int64_t retry_at_ms; /* monotonic; 0 = no need to wait */
     bool has_failed;
 };
 

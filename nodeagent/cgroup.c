@@ -79,7 +79,8 @@ static int cgroup_limit_v1(const struct cgroup *cg, const char *uid, const struc
 
 static void cgroup_hand_down(const char *dir)
 {
-    static const char *const controllers[] = { "+cpu", "+cpuset", "+memory", "+io", "+pids", "+hugetlb" };
+    static const char *const controllers[] = { "+cpu", "+cpuset", "+memory",
+                                               "+io",  "+pids",   "+hugetlb" };
     struct err ignored = ERR_EMPTY;
 
     /* One by one: a kernel without one of them refuses the whole line. */
@@ -169,9 +170,11 @@ char *cgroup_path(const struct cgroup *cg, const char *uid, const char *id)
 
 uint64_t cgroup_oom_kills(const struct cgroup *cg, const char *uid, const char *id)
 {
-    cleanup(freep) char *path =
-        cg->unified ? mem_fmt(CGROUP_MOUNT "%s/pod%s/%s/memory.events", cg->root, uid, id)
-                    : mem_fmt(CGROUP_MOUNT "/memory%s/pod%s/%s/memory.oom_control", cg->root, uid, id);
+    cleanup(freep) char *path = cg->unified
+                                    ? mem_fmt(CGROUP_MOUNT "%s/pod%s/%s/memory.events", cg->root,
+                                              uid, id)
+                                    : mem_fmt(CGROUP_MOUNT "/memory%s/pod%s/%s/memory.oom_control",
+                                              cg->root, uid, id);
     cleanup(text_fini) struct text text = TEXT_EMPTY;
     struct err err = ERR_EMPTY;
     const char *line;

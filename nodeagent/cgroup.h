@@ -13,17 +13,17 @@
 #include <stdint.h>
 
 struct cgroup {
-    char root[128];         /* "/mkube": below each hierarchy's mount point */
-    bool unified;           /* version 2 */
+    char root[128]; /* "/mkube": below each hierarchy's mount point */
+    bool unified;   /* version 2 */
 };
 
 /* Looks at /sys/fs/cgroup; nothing is made. */
 void cgroup_init(struct cgroup *cg, const char *root);
 
 struct cgroup_limits {
-    int64_t cpu_shares;     /* of version 1; translated for 2 */
-    int64_t cpu_quota_us;   /* per 100 ms; -1 = none */
-    int64_t memory;         /* bytes; -1 = none */
+    int64_t cpu_shares;   /* of version 1; translated for 2 */
+    int64_t cpu_quota_us; /* per 100 ms; -1 = none */
+    int64_t memory;       /* bytes; -1 = none */
 };
 /* Makes the root and the pod's group, or adjusts them. */
 int cgroup_make_pod(const struct cgroup *cg, const char *uid, const struct cgroup_limits *limits,

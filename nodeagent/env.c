@@ -128,8 +128,8 @@ bool env_object_key(struct text *ret, const json_t *object, const char *key)
     if (env_is_secret(object))
         return env_decode(ret, value);
     if (value == NULL)
-        return env_decode(ret, json_string_value(json_object_get(
-                                   json_object_get(object, "binaryData"), key)));
+        return env_decode(
+            ret, json_string_value(json_object_get(json_object_get(object, "binaryData"), key)));
     text_puts(ret, value);
     return true;
 }
@@ -162,9 +162,9 @@ static int env_add_from(struct env_list *to, const json_t *from, const struct en
     object = sources->find(sources->arg, kind->bucket, name);
     if (object == NULL)
         return json_bool(ref, "optional", false)
-                 ? 0
-                 : err_set(err, ERR_NOT_FOUND, "%s \"%s\" not found", kind->word, name);
-    json_object_foreach(json_object_get(object, "data"), key, value) {
+                   ? 0
+                   : err_set(err, ERR_NOT_FOUND, "%s \"%s\" not found", kind->word, name);
+    json_object_foreach (json_object_get(object, "data"), key, value) {
         cleanup(text_fini) struct text text = TEXT_EMPTY;
         cleanup(freep) char *whole = mem_fmt("%s%s", prefix, key);
 
@@ -221,8 +221,8 @@ static int env_add_var(struct env_list *to, const json_t *var, const struct pod_
     int rc;
 
     if (from == NULL) {
-        cleanup(freep) char *expanded =
-            env_expand(json_str_or(var, "value", ""), env_find_in_scope, &scope);
+        cleanup(freep) char *expanded = env_expand(json_str_or(var, "value", ""), env_find_in_scope,
+                                                   &scope);
 
         env_list_set(to, name, expanded);
         return 0;
@@ -240,13 +240,13 @@ int env_make(struct env_list *ret, const struct pod_view *pod, const struct cont
     json_t *item;
     int rc = 0;
 
-    json_array_foreach(json_at(c->spec, "envFrom"), i, item) {
+    json_array_foreach (json_at(c->spec, "envFrom"), i, item) {
         for (size_t k = 0; k < N_ELEMENTS(env_kinds) && rc == 0; k++)
             rc = env_add_from(ret, item, &env_kinds[k], sources, err);
         if (rc < 0)
             return rc;
     }
-    json_array_foreach(json_at(c->spec, "env"), i, item) {
+    json_array_foreach (json_at(c->spec, "env"), i, item) {
         rc = env_add_var(ret, item, pod, c, sources, err);
         if (rc < 0)
             return rc;

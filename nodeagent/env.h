@@ -14,23 +14,26 @@
 #include <stddef.h>
 
 struct env_var {
-    char *name, *value;     /* owned */
+    char *name, *value; /* owned */
 };
-struct env_list {           /* init with ENV_LIST_EMPTY, end with env_list_fini */
+struct env_list { /* init with ENV_LIST_EMPTY, end with env_list_fini */
     struct env_var *vars;
     size_t n;
 };
-#define ENV_LIST_EMPTY { .vars = NULL, .n = 0 }
+#define ENV_LIST_EMPTY       \
+    {                        \
+        .vars = NULL, .n = 0 \
+    }
 void env_list_fini(struct env_list *l);
 void env_list_set(struct env_list *l, const char *name, const char *value); /* replaces in place */
 const char *env_list_get(const struct env_list *l, const char *name);       /* NULL if absent */
 
 struct env_sources {
-    /* The object of that kind ("configmaps", "secrets") in the pod's namespace; NULL = there is none. */
+    /* The object of that kind ("configmaps", "secrets") in the pod's namespace; NULL: none. */
     const json_t *(*find)(void *arg, const char *kind, const char *name);
     void *arg;
     const struct pod_surroundings *around;
-    const struct env_list *services;    /* of the namespace, may be NULL */
+    const struct env_list *services; /* of the namespace, may be NULL */
 };
 
 /* envFrom, then env (later wins), then services that nothing else defines.  ERR_NOT_FOUND: a

@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EVENTS_KNOWN_MAX   1024     /* remembered for counting */
-#define EVENTS_MESSAGE_MAX 1024     /* of a message, as the API has it */
+#define EVENTS_KNOWN_MAX   1024 /* remembered for counting */
+#define EVENTS_MESSAGE_MAX 1024 /* of a message, as the API has it */
 #define EVENTS_BURST       200
 #define EVENTS_PER_S       10
-#define EVENTS_CALLS_MAX   64       /* on their way at once */
+#define EVENTS_CALLS_MAX   64 /* on their way at once */
 
 struct event_known {
-    char *name;                     /* of the Event object */
+    char *name; /* of the Event object */
     unsigned count;
 };
 
@@ -24,17 +24,17 @@ struct events {
     uv_loop_t *loop;
     struct client *client;
     char *node_name;
-    struct map *known;              /* what was said, to struct event_known */
-    struct map *calls;              /* number as text, to struct event_call */
+    struct map *known; /* what was said, to struct event_known */
+    struct map *calls; /* number as text, to struct event_call */
     uint64_t n_calls;
-    int64_t tokens_milli;           /* of the rate limit */
+    int64_t tokens_milli; /* of the rate limit */
     int64_t filled_ms;
 };
 
 struct event_call {
     struct events *owner;
     char key[24];
-    char *known;                    /* of a repetition: what is forgotten when its Event is no more */
+    char *known; /* of a repetition: what is forgotten when its Event is no more */
     struct client_call *call;
 };
 
@@ -108,7 +108,7 @@ static void events_on_done(void *arg, int rc, int status, const json_t *body UNU
         map_del(e->known, c->known);
     c->call = NULL;
     memcpy(key, c->key, sizeof(key));
-    map_del(e->calls, key);     /* frees c */
+    map_del(e->calls, key); /* frees c */
 }
 
 /* @known: key of what is repeated, NULL for a first time. */
@@ -152,26 +152,26 @@ static void events_first(struct events *e, const char *ns, const char *about, js
     k->name = mem_fmt("%.200s.%016llx", about, (unsigned long long)random);
     k->count = 1;
     if (map_len(e->known) >= EVENTS_KNOWN_MAX) {
-        map_free(e->known);     /* counting starts anew; the Events stay */
+        map_free(e->known); /* counting starts anew; the Events stay */
         e->known = map_new(event_known_free);
     }
     map_put(e->known, key, k);
-    event = json_pack("{s:s, s:s, s:{s:s, s:s}, s:o, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:i, s:s, s:s}",
-                      "apiVersion", "v1", "kind", "Event", "metadata", "name", k->name, "namespace",
-                      ns, "involvedObject", object, "reason", reason, "message", message, "type",
-                      type == EVENT_NORMAL ? "Normal" : "Warning", "source", "component", "kubelet",
-                      "host", e->node_name, "firstTimestamp", now, "lastTimestamp", now, "count", 1,
-                      "reportingComponent", "kubelet", "reportingInstance", e->node_name);
-    if (event != NULL)          /* not UTF-8: nothing that JSON could carry */
+    event = json_pack(
+        "{s:s, s:s, s:{s:s, s:s}, s:o, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:i, s:s, s:s}",
+        "apiVersion", "v1", "kind", "Event", "metadata", "name", k->name, "namespace", ns,
+        "involvedObject", object, "reason", reason, "message", message, "type",
+        type == EVENT_NORMAL ? "Normal" : "Warning", "source", "component", "kubelet", "host",
+        e->node_name, "firstTimestamp", now, "lastTimestamp", now, "count", 1, "reportingComponent",
+        "kubelet", "reportingInstance", e->node_name);
+    if (event != NULL) /* not UTF-8: nothing that JSON could carry */
         events_send(e, "POST", path, "application/json", event, NULL);
 }
 
 static void events_say(struct events *e, const char *ns, const char *about, json_t *object,
                        enum event_type type, const char *reason, const char *message)
 {
-    cleanup(freep) char *key =
-        mem_fmt("%s|%s|%s|%s|%s", ns, json_str_or(object, "uid", about),
-                json_str_or(object, "fieldPath", ""), reason, message);
+    cleanup(freep) char *key = mem_fmt("%s|%s|%s|%s|%s", ns, json_str_or(object, "uid", about),
+                                       json_str_or(object, "fieldPath", ""), reason, message);
     struct event_known *k = map_get(e->known, key);
 
     if (!events_may(e)) {
@@ -198,13 +198,13 @@ void events_pod(struct events *e, const struct pod_view *pod, const char *contai
     va_start(ap, fmt);
     vsnprintf(message, sizeof(message), fmt, ap);
     va_end(ap);
-    object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "apiVersion", "v1", "kind", "Pod", "namespace",
-                       pod->ns, "name", pod->name, "uid", pod->uid, "resourceVersion",
+    object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "apiVersion", "v1", "kind", "Pod",
+                       "namespace", pod->ns, "name", pod->name, "uid", pod->uid, "resourceVersion",
                        json_str_or(pod->tree, "metadata.resourceVersion", ""));
     if (container != NULL) {
         bool is_main = json_find(json_at(pod->spec, "containers"), "name", container) != NULL;
-        cleanup(freep) char *path =
-            mem_fmt("spec.%s{%s}", is_main ? "containers" : "initContainers", container);
+        cleanup(freep) char *path = mem_fmt("spec.%s{%s}",
+                                            is_main ? "containers" : "initContainers", container);
 
         json_put_str(object, "fieldPath", path);
     }
@@ -223,5 +223,6 @@ void events_node(struct events *e, enum event_type type, const char *reason, con
     va_end(ap);
     events_say(e, "default", e->node_name,
                json_pack("{s:s, s:s, s:s, s:s}", "apiVersion", "v1", "kind", "Node", "name",
-                         e->node_name, "uid", e->node_name), type, reason, message);
+                         e->node_name, "uid", e->node_name),
+               type, reason, message);
 }

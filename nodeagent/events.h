@@ -13,7 +13,7 @@
 struct events;
 
 struct events *events_new(uv_loop_t *loop, struct client *client, const char *node_name);
-struct events *events_close(struct events *e);  /* what is on its way may be lost; returns NULL */
+struct events *events_close(struct events *e); /* what is on its way may be lost; returns NULL */
 
 enum event_type { EVENT_NORMAL, EVENT_WARNING };
 

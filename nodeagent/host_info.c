@@ -104,10 +104,10 @@ static uint64_t host_bounding_set(void)
     return set;
 }
 
-/* Devices for privileged containers: plain nodes of /dev, not what each container has of its own. */
+/* Devices for privileged containers: plain nodes of /dev, not what each has of its own. */
 static void host_add_devices(json_t *list, const char *dir, int depth)
 {
-    static const char *const own[] = { "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/console",
+    static const char *const own[] = { "/dev/pts",  "/dev/shm",   "/dev/mqueue", "/dev/console",
                                        "/dev/ptmx", "/dev/.udev", "/dev/fd" };
     DIR *d = opendir(dir);
     struct dirent *e;
@@ -127,9 +127,9 @@ static void host_add_devices(json_t *list, const char *dir, int depth)
             json_array_append_new(
                 list, json_pack("{s:s, s:s, s:I, s:I, s:i, s:I, s:I}", "path", path, "type",
                                 S_ISCHR(st.st_mode) ? "c" : "b", "major",
-                                (json_int_t)major(st.st_rdev), "minor", (json_int_t)minor(st.st_rdev),
-                                "fileMode", (int)(st.st_mode & 0777), "uid", (json_int_t)st.st_uid,
-                                "gid", (json_int_t)st.st_gid));
+                                (json_int_t)major(st.st_rdev), "minor",
+                                (json_int_t)minor(st.st_rdev), "fileMode", (int)(st.st_mode & 0777),
+                                "uid", (json_int_t)st.st_uid, "gid", (json_int_t)st.st_gid));
     }
     if (d != NULL)
         closedir(d);
@@ -143,7 +143,7 @@ void host_info_limits(struct runc_host *ret)
 
     *ret = (struct runc_host){ .devices = json_array() };
     ret->capabilities = host_bounding_set();
-    ret->may_lower_oom = (ret->capabilities >> 24 & 1) != 0;    /* CAP_SYS_RESOURCE */
+    ret->may_lower_oom = (ret->capabilities >> 24 & 1) != 0; /* CAP_SYS_RESOURCE */
     getrlimit(RLIMIT_NOFILE, &files);
     ret->nofile_hard = files.rlim_max;
     str_i64(oom, &floor);
@@ -169,7 +169,10 @@ static char *host_os_image(void)
 static const char *host_arch(const char *machine)
 {
     static const char *const names[][2] = {
-        { "x86_64", "amd64" }, { "aarch64", "arm64" }, { "armv7l", "arm" }, { "riscv64", "riscv64" },
+        { "x86_64", "amd64" },
+        { "aarch64", "arm64" },
+        { "armv7l", "arm" },
+        { "riscv64", "riscv64" },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(names); i++)
@@ -188,8 +191,8 @@ json_t *host_info_node(void)
 
     uname(&u);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "machineID", machine,
-                     "systemUUID", uuid[0] == '\0' ? machine : uuid, "bootID", boot, "kernelVersion",
-                     u.release, "osImage", os, "containerRuntimeVersion", "mkube://1.32",
-                     "kubeletVersion", "v1.32.0", "kubeProxyVersion", "v1.32.0", "operatingSystem",
-                     "linux", "architecture", host_arch(u.machine));
+                     "systemUUID", uuid[0] == '\0' ? machine : uuid, "bootID", boot,
+                     "kernelVersion", u.release, "osImage", os, "containerRuntimeVersion",
+                     "mkube://1.32", "kubeletVersion", "v1.32.0", "kubeProxyVersion", "v1.32.0",
+                     "operatingSystem", "linux", "architecture", host_arch(u.machine));
 }

@@ -12,8 +12,8 @@
 
 void host_info_limits(struct runc_host *ret);
 
-int64_t host_info_memory(void);             /* bytes, total */
-int64_t host_info_memory_available(void);   /* bytes; -1 when not told */
+int64_t host_info_memory(void);           /* bytes, total */
+int64_t host_info_memory_available(void); /* bytes; -1 when not told */
 int host_info_cpus(void);
 /* Bytes and inodes of the file system that holds @path; false when it cannot be told. */
 struct host_disk {
@@ -21,7 +21,7 @@ struct host_disk {
 };
 bool host_info_disk(const char *path, struct host_disk *ret);
 int64_t host_info_pid_max(void);
-int64_t host_info_pids(void);               /* tasks now */
+int64_t host_info_pids(void); /* tasks now */
 /* status.nodeInfo: machineID, systemUUID, bootID, kernelVersion, osImage, ...; a new object. */
 json_t *host_info_node(void);
 

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/work.h"
+#include "nodeagent/conmon.h"
 #include "nodeagent/life_files.h"
 
 #include <assert.h>
@@ -18,14 +19,19 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define LIFE_SYNC_FD        3
-#define LIFE_SYNC_MAX       65536       /* bytes of conmon's report */
-#define LIFE_CREATE_MS      120000      /* conmon and runc create; long only on a starved node */
-#define LIFE_DELETE_MS      60000
-#define LIFE_EXIT_GRACE_MS  3000        /* the process is gone: so long may conmon take to say how */
-#define LIFE_EXIT_RETRY_MS  50
+#define LIFE_CREATE_MS     120000 /* conmon and runc create; long only on a starved node */
+#define LIFE_DELETE_MS     60000
+#define LIFE_EXIT_GRACE_MS 3000 /* the process is gone: so long may conmon take to say how */
+#define LIFE_EXIT_RETRY_MS 50
 
-enum life_state { LIFE_PREPARING, LIFE_CREATING, LIFE_RUNNING, LIFE_EXITED, LIFE_REMOVING, LIFE_GONE };
+enum life_state {
+    LIFE_PREPARING,
+    LIFE_CREATING,
+    LIFE_RUNNING,
+    LIFE_EXITED,
+    LIFE_REMOVING,
+    LIFE_GONE
+};
 
 #define MAY(s) (1u << (s))
 static const unsigned life_next[] = {
@@ -38,29 +44,29 @@ static const unsigned life_next[] = {
 };
 
 struct life {
-    struct runtime *rt;             /* borrowed */
-    struct life_spec spec;          /* owned copies; env, mounts, record freed after preparing */
+    struct runtime *rt;    /* borrowed */
+    struct life_spec spec; /* owned copies; env, mounts, record freed after preparing */
     struct life_listener listener;
     enum life_state state;
-    bool is_left;                   /* no callbacks; memory goes when the jobs are done */
-    unsigned n_jobs;                /* work and handles that still point here */
+    bool is_left;    /* no callbacks; memory goes when the jobs are done */
+    unsigned n_jobs; /* work and handles that still point here */
 
-    int sync_fd;                    /* -1 when closed */
+    int sync_fd; /* -1 when closed */
     uv_poll_t sync;
     bool sync_open;
-    struct text report;             /* conmon's JSON line */
-    struct child *child;            /* conmon's first process, or runc delete; NULL when over */
-    struct child *starter;          /* runc start, where the FIFO is not to be found */
+    struct text report;    /* conmon's JSON line */
+    struct child *child;   /* conmon's first process, or runc delete; NULL when over */
+    struct child *starter; /* runc start, where the FIFO is not to be found */
 
-    int start_fd;                   /* runc's FIFO, while we wait for init to come to it */
+    int start_fd; /* runc's FIFO, while we wait for init to come to it */
     uv_poll_t start;
     bool start_open;
 
     int pidfd;
     uv_poll_t exit;
     bool exit_open;
-    struct timer *timer;            /* limit of creation; later retries of the exit file */
-    int64_t gone_since_ms;          /* monotonic; 0 = the process is not known to be gone */
+    struct timer *timer;   /* limit of creation; later retries of the exit file */
+    int64_t gone_since_ms; /* monotonic; 0 = the process is not known to be gone */
 
     pid_t pid;
     int64_t started_ms;
@@ -68,10 +74,12 @@ struct life {
 
 static void life_enter(struct life *l, enum life_state next)
 {
-    static const char *const names[] = { "preparing", "creating", "running", "exited", "removing", "gone" };
+    static const char *const names[] = { "preparing", "creating", "running",
+                                         "exited",    "removing", "gone" };
 
     assert(life_next[l->state] & MAY(next));
-    log_debug("container life", KV("container", "%.12s", l->spec.id), KV("state", "%s", names[next]));
+    log_debug("container life", KV("container", "%.12s", l->spec.id),
+              KV("state", "%s", names[next]));
     l->state = next;
 }
 
@@ -96,8 +104,8 @@ static void life_free_inputs(struct life *l)
 
 static void life_free(struct life *l)
 {
-    const char *strings[] = { l->spec.id, l->spec.log_path, l->spec.net_ns, l->spec.uts_ns,
-                              l->spec.ipc_ns, l->spec.shm, l->spec.record_path };
+    const char *strings[] = { l->spec.id,     l->spec.log_path, l->spec.net_ns,     l->spec.uts_ns,
+                              l->spec.ipc_ns, l->spec.shm,      l->spec.record_path };
 
     assert(l->n_jobs == 0 && !l->sync_open && !l->start_open && !l->exit_open);
     runtime_remove(l->rt, l->spec.id, l);
@@ -191,13 +199,17 @@ static void life_exited(struct life *l, int code, bool unknown, int64_t finished
     const struct container_view *c = &l->spec.pod->containers[l->spec.index];
     cleanup(text_fini) struct text message = TEXT_EMPTY;
     struct life_exit end = {
-        .exit_code = code, .unknown = unknown, .started_ms = l->started_ms, .finished_ms = finished_ms,
+        .exit_code = code,
+        .unknown = unknown,
+        .started_ms = l->started_ms,
+        .finished_ms = finished_ms,
     };
 
     life_close_handles(l);
     life_enter(l, LIFE_EXITED);
     l->pid = 0;
-    end.oom_killed = code != 0 && cgroup_oom_kills(runtime_cgroup(l->rt), l->spec.pod->uid, l->spec.id) > 0;
+    end.oom_killed = code != 0 &&
+                     cgroup_oom_kills(runtime_cgroup(l->rt), l->spec.pod->uid, l->spec.id) > 0;
     life_files_message(&message, l->rt, l->spec.id, c, code, l->spec.log_path);
     end.message = text_str(&message);
     l->listener.on_exited(l->listener.arg, &end);
@@ -260,7 +272,7 @@ static bool life_took_byte(struct life *l)
     if (!l->start_open || read(l->start_fd, &byte, 1) != 1)
         return false;
     life_close_start(l);
-    unlink(path);                   /* to runc its presence means "created" */
+    unlink(path); /* to runc its presence means "created" */
     return true;
 }
 
@@ -272,7 +284,7 @@ static void life_on_process_end(uv_poll_t *handle, int status UNUSED, int events
     uv_poll_stop(handle);
     l->gone_since_ms = clock_mono_ms();
     if (l->state == LIFE_CREATING && life_took_byte(l)) {
-        life_running(l);            /* a short life: its end came together with its beginning */
+        life_running(l); /* a short life: its end came together with its beginning */
         return;
     }
     if (l->state == LIFE_CREATING) {
@@ -331,10 +343,11 @@ static void life_on_runc_start(void *arg, int rc, const struct child_result *res
 static void life_start(struct life *l)
 {
     cleanup(freep) char *path = mem_fmt("%s/%s/exec.fifo", runtime_runc_root(l->rt), l->spec.id);
-    const char *argv[] = { runtime_runc(l->rt), "--root", runtime_runc_root(l->rt), "start", l->spec.id, NULL };
+    const char *argv[] = { runtime_runc(l->rt), "--root", runtime_runc_root(l->rt), "start",
+                           l->spec.id,          NULL };
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-    if (fd < 0) {                   /* another runc than we know */
+    if (fd < 0) { /* another runc than we know */
         l->n_jobs++;
         l->starter = child_run(runtime_loop(l->rt), &(struct child_spec){ .argv = argv },
                                life_on_runc_start, l);
@@ -347,39 +360,16 @@ static void life_start(struct life *l)
     uv_poll_start(&l->start, UV_READABLE, life_on_fifo);
 }
 
-/* runc's error is a line of its log: time="..." level=error msg="..."; people want the inside. */
-static char *life_plain_message(const char *line)
-{
-    const char *msg = strstr(line, "msg=\"");
-    struct text t = TEXT_EMPTY;
-
-    if (msg == NULL)
-        return mem_str(line);
-    for (msg += strlen("msg=\""); *msg != '\0' && *msg != '"'; msg++) {
-        msg += *msg == '\\' && msg[1] != '\0';
-        text_putc(&t, *msg);
-    }
-    return text_take(&t);
-}
-
-/* conmon has said what became of `runc create`: {"data": PID} or {"data": -1, "message": ...}. */
+/* conmon has said what became of `runc create`. */
 static void life_on_report(struct life *l)
 {
     struct err err = ERR_EMPTY;
-    cleanup(json_decrefpp) json_t *report = NULL;
-    int64_t pid;
-    int rc = json_parse(&report, text_str(&l->report), l->report.len, NULL, &err);
+    pid_t pid = 0;
+    int rc = conmon_report(&pid, &l->report, &err);
 
     life_close_sync(l);
-    if (rc < 0) {
-        rc = err_wrap(&err, ERR_PROTOCOL, "conmon's report");
-    } else if ((pid = json_int(report, "data", -1)) <= 0) {
-        cleanup(freep) char *why = life_plain_message(json_str_or(report, "message", "runc create failed"));
-
-        rc = err_set(&err, ERR_INTERNAL, "%s", why);
-    } else if (!life_watch(l, (pid_t)pid)) {
+    if (rc == 0 && !life_watch(l, pid))
         rc = err_set(&err, ERR_INTERNAL, "the container's process ended before it was started");
-    }
     if (rc < 0)
         life_failed(l, rc, &err);
     else
@@ -396,7 +386,7 @@ static void life_on_sync(uv_poll_t *handle, int status, int events UNUSED)
         return;
     if (n > 0)
         text_add(&l->report, buffer, (size_t)n);
-    if (n > 0 && l->report.len < LIFE_SYNC_MAX && strchr(l->report.data, '\n') == NULL)
+    if (n > 0 && l->report.len < CONMON_REPORT_MAX && strchr(l->report.data, '\n') == NULL)
         return;
     life_on_report(l);
 }
@@ -425,45 +415,19 @@ static void life_on_conmon(void *arg, int rc, const struct child_result *result 
 
 static int life_spawn(struct life *l, struct err *err)
 {
-    const struct runtime *rt = l->rt;
-    const json_t *c = l->spec.pod->containers[l->spec.index].spec;
-    cleanup(freep) char *bundle = runtime_bundle(rt, l->spec.id, "");
-    cleanup(freep) char *pidfile = runtime_bundle(rt, l->spec.id, "pidfile");
-    cleanup(freep) char *conmon_pid = runtime_bundle(rt, l->spec.id, "conmon.pid");
-    cleanup(freep) char *log = mem_fmt("k8s-file:%s", l->spec.log_path);
-    cleanup(freep) char *exits = mem_fmt("%s/exits", runtime_run_dir(rt));
-    cleanup(freep) char *path = mem_fmt("PATH=%s", getenv("PATH") == NULL ? "/usr/sbin:/usr/bin:/sbin:/bin" : getenv("PATH"));
-    const char *argv[32] = {
-        runtime_conmon(rt), "--api-version", "1", "-c", l->spec.id, "-u", l->spec.id, "-r",
-        runtime_runc(rt), "-b", bundle, "-p", pidfile, "-P", conmon_pid, "-l", log, "--exit-dir",
-        exits, "--full-attach", "--no-sync-log", "--runtime-arg", "--root", "--runtime-arg", runtime_runc_root(rt),
+    const struct conmon_spec spec = {
+        .id = l->spec.id,
+        .log_path = l->spec.log_path,
+        .container = l->spec.pod->containers[l->spec.index].spec,
     };
-    const char *env[] = { path, "_OCI_SYNCPIPE=3", NULL };
-    size_t n = 0;
-    int fds[2];
-    cleanup(closep) int theirs = -1;
+    int rc = conmon_run(&l->child, &l->sync_fd, l->rt, &spec, life_on_conmon, l, err);
 
-    while (argv[n] != NULL)
-        n++;
-    if (json_bool(c, "tty", false))
-        argv[n++] = "-t";
-    if (json_bool(c, "stdin", false))
-        argv[n++] = "-i";
-    if (json_bool(c, "stdin", false) && !json_bool(c, "stdinOnce", false))
-        argv[n++] = "--leave-stdin-open";
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-        return err_errno(err, errno, "make a pipe");
-    theirs = fds[1];
-    fcntl(theirs, F_SETFL, 0);
-    l->sync_fd = fds[0];
+    if (rc < 0)
+        return rc;
     l->sync_open = true;
-    l->n_jobs += 2;                 /* the pipe and the program */
-    uv_poll_init(runtime_loop(rt), &l->sync, l->sync_fd);
+    l->n_jobs += 2; /* the pipe and the program */
+    uv_poll_init(runtime_loop(l->rt), &l->sync, l->sync_fd);
     uv_poll_start(&l->sync, UV_READABLE | UV_DISCONNECT, life_on_sync);
-    l->child = child_run(runtime_loop(rt),
-                         &(struct child_spec){ .argv = argv, .env = env,
-                                               .pass_fds = (int[]){ theirs, LIFE_SYNC_FD, -1 } },
-                         life_on_conmon, l);
     return 0;
 }
 
@@ -539,8 +503,9 @@ enum life_found life_adopt(struct life **ret, struct runtime *rt, const char *id
                            struct pod_view *pod, size_t index, const char *log_path,
                            const struct life_listener *listener)
 {
-    struct life *l = life_new(rt, &(struct life_spec){ .id = id, .pod = pod, .index = index,
-                                                       .log_path = log_path }, listener);
+    struct life *l = life_new(
+        rt, &(struct life_spec){ .id = id, .pod = pod, .index = index, .log_path = log_path },
+        listener);
     int64_t started_ms = 0, ms;
     pid_t pid = life_files_pid(rt, id, &started_ms);
     int code;
@@ -590,11 +555,7 @@ void life_signal(struct life *l, int signum)
 
 void life_reopen_log(struct life *l)
 {
-    cleanup(freep) char *path = runtime_bundle(l->rt, l->spec.id, "ctl");
-    cleanup(closep) int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    static const char reopen[] = "2 0 0\n";     /* conmon: ctrl.c, REOPEN_LOGS_EVENT */
-
-    if (fd < 0 || write(fd, reopen, sizeof(reopen) - 1) < 0)
+    if (!conmon_reopen_log(l->rt, l->spec.id))
         log_warn("log could not be reopened", KV("container", "%s", l->spec.id));
 }
 
@@ -675,14 +636,16 @@ void life_leave(struct life *l)
 void life_destroy_sync(struct runtime *rt, const char *id)
 {
     cleanup(freep) char *state = mem_fmt("%s/%s", runtime_runc_root(rt), id);
-    const char *argv[] = { runtime_runc(rt), "--root", runtime_runc_root(rt), "delete", "-f", id, NULL };
+    const char *argv[] = {
+        runtime_runc(rt), "--root", runtime_runc_root(rt), "delete", "-f", id, NULL
+    };
     struct err err = ERR_EMPTY;
     int rc = 0;
 
     life_files_kill_makers(rt, id);
     if (file_exists(state))
-        rc = child_run_sync(&(struct child_spec){ .argv = argv, .deadline_ms = LIFE_DELETE_MS }, NULL,
-                            NULL, &err);
+        rc = child_run_sync(&(struct child_spec){ .argv = argv, .deadline_ms = LIFE_DELETE_MS },
+                            NULL, NULL, &err);
     if (rc == 0)
         rc = life_files_remove(rt, id, &err);
     if (rc < 0)

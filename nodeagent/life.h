@@ -25,26 +25,26 @@ struct life;
 
 struct life_spec {
     const char *id;
-    struct pod_view *pod;           /* referenced */
-    size_t index;                   /* of the container in the pod */
-    const struct image *image;      /* referenced */
-    struct env_list env;            /* taken */
-    struct runc_mount *mounts;      /* taken, with its strings */
+    struct pod_view *pod;      /* referenced */
+    size_t index;              /* of the container in the pod */
+    const struct image *image; /* referenced */
+    struct env_list env;       /* taken */
+    struct runc_mount *mounts; /* taken, with its strings */
     size_t n_mounts;
-    const char *log_path;           /* strings are copied */
-    const char *net_ns, *uts_ns, *ipc_ns, *shm;     /* NULL = the node's own */
-    const char *record_path;        /* written before anything is made: see pod_record */
+    const char *log_path;                       /* strings are copied */
+    const char *net_ns, *uts_ns, *ipc_ns, *shm; /* NULL = the node's own */
+    const char *record_path; /* written before anything is made: see pod_record */
     const char *record;
 };
 
-#define LIFE_MESSAGE_MAX 4096       /* of a termination message, as in Kubernetes */
+#define LIFE_MESSAGE_MAX 4096 /* of a termination message, as in Kubernetes */
 
 struct life_exit {
-    int exit_code;                  /* 128 + signal when killed */
+    int exit_code; /* 128 + signal when killed */
     bool oom_killed;
-    bool unknown;                   /* the monitor left no exit code */
-    int64_t started_ms, finished_ms;    /* wall clock */
-    const char *message;            /* termination message, "" = none; borrowed */
+    bool unknown;                    /* the monitor left no exit code */
+    int64_t started_ms, finished_ms; /* wall clock */
+    const char *message;             /* termination message, "" = none; borrowed */
 };
 
 struct life_listener {
@@ -52,7 +52,7 @@ struct life_listener {
      * life_remove is left to do. */
     void (*on_started)(void *arg, int rc, const struct err *err);
     void (*on_exited)(void *arg, const struct life_exit *end);
-    void (*on_gone)(void *arg);     /* after life_remove; last callback, the life is dead */
+    void (*on_gone)(void *arg); /* after life_remove; last callback, the life is dead */
     void *arg;
 };
 
@@ -68,8 +68,8 @@ enum life_found life_adopt(struct life **ret, struct runtime *rt, const char *id
                            const struct life_listener *listener);
 
 const char *life_id(const struct life *l);
-pid_t life_pid(const struct life *l);               /* 0 while there is no process */
-int64_t life_started_ms(const struct life *l);      /* wall clock */
+pid_t life_pid(const struct life *l);          /* 0 while there is no process */
+int64_t life_started_ms(const struct life *l); /* wall clock */
 /* To the first process; nothing when it has ended. */
 void life_signal(struct life *l, int signum);
 /* Begins a new log file: the present one was moved away. */

@@ -21,7 +21,7 @@
 
 #define LIFE_PASSWD_MAX (1 << 20)
 #define LIFE_LOG_TAIL   (8 * 1024)
-#define LIFE_LOG_LINES  80          /* and 2 KiB of text: the kubelet's fall-back message */
+#define LIFE_LOG_LINES  80 /* and 2 KiB of text: the kubelet's fall-back message */
 #define LIFE_LOG_TEXT   2048
 
 static int life_mkdir(const char *path, mode_t mode, struct err *err)
@@ -48,7 +48,7 @@ static int life_mount_overlay(const struct life_job *job, const char *rootfs, st
     if (rc < 0)
         return rc;
     text_puts(&options, "lowerdir=");
-    if (dirs[0] == NULL) {          /* an image without layers: "FROM scratch" */
+    if (dirs[0] == NULL) { /* an image without layers: "FROM scratch" */
         rc = life_mkdir(empty, 0755, err);
         text_puts(&options, empty);
     }
@@ -58,7 +58,8 @@ static int life_mount_overlay(const struct life_job *job, const char *rootfs, st
     if (rc < 0)
         return rc;
     if (options.len >= (size_t)sysconf(_SC_PAGESIZE))
-        return err_set(err, ERR_LIMIT, "image %s has too many layers to mount", job->spec->image->ref);
+        return err_set(err, ERR_LIMIT, "image %s has too many layers to mount",
+                       job->spec->image->ref);
     if (mount("overlay", rootfs, "overlay", 0, text_str(&options)) < 0)
         return err_errno(err, errno, "mount the root file system of %s", job->spec->image->ref);
     return 0;
@@ -70,7 +71,8 @@ static char *life_read_inside(const char *rootfs, const char *path)
 {
     struct open_how how = { .flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
     cleanup(closep) int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    cleanup(closep) int fd = root < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+    cleanup(closep) int fd = root < 0 ? -1
+                                      : (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
     struct text t = TEXT_EMPTY;
     struct stat st;
     char buffer[4096];
@@ -104,10 +106,20 @@ static int life_write_config(const struct life_job *job, const char *rootfs, str
     cleanup(freep) char *text = NULL;
     struct user user;
     struct runc_spec_input in = {
-        .pod = s->pod, .container = &s->pod->containers[s->index],
-        .image_config = s->image->config, .env = &s->env, .user = &user, .mounts = s->mounts,
-        .n_mounts = s->n_mounts, .rootfs = rootfs, .cgroup = cgroup, .net_ns = s->net_ns,
-        .uts_ns = s->uts_ns, .ipc_ns = s->ipc_ns, .shm = s->shm, .host = runtime_host(job->rt),
+        .pod = s->pod,
+        .container = &s->pod->containers[s->index],
+        .image_config = s->image->config,
+        .env = &s->env,
+        .user = &user,
+        .mounts = s->mounts,
+        .n_mounts = s->n_mounts,
+        .rootfs = rootfs,
+        .cgroup = cgroup,
+        .net_ns = s->net_ns,
+        .uts_ns = s->uts_ns,
+        .ipc_ns = s->ipc_ns,
+        .shm = s->shm,
+        .host = runtime_host(job->rt),
     };
     size_t len;
     int rc = life_decide_user(&user, job, rootfs, err);
@@ -137,7 +149,8 @@ int life_files_prepare(const struct life_job *job, struct err *err)
     cleanup(freep) char *rootfs = runtime_bundle(job->rt, s->id, "rootfs");
     cleanup(freep) char *store = runtime_store(job->rt, s->id, "");
     cleanup(freep) char *termination = runtime_store(job->rt, s->id, "termination-log");
-    cleanup(freep) char *log_dir = mem_strn(s->log_path, (size_t)(strrchr(s->log_path, '/') - s->log_path));
+    cleanup(freep) char *log_dir = mem_strn(s->log_path,
+                                            (size_t)(strrchr(s->log_path, '/') - s->log_path));
     int rc = file_write_fast(s->record_path, s->record, strlen(s->record), 0600, err);
 
     if (rc == 0)
@@ -236,10 +249,12 @@ static int64_t life_process_start_ms(pid_t pid)
 
     if (file_read(&t, path, 4096, &ignored) < 0 || (p = strrchr(text_str(&t), ')')) == NULL)
         return -1;
-    if (sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+    if (sscanf(p + 1,
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
                &ticks) != 1)
         return -1;
-    return clock_wall_ms() - clock_mono_ms() + (int64_t)(ticks * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
+    return clock_wall_ms() - clock_mono_ms() +
+           (int64_t)(ticks * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
 }
 
 pid_t life_files_pid(const struct runtime *rt, const char *id, int64_t *ret_started_ms)
@@ -251,17 +266,19 @@ pid_t life_files_pid(const struct runtime *rt, const char *id, int64_t *ret_star
     struct err ignored = ERR_EMPTY;
     int64_t pid = 0;
 
-    if (file_read(&pid_text, path, 32, &ignored) < 0 || !str_i64(text_str(&pid_text), &pid) || pid <= 1)
+    if (file_read(&pid_text, path, 32, &ignored) < 0 || !str_i64(text_str(&pid_text), &pid) ||
+        pid <= 1)
         return 0;
     comm_path = mem_fmt("/proc/%d/comm", (int)pid);
     cgroup_file = mem_fmt("/proc/%d/cgroup", (int)pid);
     /* The number may belong to somebody else by now: only a process in this container's own
      * control group is ours. */
     if (file_read(&comm, comm_path, 64, &ignored) < 0 ||
-        file_read(&cgroup, cgroup_file, 16384, &ignored) < 0 || strstr(text_str(&cgroup), id) == NULL)
+        file_read(&cgroup, cgroup_file, 16384, &ignored) < 0 ||
+        strstr(text_str(&cgroup), id) == NULL)
         return 0;
     if (str_starts(text_str(&comm), "runc:[") && life_files_is_unstarted(rt, id))
-        return 0;                   /* created, never started */
+        return 0; /* created, never started */
     *ret_started_ms = life_process_start_ms((pid_t)pid);
     return *ret_started_ms < 0 ? 0 : (pid_t)pid;
 }
@@ -281,7 +298,8 @@ static void life_log_tail(struct text *ret, const char *log_path)
     n = pread(fd, data, LIFE_LOG_TAIL, st.st_size > LIFE_LOG_TAIL ? st.st_size - LIFE_LOG_TAIL : 0);
     if (n <= 0)
         return;
-    for (char *line = data, *end; (end = memchr(line, '\n', (size_t)(data + n - line))) != NULL; line = end + 1) {
+    for (char *line = data, *end; (end = memchr(line, '\n', (size_t)(data + n - line))) != NULL;
+         line = end + 1) {
         struct log_line parsed;
 
         /* The first may be cut in the middle; then it does not parse. */

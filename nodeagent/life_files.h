@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "nodeagent/life.h"
 
-struct life_job {                   /* what preparing needs; all borrowed from the life */
+struct life_job { /* what preparing needs; all borrowed from the life */
     const struct runtime *rt;
     const struct life_spec *spec;
 };

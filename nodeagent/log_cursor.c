@@ -12,19 +12,19 @@
 #include <unistd.h>
 
 #define LOG_CHUNK    (256 * 1024)
-#define LOG_LINE_MAX (64 * 1024)    /* conmon cuts at 8 KiB; a longer line is not ours */
+#define LOG_LINE_MAX (64 * 1024) /* conmon cuts at 8 KiB; a longer line is not ours */
 
 struct log_cursor {
     char *path;
     struct log_query query;
-    int fd;                         /* of the file being read; -1 = to be opened */
-    int part;                       /* LOG_ROTATE_OLD ... 0: which file it was when opened */
+    int fd;   /* of the file being read; -1 = to be opened */
+    int part; /* LOG_ROTATE_OLD ... 0: which file it was when opened */
     ino_t inode;
-    struct text rest;               /* an unfinished line */
-    int64_t skip;                   /* whole lines still to be passed over */
-    int64_t left;                   /* bytes still to be given; -1 = no limit */
+    struct text rest; /* an unfinished line */
+    int64_t skip;     /* whole lines still to be passed over */
+    int64_t left;     /* bytes still to be given; -1 = no limit */
     bool since_reached;
-    bool middle;                    /* the line before was partial: no new time stamp */
+    bool middle; /* the line before was partial: no new time stamp */
 };
 
 static char *log_part_path(const struct log_cursor *c, int part)
@@ -74,7 +74,9 @@ static int log_cursor_count(struct log_cursor *c, int64_t *ret, struct err *err)
     int64_t n = 0;
     int rc;
 
-    c->query = (struct log_query){ .tail_lines = -1, .since_ms = asked.since_ms, .limit_bytes = -1 };
+    c->query = (struct log_query){ .tail_lines = -1,
+                                   .since_ms = asked.since_ms,
+                                   .limit_bytes = -1 };
     c->left = -1;
     do {
         text_clear(&out);
@@ -96,7 +98,8 @@ static void log_cursor_rewind(struct log_cursor *c)
     log_cursor_open(c, LOG_ROTATE_OLD);
 }
 
-int log_cursor_new(struct log_cursor **ret, const char *path, const struct log_query *q, struct err *err)
+int log_cursor_new(struct log_cursor **ret, const char *path, const struct log_query *q,
+                   struct err *err)
 {
     struct log_cursor *c = MEM_NEW(struct log_cursor);
     int64_t n;
@@ -204,6 +207,6 @@ int log_cursor_read(struct log_cursor *c, struct text *ret, struct err *err)
     part = log_cursor_part_now(c);
     if (part == 0)
         return LOG_AT_END;
-    /* An older file, read to its end: on with the next newer one.  Gone: with the oldest there is. */
+    /* An older file, read to its end: on with the next newer one.  Gone: with the oldest. */
     return log_cursor_open(c, part < 0 ? LOG_ROTATE_OLD : part - 1) ? LOG_MORE : LOG_AT_END;
 }

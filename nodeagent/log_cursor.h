@@ -16,9 +16,9 @@
 struct log_cursor;
 
 struct log_query {
-    int64_t tail_lines;         /* -1 = all */
-    int64_t since_ms;           /* wall clock; 0 = from the beginning */
-    int64_t limit_bytes;        /* -1 = none */
+    int64_t tail_lines;  /* -1 = all */
+    int64_t since_ms;    /* wall clock; 0 = from the beginning */
+    int64_t limit_bytes; /* -1 = none */
     bool timestamps;
 };
 

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct log_line {               /* points into the line */
-    const char *time;           /* "2026-11-21T01:42:48.041745916+00:00" */
+struct log_line {     /* points into the line */
+    const char *time; /* "2026-11-21T01:42:48.041745916+00:00" */
     size_t time_len;
     bool is_stderr;
-    bool is_whole;              /* F: a newline followed; P: the rest is in the next line */
+    bool is_whole; /* F: a newline followed; P: the rest is in the next line */
     const char *text;
     size_t text_len;
 };

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #define LOG_ROTATE_BYTES (10 << 20)
-#define LOG_ROTATE_OLD   2          /* "<path>.1", "<path>.2" */
+#define LOG_ROTATE_OLD   2 /* "<path>.1", "<path>.2" */
 
 /* True: @path was over its size and has been moved away. */
 bool log_rotate(const char *path);

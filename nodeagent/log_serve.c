@@ -7,20 +7,20 @@
 #include <assert.h>
 #include <string.h>
 
-#define LOG_SERVE_BACKLOG  (1 << 20)
-#define LOG_SERVE_LOOK_MS  1000     /* besides the watch: the container may have ended without a word */
+#define LOG_SERVE_BACKLOG (1 << 20)
+#define LOG_SERVE_LOOK_MS 1000 /* besides the watch: the container may have ended without a word */
 
 struct log_serve {
     uv_loop_t *loop;
-    struct http_exchange *x;        /* NULL once gone */
+    struct http_exchange *x; /* NULL once gone */
     struct log_source source;
     struct log_query query;
     bool follow;
-    struct log_cursor *cursor;      /* with the worker thread while @is_busy */
+    struct log_cursor *cursor; /* with the worker thread while @is_busy */
     struct text piece;
-    int state;                      /* of the last reading */
+    int state; /* of the last reading */
     bool is_busy, is_streaming, is_ended, is_waiting, has_grown;
-    uv_fs_event_t *watch;           /* dies in its close callback */
+    uv_fs_event_t *watch; /* dies in its close callback */
     struct timer *look;
 };
 
@@ -129,7 +129,8 @@ static int log_serve_run(void *arg, struct err *err)
 static void log_serve_begin(struct log_serve *s)
 {
     struct http_stream_listener listener = { .on_drain = log_serve_on_drain,
-                                             .on_gone = log_serve_on_gone, .arg = s };
+                                             .on_gone = log_serve_on_gone,
+                                             .arg = s };
 
     s->is_streaming = true;
     http_stream(s->x, 200, "text/plain", &listener);
@@ -142,14 +143,14 @@ static void log_serve_at_end(struct log_serve *s)
                                                   s->source.path);
 
     if (s->has_grown) {
-        log_serve_read(s);          /* something came while we looked */
+        log_serve_read(s); /* something came while we looked */
         return;
     }
     if (!is_open)
         log_serve_end(s);
     else if (s->watch == NULL) {
         log_serve_watch(s);
-        log_serve_read(s);          /* what was written before the watch stood */
+        log_serve_read(s); /* what was written before the watch stood */
     }
 }
 

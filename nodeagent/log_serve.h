@@ -11,12 +11,12 @@
 
 #include <uv.h>
 
-struct log_source {             /* the container whose log it is */
-    char *path;                 /* taken */
+struct log_source { /* the container whose log it is */
+    char *path;     /* taken */
     /* May the file still grow?  Asked whenever its end is reached. */
     bool (*is_open)(void *arg, const char *uid, const char *container, const char *path);
     void *arg;
-    char *uid, *container;      /* taken */
+    char *uid, *container; /* taken */
 };
 
 /* Takes the exchange and @source's strings. */

@@ -12,28 +12,28 @@
 
 #define NODE_LEASE_S        40
 #define NODE_LEASE_EVERY_MS 10000
-#define NODE_STATUS_MS      10000       /* measured so often, told when it differs */
+#define NODE_STATUS_MS      10000 /* measured so often, told when it differs */
 #define NODE_REPORT_MS      (5 * 60 * 1000)
 #define NODE_RETRY_MS       1000
 #define NODE_MAX_PODS       110
-#define NODE_OFFLINE_MS     3000        /* so long the server may take before the disk is believed */
+#define NODE_OFFLINE_MS     3000 /* so long the server may take before the disk is believed */
 
 struct node {
     uv_loop_t *loop;
-    struct node_opts opts;          /* strings owned */
+    struct node_opts opts; /* strings owned */
     char *name, *ip, *data_dir;
-    json_t *info;                   /* owned */
-    json_t *allocatable;            /* owned */
-    json_t *published;              /* status the server has; NULL = none */
+    json_t *info;        /* owned */
+    json_t *allocatable; /* owned */
+    json_t *published;   /* status the server has; NULL = none */
     json_t *sending;
     char *not_ready;
     bool is_starting, is_stale;
-    bool is_registered, is_told;    /* in the API; to the owner */
+    bool is_registered, is_told; /* in the API; to the owner */
     char *uid;
-    int64_t reported_ms;            /* monotonic */
-    struct client_call *call;       /* registration, then status */
+    int64_t reported_ms;      /* monotonic */
+    struct client_call *call; /* registration, then status */
     struct client_call *lease_call;
-    struct timer *timer;            /* registration retry, then status */
+    struct timer *timer; /* registration retry, then status */
     struct timer *lease_timer;
     struct timer *offline;
 };
@@ -55,8 +55,11 @@ static void node_measure(const struct node *n, struct node_measures *m)
 
 static struct node_identity node_identity(const struct node *n)
 {
-    return (struct node_identity){ .name = n->name, .ip = n->ip, .labels = n->opts.labels,
-                                   .api_port = n->opts.api_port, .info = n->info };
+    return (struct node_identity){ .name = n->name,
+                                   .ip = n->ip,
+                                   .labels = n->opts.labels,
+                                   .api_port = n->opts.api_port,
+                                   .info = n->info };
 }
 
 /* --- the pod CIDR, told once --- */
@@ -83,8 +86,9 @@ static void node_on_offline(void *arg)
     struct err err = ERR_EMPTY;
 
     if (file_read(&cidr, path, 64, &err) < 0)
-        return;                     /* never registered: nothing to start from */
-    log_warn("server is away, starting with what this node knows", KV("podCIDR", "%s", text_str(&cidr)));
+        return; /* never registered: nothing to start from */
+    log_warn("server is away, starting with what this node knows",
+             KV("podCIDR", "%s", text_str(&cidr)));
     node_tell(n, text_str(&cidr));
 }
 
@@ -92,7 +96,8 @@ static void node_on_offline(void *arg)
 
 static void node_renew(void *arg);
 
-static void node_on_lease(void *arg, int rc, int status, const json_t *body UNUSED, const struct err *err)
+static void node_on_lease(void *arg, int rc, int status, const json_t *body UNUSED,
+                          const struct err *err)
 {
     struct node *n = arg;
 
@@ -109,22 +114,23 @@ static json_t *node_lease_body(const struct node *n, bool is_new)
     json_t *lease;
 
     clock_print_micro(now, clock_wall_ms() * 1000);
-    lease = json_pack("{s:{s:s, s:i, s:s}}", "spec", "holderIdentity", n->name, "leaseDurationSeconds",
-                      NODE_LEASE_S, "renewTime", now);
+    lease = json_pack("{s:{s:s, s:i, s:s}}", "spec", "holderIdentity", n->name,
+                      "leaseDurationSeconds", NODE_LEASE_S, "renewTime", now);
     if (!is_new)
         return lease;
     json_object_set_new(lease, "apiVersion", json_string("coordination.k8s.io/v1"));
     json_object_set_new(lease, "kind", json_string("Lease"));
     json_object_set_new(lease, "metadata",
-                        json_pack("{s:s, s:s, s:[{s:s, s:s, s:s, s:s}]}", "name", n->name, "namespace",
-                                  "kube-node-lease", "ownerReferences", "apiVersion", "v1", "kind",
-                                  "Node", "name", n->name, "uid", n->uid));
+                        json_pack("{s:s, s:s, s:[{s:s, s:s, s:s, s:s}]}", "name", n->name,
+                                  "namespace", "kube-node-lease", "ownerReferences", "apiVersion",
+                                  "v1", "kind", "Node", "name", n->name, "uid", n->uid));
     return lease;
 }
 
 #define NODE_LEASES "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
-static void node_on_renewed(void *arg, int rc, int status, const json_t *body, const struct err *err)
+static void node_on_renewed(void *arg, int rc, int status, const json_t *body,
+                            const struct err *err)
 {
     struct node *n = arg;
 
@@ -145,8 +151,8 @@ static void node_renew(void *arg)
     cleanup(json_decrefpp) json_t *patch = node_lease_body(n, false);
 
     assert(n->lease_call == NULL);
-    n->lease_call = client_call(n->opts.client, "PATCH", path, "application/merge-patch+json", patch,
-                                node_on_renewed, n);
+    n->lease_call = client_call(n->opts.client, "PATCH", path, "application/merge-patch+json",
+                                patch, node_on_renewed, n);
 }
 
 /* --- status --- */
@@ -154,7 +160,8 @@ static void node_renew(void *arg)
 static void node_report(void *arg);
 static void node_register(void *arg);
 
-static void node_on_status(void *arg, int rc, int status, const json_t *body UNUSED, const struct err *err)
+static void node_on_status(void *arg, int rc, int status, const json_t *body UNUSED,
+                           const struct err *err)
 {
     struct node *n = arg;
     json_t *sent = STEAL(n->sending);
@@ -169,7 +176,7 @@ static void node_on_status(void *arg, int rc, int status, const json_t *body UNU
     }
     json_decref(sent);
     log_debug("node status not delivered", KV_ERR(err));
-    if (status == 404) {            /* somebody deleted the Node: it comes back */
+    if (status == 404) { /* somebody deleted the Node: it comes back */
         n->is_registered = false;
         json_decref(n->published);
         n->published = NULL;
@@ -205,8 +212,8 @@ static void node_report(void *arg)
     }
     patch = json_pack("{s:O}", "status", status);
     n->sending = STEAL(status);
-    n->call = client_call(n->opts.client, "PATCH", path, "application/strategic-merge-patch+json", patch,
-                          node_on_status, n);
+    n->call = client_call(n->opts.client, "PATCH", path, "application/strategic-merge-patch+json",
+                          patch, node_on_status, n);
 }
 
 /* --- registration --- */
@@ -237,7 +244,8 @@ static void node_registered(struct node *n, const json_t *object)
     node_tell(n, cidr);
 }
 
-static void node_on_got(void *arg, int rc, int status UNUSED, const json_t *body, const struct err *err)
+static void node_on_got(void *arg, int rc, int status UNUSED, const json_t *body,
+                        const struct err *err)
 {
     struct node *n = arg;
 
@@ -250,7 +258,8 @@ static void node_on_got(void *arg, int rc, int status UNUSED, const json_t *body
     node_registered(n, body);
 }
 
-static void node_on_created(void *arg, int rc, int status, const json_t *body, const struct err *err)
+static void node_on_created(void *arg, int rc, int status, const json_t *body,
+                            const struct err *err)
 {
     struct node *n = arg;
     cleanup(freep) char *path = mem_fmt("/api/v1/nodes/%s", n->name);
@@ -309,7 +318,7 @@ void node_set_ready(struct node *n, const char *why_not)
     free(n->not_ready);
     n->not_ready = mem_str(why_not);
     n->is_starting = false;
-    n->is_stale = true;             /* a report under way tells the state before */
+    n->is_stale = true; /* a report under way tells the state before */
     if (n->is_registered && n->call == NULL)
         timer_start(n->timer, 0);
 }

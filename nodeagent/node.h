@@ -13,14 +13,14 @@
 struct node;
 
 struct node_opts {
-    struct client *client;          /* borrowed */
+    struct client *client; /* borrowed */
     const char *name, *ip;
-    const char *const *labels;      /* "key=value", or NULL; given at registration only */
+    const char *const *labels; /* "key=value", or NULL; given at registration only */
     const char *data_dir;
     uint16_t api_port;
-    int64_t memory;                 /* bytes to offer; 0 = what the machine has */
-    int64_t cpu_milli;              /* likewise */
-    int max_pods;                   /* 0 = 110 */
+    int64_t memory;    /* bytes to offer; 0 = what the machine has */
+    int64_t cpu_milli; /* likewise */
+    int max_pods;      /* 0 = 110 */
     /* Once, not from within node_start: the node's pod CIDR is known (from the server, or from disk
      * while it is away). */
     void (*on_registered)(void *arg, const char *pod_cidr);
@@ -31,7 +31,7 @@ struct node *node_new(uv_loop_t *loop, const struct node_opts *opts);
 void node_start(struct node *n);
 /* Why the node is not ready; NULL = it is.  Told at once.  Until first called: "starting". */
 void node_set_ready(struct node *n, const char *why_not);
-const json_t *node_allocatable(const struct node *n);   /* borrowed, lives as long as the node */
-struct node *node_close(struct node *n);                /* returns NULL */
+const json_t *node_allocatable(const struct node *n); /* borrowed, lives as long as the node */
+struct node *node_close(struct node *n);              /* returns NULL */
 
 #endif

@@ -56,8 +56,8 @@ static void node_api_pods(struct node_api *a, struct http_exchange *x, char **pa
 
     while ((w = a->opts.next(a->opts.arg, &it)) != NULL)
         json_array_append_new(items, pod_worker_tree(w));
-    list = json_pack("{s:s, s:s, s:{}, s:o}", "kind", "PodList", "apiVersion", "v1", "metadata", "items",
-                     items);
+    list = json_pack("{s:s, s:s, s:{}, s:o}", "kind", "PodList", "apiVersion", "v1", "metadata",
+                     "items", items);
     text = json_print(list, &len);
     http_reply_take(x, 200, "application/json", text, len);
 }
@@ -88,7 +88,8 @@ static bool node_api_log_query(const struct http_exchange *x, struct log_query *
     int64_t since_s = -1;
     const char *since = http_query(x, "sinceTime");
 
-    *ret = (struct log_query){ .tail_lines = -1, .limit_bytes = -1,
+    *ret = (struct log_query){ .tail_lines = -1,
+                               .limit_bytes = -1,
                                .timestamps = node_api_flag(x, "timestamps") };
     if (!node_api_number(x, "tailLines", &ret->tail_lines) ||
         !node_api_number(x, "limitBytes", &ret->limit_bytes) ||
@@ -141,9 +142,11 @@ static void node_api_logs(struct node_api *a, struct http_exchange *x, char **pa
     source.path = pod_worker_log(w, container, previous, &is_open);
     if (source.path == NULL) {
         if (previous)
-            node_api_text(x, 400, "previous terminated container \"%s\" in pod \"%s\" not found", container, name);
+            node_api_text(x, 400, "previous terminated container \"%s\" in pod \"%s\" not found",
+                          container, name);
         else
-            node_api_text(x, 400, "container \"%s\" in pod \"%s\" is waiting to start: ContainerCreating",
+            node_api_text(x, 400,
+                          "container \"%s\" in pod \"%s\" is waiting to start: ContainerCreating",
                           container, name);
         return;
     }
@@ -154,7 +157,7 @@ static void node_api_logs(struct node_api *a, struct http_exchange *x, char **pa
 
 static const struct {
     const char *method, *first;
-    size_t n_parts;             /* of the path, the first included */
+    size_t n_parts; /* of the path, the first included */
     void (*serve)(struct node_api *a, struct http_exchange *x, char **parts);
 } node_routes[] = {
     { "GET", "healthz", 1, node_api_health },
@@ -165,7 +168,8 @@ static const struct {
 static void node_api_on_request(void *arg, struct http_exchange *x)
 {
     struct node_api *a = arg;
-    cleanup(strv_freep) char **parts = str_split(http_path(x)[0] == '/' ? http_path(x) + 1 : http_path(x), '/');
+    cleanup(strv_freep) char **parts = str_split(
+        http_path(x)[0] == '/' ? http_path(x) + 1 : http_path(x), '/');
     size_t n = 0;
 
     while (parts[n] != NULL)
@@ -188,8 +192,11 @@ int node_api_new(struct node_api **ret, uv_loop_t *loop, const struct node_api_o
                  struct err *err)
 {
     struct node_api *a = MEM_NEW(struct node_api);
-    struct http_server_opts server = { .address = opts->address, .port = opts->port,
-                                       .creds = opts->creds, .on_request = node_api_on_request, .arg = a };
+    struct http_server_opts server = { .address = opts->address,
+                                       .port = opts->port,
+                                       .creds = opts->creds,
+                                       .on_request = node_api_on_request,
+                                       .arg = a };
     int rc;
 
     a->loop = loop;

@@ -17,8 +17,8 @@
 struct node_api;
 
 struct node_api_opts {
-    const char *address;                /* "0.0.0.0" */
-    uint16_t port;                      /* 10250 */
+    const char *address; /* "0.0.0.0" */
+    uint16_t port;       /* 10250 */
     struct tls_server *creds;
     /* The pod of that name that runs here now (the newest), or NULL. */
     struct pod_worker *(*find)(void *arg, const char *ns, const char *name);
@@ -31,6 +31,6 @@ struct node_api_opts {
 int node_api_new(struct node_api **ret, uv_loop_t *loop, const struct node_api_opts *opts,
                  struct err *err);
 void node_api_renew(struct node_api *a, struct tls_server *creds);
-struct node_api *node_api_close(struct node_api *a);    /* returns NULL */
+struct node_api *node_api_close(struct node_api *a); /* returns NULL */
 
 #endif

@@ -16,8 +16,9 @@
 static json_t *node_resources(const struct node_measures *m, int64_t reserve)
 {
     int64_t memory = m->memory > reserve ? m->memory - reserve : 0;
-    cleanup(freep) char *cpu = m->cpu_milli % 1000 == 0 ? mem_fmt("%lld", (long long)m->cpu_milli / 1000)
-                                                        : mem_fmt("%lldm", (long long)m->cpu_milli);
+    cleanup(freep) char *cpu = m->cpu_milli % 1000 == 0
+                                   ? mem_fmt("%lld", (long long)m->cpu_milli / 1000)
+                                   : mem_fmt("%lldm", (long long)m->cpu_milli);
     cleanup(freep) char *mem = mem_fmt("%lldKi", (long long)memory / 1024);
     cleanup(freep) char *disk = mem_fmt("%lldKi", (long long)m->disk.size / 1024);
     cleanup(freep) char *pods = mem_fmt("%d", m->max_pods);
@@ -52,18 +53,20 @@ static void node_conditions(json_t *status, const struct node_measures *m, const
     bool pids = m->pid_max > 0 && m->pids * 100 > m->pid_max * NODE_PIDS_PERCENT;
     const json_t *old = json_at(before, "conditions");
 
-    json_object_set_new(status, "conditions", json_is_array(old) ? json_deep_copy(old) : json_array());
+    json_object_set_new(status, "conditions",
+                        json_is_array(old) ? json_deep_copy(old) : json_array());
     node_condition(status, "MemoryPressure", memory,
                    memory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
                    memory ? "kubelet has insufficient memory available"
-                          : "kubelet has sufficient memory available", m->now_wall_ms);
-    node_condition(status, "DiskPressure", disk,
-                   disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
-                   disk ? "kubelet has disk pressure" : "kubelet has no disk pressure", m->now_wall_ms);
-    node_condition(status, "PIDPressure", pids,
-                   pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
-                   pids ? "kubelet has insufficient PID available"
-                        : "kubelet has sufficient PID available", m->now_wall_ms);
+                          : "kubelet has sufficient memory available",
+                   m->now_wall_ms);
+    node_condition(
+        status, "DiskPressure", disk, disk ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+        disk ? "kubelet has disk pressure" : "kubelet has no disk pressure", m->now_wall_ms);
+    node_condition(
+        status, "PIDPressure", pids, pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
+        pids ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available",
+        m->now_wall_ms);
     node_condition(status, "Ready", m->not_ready == NULL,
                    m->not_ready == NULL ? "KubeletReady" : "KubeletNotReady",
                    m->not_ready == NULL ? "kubelet is posting ready status" : m->not_ready,
@@ -79,8 +82,8 @@ json_t *node_status_make(const struct node_identity *id, const struct node_measu
     json_object_set_new(status, "allocatable", node_status_allocatable(m));
     node_conditions(status, m, before);
     json_object_set_new(status, "addresses",
-                        json_pack("[{s:s, s:s}, {s:s, s:s}]", "type", "InternalIP", "address", id->ip,
-                                  "type", "Hostname", "address", id->name));
+                        json_pack("[{s:s, s:s}, {s:s, s:s}]", "type", "InternalIP", "address",
+                                  id->ip, "type", "Hostname", "address", id->name));
     if (id->api_port != 0)
         json_put_int(status, "daemonEndpoints.kubeletEndpoint.Port", id->api_port);
     json_object_set_new(status, "nodeInfo", json_deep_copy(id->info));
@@ -96,8 +99,8 @@ json_t *node_status_object(const struct node_identity *id, const struct node_mea
 
     for (size_t i = 0; id->labels != NULL && id->labels[i] != NULL; i++) {
         const char *eq = strchr(id->labels[i], '=');
-        cleanup(freep) char *key = mem_strn(id->labels[i], eq == NULL ? strlen(id->labels[i])
-                                                                      : (size_t)(eq - id->labels[i]));
+        cleanup(freep) char *key = mem_strn(
+            id->labels[i], eq == NULL ? strlen(id->labels[i]) : (size_t)(eq - id->labels[i]));
 
         json_object_set_new(labels, key, json_string(eq == NULL ? "" : eq + 1));
     }
@@ -113,7 +116,7 @@ static json_t *node_status_bare(const json_t *status)
     size_t i;
     json_t *condition;
 
-    json_array_foreach(json_object_get(copy, "conditions"), i, condition) {
+    json_array_foreach (json_object_get(copy, "conditions"), i, condition) {
         json_object_del(condition, "lastHeartbeatTime");
         json_object_del(condition, "lastTransitionTime");
     }

@@ -13,20 +13,20 @@
 
 struct node_measures {
     int64_t now_wall_ms;
-    int64_t memory, memory_available;       /* bytes; available -1 = not known */
+    int64_t memory, memory_available; /* bytes; available -1 = not known */
     int64_t cpu_milli;
     int64_t pids, pid_max;
     struct host_disk disk;
     bool has_disk;
     int max_pods;
-    const char *not_ready;                  /* NULL = ready, else why not */
+    const char *not_ready; /* NULL = ready, else why not */
 };
 
 struct node_identity {
     const char *name, *ip;
-    const char *const *labels;              /* "key=value", NULL-terminated, or NULL */
-    uint16_t api_port;                      /* 0 = none */
-    const json_t *info;                     /* host_info_node */
+    const char *const *labels; /* "key=value", NULL-terminated, or NULL */
+    uint16_t api_port;         /* 0 = none */
+    const json_t *info;        /* host_info_node */
 };
 
 /* For POST: kind Node with labels and status. */

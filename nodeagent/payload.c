@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define PAYLOAD_MODE       0644
-#define PAYLOAD_FILES_MAX  10000
+#define PAYLOAD_MODE      0644
+#define PAYLOAD_FILES_MAX 10000
 
 void payload_fini(struct payload *p)
 {
@@ -68,7 +68,7 @@ static int payload_add_keys(struct payload *p, const json_t *object, const char 
     json_t *value;
     int rc = 0;
 
-    json_object_foreach(json_object_get(object, member), key, value) {
+    json_object_foreach (json_object_get(object, member), key, value) {
         struct text data = TEXT_EMPTY;
 
         (void)value;
@@ -86,7 +86,7 @@ static int payload_add_items(struct payload *p, const json_t *object, const json
     json_t *item;
     int rc = 0;
 
-    json_array_foreach(items, i, item) {
+    json_array_foreach (items, i, item) {
         const char *key = json_str_or(item, "key", "");
         struct text data = TEXT_EMPTY;
 
@@ -113,8 +113,9 @@ static int payload_add_object(struct payload *p, const json_t *source, const cha
     int rc;
 
     if (object == NULL)
-        return optional ? 0 : err_set(err, ERR_NOT_FOUND, "%s \"%s\" not found",
-                                      str_eq(kind, "secrets") ? "secret" : "configmap", name);
+        return optional ? 0
+                        : err_set(err, ERR_NOT_FOUND, "%s \"%s\" not found",
+                                  str_eq(kind, "secrets") ? "secret" : "configmap", name);
     if (json_array_size(items) > 0)
         return payload_add_items(p, object, items, mode, optional, err);
     rc = payload_add_keys(p, object, "binaryData", mode, err);
@@ -130,14 +131,14 @@ static int payload_add_downward(struct payload *p, const struct pod_view *pod, c
     json_t *item;
     int rc = 0;
 
-    json_array_foreach(items, i, item) {
+    json_array_foreach (items, i, item) {
         struct text data = TEXT_EMPTY;
         const json_t *field = json_at(item, "fieldRef");
 
         rc = field != NULL
-               ? pod_fields_get(&data, pod, json_str(field, "fieldPath"), sources->around, err)
-               : pod_fields_resource(&data, pod, json_at(item, "resourceFieldRef"), NULL,
-                                     sources->around, err);
+                 ? pod_fields_get(&data, pod, json_str(field, "fieldPath"), sources->around, err)
+                 : pod_fields_resource(&data, pod, json_at(item, "resourceFieldRef"), NULL,
+                                       sources->around, err);
         if (rc == 0)
             rc = payload_add(p, json_str_or(item, "path", ""), (mode_t)json_int(item, "mode", mode),
                              &data, err);
@@ -195,13 +196,15 @@ static int payload_add_projected(struct payload *p, const struct pod_view *pod, 
     json_t *source;
     int rc = 0;
 
-    json_array_foreach(list, i, source) {
+    json_array_foreach (list, i, source) {
         const json_t *x;
 
         if ((x = json_at(source, "configMap")) != NULL)
-            rc = payload_add_object(p, x, "configmaps", json_str_or(x, "name", ""), mode, sources, err);
+            rc = payload_add_object(p, x, "configmaps", json_str_or(x, "name", ""), mode, sources,
+                                    err);
         else if ((x = json_at(source, "secret")) != NULL)
-            rc = payload_add_object(p, x, "secrets", json_str_or(x, "name", ""), mode, sources, err);
+            rc = payload_add_object(p, x, "secrets", json_str_or(x, "name", ""), mode, sources,
+                                    err);
         else if ((x = json_at(source, "downwardAPI")) != NULL)
             rc = payload_add_downward(p, pod, json_at(x, "items"), mode, sources, err);
         else if ((x = json_at(source, "serviceAccountToken")) != NULL)

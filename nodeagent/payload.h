@@ -15,18 +15,21 @@
 #include <sys/types.h>
 
 struct payload_file {
-    char *path;             /* relative, no "..": owned */
+    char *path; /* relative, no "..": owned */
     mode_t mode;
-    char *data;             /* owned */
+    char *data; /* owned */
     size_t len;
-    int64_t uid;            /* -1: root */
+    int64_t uid; /* -1: root */
 };
 
-struct payload {            /* init with PAYLOAD_EMPTY, end with payload_fini */
+struct payload { /* init with PAYLOAD_EMPTY, end with payload_fini */
     struct payload_file *files;
     size_t n;
 };
-#define PAYLOAD_EMPTY { .files = NULL, .n = 0 }
+#define PAYLOAD_EMPTY         \
+    {                         \
+        .files = NULL, .n = 0 \
+    }
 void payload_fini(struct payload *p);
 
 struct payload_sources {
@@ -37,7 +40,7 @@ struct payload_sources {
     const struct pod_surroundings *around;
 };
 
-bool payload_is_volume(const json_t *volume);   /* one of the four kinds */
+bool payload_is_volume(const json_t *volume); /* one of the four kinds */
 
 /* ERR_NOT_FOUND: something not optional is missing ("configmap \"x\" not found", "references
  * non-existent config key: k"). */

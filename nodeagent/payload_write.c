@@ -64,8 +64,8 @@ static bool payload_same(const char *dir, const struct payload *p, int64_t fs_gr
 
 static int payload_chown(const char *path, int64_t uid, int64_t gid, struct err *err)
 {
-    if ((uid >= 0 || gid >= 0) && lchown(path, uid < 0 ? (uid_t)-1 : (uid_t)uid,
-                                         gid < 0 ? (gid_t)-1 : (gid_t)gid) < 0)
+    if ((uid >= 0 || gid >= 0) &&
+        lchown(path, uid < 0 ? (uid_t)-1 : (uid_t)uid, gid < 0 ? (gid_t)-1 : (gid_t)gid) < 0)
         return err_errno(err, errno, "change the owner of %s", path);
     return 0;
 }

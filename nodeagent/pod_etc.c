@@ -15,9 +15,9 @@ static void pod_etc_aliases(struct text *ret, const struct pod_view *pod)
 
     if (json_array_size(aliases) > 0)
         text_puts(ret, "\n# Entries added by HostAliases.\n");
-    json_array_foreach(aliases, i, alias) {
+    json_array_foreach (aliases, i, alias) {
         text_puts(ret, json_str_or(alias, "ip", ""));
-        json_array_foreach(json_at(alias, "hostnames"), k, name)
+        json_array_foreach (json_at(alias, "hostnames"), k, name)
             text_fmt(ret, "\t%s", json_string_value(name));
         text_putc(ret, '\n');
     }
@@ -126,15 +126,15 @@ static void pod_etc_from_config(struct pod_etc_resolver *r, const json_t *config
     size_t i;
     json_t *item;
 
-    json_array_foreach(json_at(config, "nameservers"), i, item)
+    json_array_foreach (json_at(config, "nameservers"), i, item)
         pod_etc_word_add(&r->servers, json_string_value(item), json_string_length(item));
-    json_array_foreach(json_at(config, "searches"), i, item)
+    json_array_foreach (json_at(config, "searches"), i, item)
         pod_etc_word_add(&r->search, json_string_value(item), json_string_length(item));
-    json_array_foreach(json_at(config, "options"), i, item) {
+    json_array_foreach (json_at(config, "options"), i, item) {
         const char *value = json_str(item, "value");
         cleanup(freep) char *word = str_empty(value)
-                                      ? mem_str(json_str_or(item, "name", ""))
-                                      : mem_fmt("%s:%s", json_str_or(item, "name", ""), value);
+                                        ? mem_str(json_str_or(item, "name", ""))
+                                        : mem_fmt("%s:%s", json_str_or(item, "name", ""), value);
 
         pod_etc_option_add(&r->options, word);
     }

@@ -41,7 +41,7 @@ static void pod_fields_map(struct text *ret, const json_t *map)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)map, key, value)
+    json_object_foreach ((json_t *)(uintptr_t)map, key, value)
         keys[i++] = key;
     qsort(keys, n, sizeof(*keys), pod_fields_by_name);
     for (i = 0; i < n; i++) {
@@ -122,8 +122,8 @@ int pod_fields_resource(struct text *ret, const struct pod_view *pod, const json
                         struct err *err)
 {
     const char *resource = json_str_or(ref, "resource", "");
-    const struct container_view *c =
-        pod_fields_container(pod, json_str_or(ref, "containerName", container));
+    const struct container_view *c = pod_fields_container(
+        pod, json_str_or(ref, "containerName", container));
     bool is_limit = str_starts(resource, "limits.");
     const char *name = strchr(resource, '.');
     const json_t *have;
@@ -146,7 +146,7 @@ int pod_fields_resource(struct text *ret, const struct pod_view *pod, const json
     divisor = is_cpu ? quantity_text_milli(json_str(ref, "divisor"), 1000)
                      : quantity_text_value(json_str(ref, "divisor"), 1);
     if (divisor <= 0)
-        divisor = is_cpu ? 1000 : 1;    /* "0", which is how an absent divisor is stored */
+        divisor = is_cpu ? 1000 : 1; /* "0", which is how an absent divisor is stored */
     text_fmt(ret, "%lld", (long long)(amount / divisor + (amount % divisor != 0)));
     return 0;
 }

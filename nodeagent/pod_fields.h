@@ -10,11 +10,11 @@
 #include "base/text.h"
 #include "nodeagent/pod_view.h"
 
-struct pod_surroundings {       /* what the pod's own tree may not say yet; all borrowed */
+struct pod_surroundings { /* what the pod's own tree may not say yet; all borrowed */
     const char *node_name;
     const char *host_ip;
-    const char *pod_ip;         /* "" while not known */
-    const json_t *allocatable;  /* of the node: default of limits */
+    const char *pod_ip;        /* "" while not known */
+    const json_t *allocatable; /* of the node: default of limits */
 };
 
 /* "metadata.labels['app']", "status.podIP", ...; appends to @ret.  ERR_INVALID: unknown path.

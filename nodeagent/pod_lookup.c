@@ -9,26 +9,26 @@
 #include <assert.h>
 #include <string.h>
 
-#define LOOKUP_RETRY_MS     2000    /* a claim that is not bound yet, a server that is away */
-#define LOOKUP_TOKEN_S      3600
+#define LOOKUP_RETRY_MS       2000 /* a claim that is not bound yet, a server that is away */
+#define LOOKUP_TOKEN_S        3600
 #define LOOKUP_REFRESH_MIN_MS 60000
 
 /* One claim or token: asked for until it is there; tokens again before they run out. */
 struct lookup_item {
     struct list link;
     struct pod_lookup *owner;
-    char *key;                  /* in the cache: "claim/data", "token/volume/path" */
-    const json_t *source;       /* of a token; borrowed from the pod.  NULL: a claim */
+    char *key;            /* in the cache: "claim/data", "token/volume/path" */
+    const json_t *source; /* of a token; borrowed from the pod.  NULL: a claim */
     char *claim;
     struct client_call *call;
     struct timer *timer;
-    bool was_answered;          /* also when the answer was no */
-    struct err err;             /* of the last try */
+    bool was_answered; /* also when the answer was no */
+    struct err err;    /* of the last try */
 };
 
 struct pod_lookup {
     struct pod_lookup_opts opts;
-    json_t *cache;              /* owned object */
+    json_t *cache; /* owned object */
     bool needs_sources;
     struct list items;
 };
@@ -44,7 +44,7 @@ static bool lookup_env_needs(const json_t *container)
 
     if (json_array_size(json_at(container, "envFrom")) > 0)
         return true;
-    json_array_foreach(json_at(container, "env"), i, item)
+    json_array_foreach (json_at(container, "env"), i, item)
         if (json_at(item, "valueFrom.configMapKeyRef") != NULL ||
             json_at(item, "valueFrom.secretKeyRef") != NULL)
             return true;
@@ -59,10 +59,10 @@ static bool lookup_needs_sources(const struct pod_view *pod)
     for (i = 0; i < pod->n; i++)
         if (lookup_env_needs(pod->containers[i].spec))
             return true;
-    json_array_foreach(json_at(pod->spec, "volumes"), i, volume) {
+    json_array_foreach (json_at(pod->spec, "volumes"), i, volume) {
         if (json_at(volume, "configMap") != NULL || json_at(volume, "secret") != NULL)
             return true;
-        json_array_foreach(json_at(volume, "projected.sources"), k, source)
+        json_array_foreach (json_at(volume, "projected.sources"), k, source)
             if (json_at(source, "configMap") != NULL || json_at(source, "secret") != NULL)
                 return true;
     }
@@ -92,16 +92,17 @@ static void lookup_collect(struct pod_lookup *l)
     size_t i, k;
     json_t *volume, *source;
 
-    json_array_foreach(json_at(l->opts.pod->spec, "volumes"), i, volume) {
+    json_array_foreach (json_at(l->opts.pod->spec, "volumes"), i, volume) {
         char *claim = volume_claim(l->opts.pod, volume);
 
         if (claim != NULL)
             lookup_add(l, mem_fmt("claim/%s", claim), NULL, claim);
-        json_array_foreach(json_at(volume, "projected.sources"), k, source) {
+        json_array_foreach (json_at(volume, "projected.sources"), k, source) {
             const json_t *token = json_at(source, "serviceAccountToken");
 
             if (token != NULL)
-                lookup_add(l, lookup_token_key(json_str_or(volume, "name", ""), token), token, NULL);
+                lookup_add(l, lookup_token_key(json_str_or(volume, "name", ""), token), token,
+                           NULL);
         }
     }
 }
@@ -147,11 +148,13 @@ static void lookup_on_claim(void *arg, int rc, int status UNUSED, const json_t *
     if (rc < 0)
         item->err = *err;
     else if (volume[0] == '\0' || !str_eq(json_str(body, "status.phase"), "Bound"))
-        rc = err_set(&item->err, ERR_UNAVAILABLE, "persistentvolumeclaim \"%s\" is not bound", item->claim);
+        rc = err_set(&item->err, ERR_UNAVAILABLE, "persistentvolumeclaim \"%s\" is not bound",
+                     item->claim);
     if (rc < 0)
         lookup_answered(item, LOOKUP_RETRY_MS);
     else
-        item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL, lookup_on_volume, item);
+        item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL,
+                                 lookup_on_volume, item);
 }
 
 static void lookup_on_token(void *arg, int rc, int status UNUSED, const json_t *body,
@@ -182,16 +185,16 @@ static void lookup_ask_token(struct lookup_item *item)
 {
     const struct pod_view *pod = item->owner->opts.pod;
     const char *audience = json_str(item->source, "audience");
-    cleanup(freep) char *path =
-        mem_fmt("/api/v1/namespaces/%s/serviceaccounts/%s/token", pod->ns,
-                json_str_or(pod->spec, "serviceAccountName", "default"));
-    cleanup(json_decrefpp) json_t *body =
-        json_pack("{s:s, s:s, s:{s:I, s:{s:s, s:s, s:s, s:s}}}", "apiVersion",
-                  "authentication.k8s.io/v1", "kind", "TokenRequest", "spec", "expirationSeconds",
-                  (json_int_t)json_int(item->source, "expirationSeconds", LOOKUP_TOKEN_S),
-                  "boundObjectRef", "kind", "Pod", "apiVersion", "v1", "name", pod->name, "uid", pod->uid);
+    cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/serviceaccounts/%s/token", pod->ns,
+                                        json_str_or(pod->spec, "serviceAccountName", "default"));
+    cleanup(json_decrefpp) json_t *body = json_pack(
+        "{s:s, s:s, s:{s:I, s:{s:s, s:s, s:s, s:s}}}", "apiVersion", "authentication.k8s.io/v1",
+        "kind", "TokenRequest", "spec", "expirationSeconds",
+        (json_int_t)json_int(item->source, "expirationSeconds", LOOKUP_TOKEN_S), "boundObjectRef",
+        "kind", "Pod", "apiVersion", "v1", "name", pod->name, "uid", pod->uid);
 
-    json_put(body, "spec.audiences", str_empty(audience) ? json_array() : json_pack("[s]", audience));
+    json_put(body, "spec.audiences",
+             str_empty(audience) ? json_array() : json_pack("[s]", audience));
     item->call = client_call(item->owner->opts.client, "POST", path, "application/json", body,
                              lookup_on_token, item);
 }
@@ -208,7 +211,8 @@ static void lookup_ask(struct lookup_item *item)
     cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/persistentvolumeclaims/%s", pod->ns,
                                         item->claim);
 
-    item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL, lookup_on_claim, item);
+    item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL, lookup_on_claim,
+                             item);
 }
 
 /* --- life --- */
@@ -225,7 +229,7 @@ struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
     if (l->needs_sources)
         sources_hold(opts->sources, opts->pod->ns);
     lookup_collect(l);
-    LIST_EACH(it, &l->items) {
+    LIST_EACH (it, &l->items) {
         struct lookup_item *item = list_entry(it, struct lookup_item, link);
 
         item->timer = timer_new(opts->loop, lookup_retry, item);
@@ -240,7 +244,7 @@ struct pod_lookup *pod_lookup_close(struct pod_lookup *l)
 {
     if (l == NULL)
         return NULL;
-    LIST_EACH_SAFE(it, &l->items) {
+    LIST_EACH_SAFE (it, &l->items) {
         struct lookup_item *item = list_entry(it, struct lookup_item, link);
 
         if (item->call != NULL)
@@ -266,7 +270,7 @@ bool pod_lookup_ready(const struct pod_lookup *l)
 
     if (l->needs_sources && !has_cache && !sources_ready(l->opts.sources, l->opts.pod->ns))
         return false;
-    LIST_EACH(it, &l->items) {
+    LIST_EACH (it, &l->items) {
         const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
 
         if (!item->was_answered && json_object_get(l->cache, item->key) == NULL)
@@ -309,7 +313,7 @@ const json_t *pod_lookup_claim(void *lookup, const char *claim, struct err *err)
     if (volume != NULL)
         return volume;
     err_set(err, ERR_UNAVAILABLE, "persistentvolumeclaim \"%s\" is not known yet", claim);
-    LIST_EACH(it, &l->items) {
+    LIST_EACH (it, &l->items) {
         const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
 
         if (str_eq(item->key, key) && item->err.code != 0)

@@ -16,17 +16,17 @@ struct pod_lookup;
 
 struct pod_lookup_opts {
     uv_loop_t *loop;
-    struct client *client;          /* borrowed, as are the others */
+    struct client *client; /* borrowed, as are the others */
     struct sources *sources;
-    struct pod_view *pod;           /* referenced */
-    json_t *cache;                  /* taken; of an earlier agent, or NULL */
-    void (*on_change)(void *arg);   /* something arrived, changed or failed; never from within */
+    struct pod_view *pod;         /* referenced */
+    json_t *cache;                /* taken; of an earlier agent, or NULL */
+    void (*on_change)(void *arg); /* something arrived, changed or failed; never from within */
     void *arg;
 };
 
 /* Begins to fetch at once. */
 struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts);
-struct pod_lookup *pod_lookup_close(struct pod_lookup *l);      /* returns NULL */
+struct pod_lookup *pod_lookup_close(struct pod_lookup *l); /* returns NULL */
 
 /* Is everything in that can be waited for?  (What is missing for good shows in the lookups.) */
 bool pod_lookup_ready(const struct pod_lookup *l);

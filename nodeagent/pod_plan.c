@@ -64,8 +64,7 @@ static bool pod_plan_init_step(struct pod_plan *p, const struct pod_view *pod,
     if (container_is_up(c))
         return kind == CONTAINER_SIDECAR &&
                (facts->mains_began || (c->phase == CONTAINER_RUNNING && c->started));
-    if (c->phase == CONTAINER_EXITED &&
-        !pod_plan_restarts(pod->restart, kind, c->end.exit_code)) {
+    if (c->phase == CONTAINER_EXITED && !pod_plan_restarts(pod->restart, kind, c->end.exit_code)) {
         *ret_failed = *ret_failed || c->end.exit_code != 0;
         return c->end.exit_code == 0;
     }
@@ -74,8 +73,8 @@ static bool pod_plan_init_step(struct pod_plan *p, const struct pod_view *pod,
 }
 
 struct main_counts {
-    unsigned n, up, waiting, ended, succeeded;  /* ended: has a life behind it and runs no more */
-    bool will_run;                              /* something is to be started (again) */
+    unsigned n, up, waiting, ended, succeeded; /* ended: has a life behind it and runs no more */
+    bool will_run;                             /* something is to be started (again) */
 };
 
 static void pod_plan_count(struct main_counts *ret, const struct pod_view *pod,
@@ -120,7 +119,8 @@ static void pod_plan_stop_all(struct pod_plan *p, const struct pod_view *pod,
         }
     }
     for (size_t i = pod->n; i-- > 0 && !others_up;) {
-        if (pod->containers[i].kind == CONTAINER_SIDECAR && container_is_up(&facts->containers[i])) {
+        if (pod->containers[i].kind == CONTAINER_SIDECAR &&
+            container_is_up(&facts->containers[i])) {
             p->stop |= BIT(i);
             break;
         }
@@ -179,7 +179,9 @@ void pod_plan(struct pod_plan *ret, const struct pod_view *pod, const struct pod
     *ret = (struct pod_plan){ .wake_ms = -1, .phase = POD_PENDING };
     pod_plan_count(&n, pod, facts);
     pod_plan_begin(ret, pod, facts, &init_failed);
-    ret->reason = facts->evicted != NULL ? facts->evicted : left_ms == 0 ? "DeadlineExceeded" : NULL;
+    ret->reason = facts->evicted != NULL ? facts->evicted
+                  : left_ms == 0         ? "DeadlineExceeded"
+                                         : NULL;
     finished = init_failed || (n.up == 0 && !n.will_run);
     if (left_ms > 0)
         pod_plan_wake(ret, facts->now_ms + left_ms);

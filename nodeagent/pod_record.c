@@ -37,9 +37,9 @@ int pod_record_save(const char *data_dir, const char *uid, const char *pod, cons
 
 char *pod_record_print(const struct pod_view *pod, int64_t started_wall_ms, bool is_over)
 {
-    cleanup(json_decrefpp) json_t *tree =
-        json_pack("{s:O, s:I, s:b}", "pod", pod->tree, "startedMs", (json_int_t)started_wall_ms,
-                  "isOver", is_over);
+    cleanup(json_decrefpp)
+        json_t *tree = json_pack("{s:O, s:I, s:b}", "pod", pod->tree, "startedMs",
+                                 (json_int_t)started_wall_ms, "isOver", is_over);
     size_t len;
 
     return json_print(tree, &len);
@@ -122,13 +122,12 @@ static void pod_record_read_end(struct container_end *ret, const json_t *tree)
 
 char *pod_record_facts(const struct container_facts *facts, const char *log_path)
 {
-    cleanup(json_decrefpp) json_t *tree =
-        json_pack("{s:i, s:s, s:I, s:i, s:o, s:o, s:I, s:b, s:s, s:s}", "phase", facts->phase, "id",
-                  facts->id, "startedMs", (json_int_t)facts->started_ms, "restarts",
-                  (int)facts->restarts, "end", pod_record_end(&facts->end), "last",
-                  pod_record_end(&facts->last), "crashDelayMs", (json_int_t)facts->crash.delay_ms,
-                  "crashed", facts->crash.has_failed, "imageID",
-                  facts->image_id == NULL ? "" : facts->image_id, "log", log_path == NULL ? "" : log_path);
+    cleanup(json_decrefpp) json_t *tree = json_pack(
+        "{s:i, s:s, s:I, s:i, s:o, s:o, s:I, s:b, s:s, s:s}", "phase", facts->phase, "id",
+        facts->id, "startedMs", (json_int_t)facts->started_ms, "restarts", (int)facts->restarts,
+        "end", pod_record_end(&facts->end), "last", pod_record_end(&facts->last), "crashDelayMs",
+        (json_int_t)facts->crash.delay_ms, "crashed", facts->crash.has_failed, "imageID",
+        facts->image_id == NULL ? "" : facts->image_id, "log", log_path == NULL ? "" : log_path);
     size_t len;
 
     return json_print(tree, &len);

@@ -15,7 +15,7 @@
 #include "nodeagent/pod_plan.h"
 #include "nodeagent/pod_view.h"
 
-char *pod_record_dir(const char *data_dir, const char *uid);            /* new strings */
+char *pod_record_dir(const char *data_dir, const char *uid); /* new strings */
 char *pod_record_container(const char *data_dir, const char *uid, const char *name);
 
 /* @sources: JSON text or NULL.  Makes the directories. */

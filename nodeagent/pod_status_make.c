@@ -48,7 +48,9 @@ static json_t *status_waiting(const struct container_facts *c, bool has_init)
     json_t *w = json_object();
 
     json_put_str(w, "reason",
-                 c->waiting != NULL ? c->waiting : has_init ? "PodInitializing" : "ContainerCreating");
+                 c->waiting != NULL ? c->waiting
+                 : has_init         ? "PodInitializing"
+                                    : "ContainerCreating");
     status_put_text(w, "message", c->waiting_message);
     return w;
 }
@@ -114,8 +116,10 @@ static json_t *status_container(const struct pod_status_input *in, size_t i, boo
     json_put_str(s, "image", view->image);
     json_put_str(s, "imageID", c->image_id == NULL ? "" : c->image_id);
     status_put_id(s, "containerID",
-                  c->phase == CONTAINER_RUNNING ? c->id
-                  : c->phase == CONTAINER_EXITED ? c->end.id : last != NULL ? last->id : "");
+                  c->phase == CONTAINER_RUNNING  ? c->id
+                  : c->phase == CONTAINER_EXITED ? c->end.id
+                  : last != NULL                 ? last->id
+                                                 : "");
     json_put_bool(s, "started", c->phase == CONTAINER_RUNNING && c->started);
     return s;
 }
@@ -147,15 +151,16 @@ static void status_initialized(json_t *status, const struct pod_status_input *in
     for (size_t i = 0; i < in->pod->n && in->pod->containers[i].kind != CONTAINER_MAIN; i++) {
         const struct container_facts *c = &in->facts->containers[i];
         bool is_done = in->pod->containers[i].kind == CONTAINER_INIT
-                         ? c->phase == CONTAINER_EXITED && c->end.exit_code == 0
-                         : c->phase == CONTAINER_RUNNING && c->started;
+                           ? c->phase == CONTAINER_EXITED && c->end.exit_code == 0
+                           : c->phase == CONTAINER_RUNNING && c->started;
 
         if (!is_done)
             text_fmt(&names, "%s%s", names.len == 0 ? "containers with incomplete status: [" : " ",
                      in->pod->containers[i].name);
     }
     text_putc(&names, ']');
-    condition_set(status, "Initialized", "False", "ContainersNotInitialized", text_str(&names), now);
+    condition_set(status, "Initialized", "False", "ContainersNotInitialized", text_str(&names),
+                  now);
 }
 
 /* The first readiness gate that is not True: its sentence.  False: none. */
@@ -164,12 +169,13 @@ static bool status_gate(struct text *ret, const struct pod_view *pod)
     size_t i;
     json_t *gate;
 
-    json_array_foreach(json_at(pod->spec, "readinessGates"), i, gate) {
+    json_array_foreach (json_at(pod->spec, "readinessGates"), i, gate) {
         const char *type = json_str_or(gate, "conditionType", "");
         const json_t *condition = condition_get(json_at(pod->tree, "status"), type);
 
         if (condition == NULL)
-            text_fmt(ret, "corresponding condition of pod readiness gate \"%s\" does not exist.", type);
+            text_fmt(ret, "corresponding condition of pod readiness gate \"%s\" does not exist.",
+                     type);
         else if (!str_eq(json_str(condition, "status"), "True"))
             text_fmt(ret, "the status of pod readiness gate \"%s\" is not \"True\", but %s", type,
                      json_str_or(condition, "status", ""));
@@ -185,7 +191,8 @@ static void status_ready(json_t *status, const struct pod_status_input *in)
     cleanup(text_fini) struct text gate = TEXT_EMPTY;
     int64_t now = in->facts->now_wall_ms;
     const char *over = in->plan->phase == POD_SUCCEEDED ? "PodCompleted"
-                     : in->plan->phase == POD_FAILED    ? "PodFailed" : NULL;
+                       : in->plan->phase == POD_FAILED  ? "PodFailed"
+                                                        : NULL;
 
     if (over != NULL) {
         condition_set(status, "ContainersReady", "False", over, NULL, now);
@@ -193,7 +200,8 @@ static void status_ready(json_t *status, const struct pod_status_input *in)
         return;
     }
     if (status_unready(&unready, in)) {
-        condition_set(status, "ContainersReady", "False", "ContainersNotReady", text_str(&unready), now);
+        condition_set(status, "ContainersReady", "False", "ContainersNotReady", text_str(&unready),
+                      now);
         condition_set(status, "Ready", "False", "ContainersNotReady", text_str(&unready), now);
         return;
     }
@@ -218,8 +226,8 @@ static void status_conditions(json_t *status, const struct pod_status_input *in)
             json_array_append_new(list, json_deep_copy(old));
     }
     json_put(status, "conditions", list);
-    condition_set(status, "PodReadyToStartContainers", in->has_sandbox ? "True" : "False", NULL, NULL,
-                  in->facts->now_wall_ms);
+    condition_set(status, "PodReadyToStartContainers", in->has_sandbox ? "True" : "False", NULL,
+                  NULL, in->facts->now_wall_ms);
     status_initialized(status, in);
     status_ready(status, in);
     condition_set(status, "PodScheduled", "True", NULL, NULL, in->facts->now_wall_ms);
@@ -290,7 +298,7 @@ json_t *pod_status_patch(const struct pod_view *pod, const json_t *status)
     json_t *condition;
     size_t n;
 
-    json_array_foreach(json_object_get(copy, "conditions"), n, condition)
+    json_array_foreach (json_object_get(copy, "conditions"), n, condition)
         status_clear_absent(condition);
     status_replace_list(copy, "podIPs");
     status_replace_list(copy, "hostIPs");

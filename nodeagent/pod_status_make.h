@@ -14,11 +14,11 @@ struct pod_status_input {
     const struct pod_view *pod;
     const struct pod_facts *facts;
     const struct pod_plan *plan;
-    const json_t *before;       /* the status published last: times of transitions; may be NULL */
+    const json_t *before; /* the status published last: times of transitions; may be NULL */
     const char *host_ip;
-    const char *pod_ip;         /* "" while not known */
+    const char *pod_ip; /* "" while not known */
     bool has_sandbox;
-    const char *message;        /* of the pod, with plan->reason; may be NULL */
+    const char *message; /* of the pod, with plan->reason; may be NULL */
 };
 
 /* A new tree, the caller's. */

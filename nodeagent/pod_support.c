@@ -5,7 +5,7 @@
 /* A rule holds when the value at @path is there and, with @value, equals it (true for booleans). */
 struct pod_support_rule {
     const char *path;
-    const char *value;      /* string to equal; NULL = a true boolean or any other non-empty value */
+    const char *value; /* string to equal; NULL = a true boolean or any other non-empty value */
 };
 
 static const struct pod_support_rule pod_rules[] = {
@@ -58,7 +58,7 @@ int pod_support_check(const struct pod_view *pod, struct err *err)
         for (size_t i = 0; i < N_ELEMENTS(container_rules); i++)
             if (pod_support_asks(spec, &container_rules[i]))
                 return pod_support_refuse(err, where, container_rules[i].path);
-        json_array_foreach(json_at(spec, "ports"), k, port)
+        json_array_foreach (json_at(spec, "ports"), k, port)
             if (!pod->host_network && json_int(port, "hostPort", 0) > 0)
                 return pod_support_refuse(err, where, "ports.hostPort");
     }

@@ -18,7 +18,7 @@ static int pod_view_add(struct pod_view *v, const json_t *list, bool is_init, st
     size_t i;
     json_t *spec;
 
-    json_array_foreach(list, i, spec) {
+    json_array_foreach (list, i, spec) {
         struct container_view *c = &v->containers[v->n];
 
         if (v->n == POD_CONTAINERS_MAX)
@@ -26,9 +26,9 @@ static int pod_view_add(struct pod_view *v, const json_t *list, bool is_init, st
         c->spec = spec;
         c->name = json_str_or(spec, "name", "");
         c->image = json_str_or(spec, "image", "");
-        c->kind = !is_init ? CONTAINER_MAIN
-                : str_eq(json_str(spec, "restartPolicy"), "Always") ? CONTAINER_SIDECAR
-                                                                    : CONTAINER_INIT;
+        c->kind = !is_init                                            ? CONTAINER_MAIN
+                  : str_eq(json_str(spec, "restartPolicy"), "Always") ? CONTAINER_SIDECAR
+                                                                      : CONTAINER_INIT;
         if (c->name[0] == '\0')
             return err_set(err, ERR_INVALID, "a container has no name");
         v->n++;

@@ -13,13 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POD_CONTAINERS_MAX 64   /* plans hold sets of containers as bits */
+#define POD_CONTAINERS_MAX 64 /* plans hold sets of containers as bits */
 
 enum container_kind { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_MAIN };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
 struct container_view {
-    const json_t *spec;         /* borrowed from the tree, as are the strings */
+    const json_t *spec; /* borrowed from the tree, as are the strings */
     const char *name;
     const char *image;
     enum container_kind kind;
@@ -27,14 +27,14 @@ struct container_view {
 
 struct pod_view {
     unsigned refs;
-    json_t *tree;               /* owned */
+    json_t *tree; /* owned */
     const json_t *spec;
     const char *ns, *name, *uid;
     enum restart_policy restart;
     bool host_network, host_pid, host_ipc;
     bool deleting;
-    int64_t grace_s;            /* of the deletion under way, else terminationGracePeriodSeconds */
-    int64_t deadline_s;         /* activeDeadlineSeconds, -1 = none */
+    int64_t grace_s;    /* of the deletion under way, else terminationGracePeriodSeconds */
+    int64_t deadline_s; /* activeDeadlineSeconds, -1 = none */
     size_t n;
     struct container_view containers[POD_CONTAINERS_MAX];
 };
@@ -42,7 +42,7 @@ struct pod_view {
 /* Takes @tree, also on failure.  ERR_INVALID: no uid, no containers, or too many. */
 int pod_view_new(struct pod_view **ret, json_t *tree, struct err *err);
 struct pod_view *pod_view_ref(struct pod_view *v);
-struct pod_view *pod_view_unref(struct pod_view *v);    /* NULL is fine; returns NULL */
+struct pod_view *pod_view_unref(struct pod_view *v); /* NULL is fine; returns NULL */
 void pod_view_unrefp(struct pod_view **v);
 
 /* The volume of that name in spec.volumes; borrowed or NULL. */

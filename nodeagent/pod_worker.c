@@ -38,7 +38,7 @@ void worker_wake_urgent(struct pod_worker *w)
     worker_wake(w);
 }
 
-#define WORKER_PULL_SHOWN_MS 2000    /* so long ErrImagePull is shown before ImagePullBackOff */
+#define WORKER_PULL_SHOWN_MS 2000 /* so long ErrImagePull is shown before ImagePullBackOff */
 
 /* --- memory --- */
 
@@ -90,7 +90,8 @@ static void worker_finish_done(void *arg, int rc, const struct err *err)
     struct pod_worker *w = f->worker;
 
     if (rc < 0)
-        log_warn("pod left files behind", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(err));
+        log_warn("pod left files behind", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+                 KV_ERR(err));
     free(f->data_dir);
     free(f->uid);
     free(f->log_dir);
@@ -106,7 +107,8 @@ static void worker_finish_done(void *arg, int rc, const struct err *err)
 
 static char *worker_log_dir(const struct pod_worker *w)
 {
-    return mem_fmt("%s/log/pods/%s_%s_%s", w->host->data_dir, w->pod->ns, w->pod->name, w->pod->uid);
+    return mem_fmt("%s/log/pods/%s_%s_%s", w->host->data_dir, w->pod->ns, w->pod->name,
+                   w->pod->uid);
 }
 
 static void worker_finish(struct pod_worker *w)
@@ -129,7 +131,7 @@ static void worker_finish(struct pod_worker *w)
 static void worker_wind_down(struct pod_worker *w)
 {
     if (w->is_foreign)
-        w->sandbox_gone = true;     /* never made here */
+        w->sandbox_gone = true; /* never made here */
     if (!w->is_over && !worker_stops(w)) {
         w->is_over = true;
         worker_save(w);
@@ -186,7 +188,8 @@ static void worker_name_pull(struct pod_worker *w, size_t i, int64_t now_ms)
     w->publish_dirty = true;
     events_pod(w->host->events, w->pod, view->name, EVENT_NORMAL, "BackOff",
                "Back-off pulling image \"%s\"", view->image);
-    events_pod(w->host->events, w->pod, view->name, EVENT_WARNING, "Failed", "Error: ImagePullBackOff");
+    events_pod(w->host->events, w->pod, view->name, EVENT_WARNING, "Failed",
+               "Error: ImagePullBackOff");
 }
 
 /* Held containers say why they wait: the refusal's back-off, or that they keep crashing. */
@@ -204,7 +207,8 @@ static void worker_name_held(struct pod_worker *w, int64_t now_ms)
         free(c->waiting_message);
         c->waiting_message = mem_fmt("back-off %llds restarting failed container=%s pod=%s_%s(%s)",
                                      (long long)(c->crash.delay_ms / 1000),
-                                     w->pod->containers[i].name, w->pod->name, w->pod->ns, w->pod->uid);
+                                     w->pod->containers[i].name, w->pod->name, w->pod->ns,
+                                     w->pod->uid);
         w->publish_dirty = true;
         events_pod(w->host->events, w->pod, w->pod->containers[i].name, EVENT_WARNING, "BackOff",
                    "Back-off restarting failed container %s in pod %s_%s(%s)",
@@ -224,7 +228,8 @@ static void worker_start_containers(struct pod_worker *w)
 static void worker_stop_containers(struct pod_worker *w)
 {
     int64_t grace_s = w->plan.reason != NULL && !worker_stops(w)
-                        ? json_int(w->pod->spec, "terminationGracePeriodSeconds", 30) : w->pod->grace_s;
+                          ? json_int(w->pod->spec, "terminationGracePeriodSeconds", 30)
+                          : w->pod->grace_s;
 
     if (w->plan.stop == 0)
         return;
@@ -304,9 +309,13 @@ struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *
                                   const struct pod_worker_start *start)
 {
     struct pod_worker *w = MEM_NEW(struct pod_worker);
-    struct pod_lookup_opts lookup = { .loop = host->loop, .client = host->client,
-                                      .sources = host->sources, .pod = pod, .cache = start->sources,
-                                      .on_change = worker_on_lookup, .arg = w };
+    struct pod_lookup_opts lookup = { .loop = host->loop,
+                                      .client = host->client,
+                                      .sources = host->sources,
+                                      .pod = pod,
+                                      .cache = start->sources,
+                                      .on_change = worker_on_lookup,
+                                      .arg = w };
 
     log_debug("pod accepted", KV("pod", "%s/%s", pod->ns, pod->name),
               KV("from", "%s", start->from_record ? "record" : "server"));
@@ -358,7 +367,7 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
     bool was_deleting = before->deleting;
 
     assert(str_eq(before->uid, pod->uid));
-    if (pod->n != before->n)        /* ephemeral containers are a list of their own; nothing else may */
+    if (pod->n != before->n) /* ephemeral containers are a list of their own; nothing else may */
         return;
     w->pod = pod_view_ref(pod);
     w->awaits_server = false;

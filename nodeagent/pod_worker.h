@@ -19,7 +19,7 @@
 
 struct pod_worker;
 
-struct pod_host {               /* the node, the same for all workers; borrowed */
+struct pod_host { /* the node, the same for all workers; borrowed */
     uv_loop_t *loop;
     struct client *client;
     struct runtime *rt;
@@ -50,7 +50,7 @@ struct pod_worker_start {
 };
 struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *pod,
                                   const struct pod_worker_start *start);
-void pod_worker_update(struct pod_worker *w, struct pod_view *pod);     /* referenced */
+void pod_worker_update(struct pod_worker *w, struct pod_view *pod); /* referenced */
 /* The API object has gone without us: stop, clean up, finish. */
 void pod_worker_gone(struct pod_worker *w);
 void pod_worker_on_sources(struct pod_worker *w, const char *ns);

@@ -2,6 +2,7 @@
  *
  *   pod_worker.c       making, steps, winding down
  *   worker_prepare.c   record, sandbox, volumes
+ *   worker_image.c     pulling, and what is said when it fails
  *   worker_container.c starting and ending containers
  *   worker_stop.c      hooks, draining, signals
  *   worker_probe.c     probes of running containers
@@ -23,12 +24,12 @@
  *            \___________\__________\___________\___________\________________^
  */
 enum worker_stage {
-    STAGE_IDLE,         /* nothing under way; facts say whether it is absent or has exited */
-    STAGE_PULLING,      /* the image; without a request while its credentials are not in */
-    STAGE_WAITING,      /* for sandbox and volumes */
-    STAGE_BINDING,      /* subPaths, on a worker thread */
-    STAGE_CREATING,     /* the life */
-    STAGE_POSTSTART,    /* it runs, the hook does too */
+    STAGE_IDLE,      /* nothing under way; facts say whether it is absent or has exited */
+    STAGE_PULLING,   /* the image; without a request while its credentials are not in */
+    STAGE_WAITING,   /* for sandbox and volumes */
+    STAGE_BINDING,   /* subPaths, on a worker thread */
+    STAGE_CREATING,  /* the life */
+    STAGE_POSTSTART, /* it runs, the hook does too */
     STAGE_RUNNING,
 };
 
@@ -36,22 +37,22 @@ struct worker_container {
     struct pod_worker *worker;
     size_t index;
     enum worker_stage stage;
-    bool is_left;               /* the worker goes: binding jobs free themselves */
+    bool is_left; /* the worker goes: binding jobs free themselves */
     struct image_request *request;
-    const struct image *image;  /* reference */
-    struct life *life;          /* the present one */
-    char *log_path;             /* of the present or ended life */
-    char *last_log_path;        /* of the life before */
+    const struct image *image; /* reference */
+    struct life *life;         /* the present one */
+    char *log_path;            /* of the present or ended life */
+    char *last_log_path;       /* of the life before */
     struct probe *probes[PROBE_KINDS];
-    char *image_name;           /* of the life: to see changes of the pod's image */
+    char *image_name; /* of the life: to see changes of the pod's image */
 
     /* ending */
-    struct action hook;         /* postStart or preStop under way */
+    struct action hook; /* postStart or preStop under way */
     struct action_run *hook_run;
     bool hook_done, drained, term_sent;
-    int64_t kill_at_ms;         /* monotonic */
+    int64_t kill_at_ms; /* monotonic */
     struct timer *kill_timer;
-    const char *stop_reason;    /* static; of the end, NULL = as it comes */
+    const char *stop_reason; /* static; of the end, NULL = as it comes */
 };
 
 struct pod_worker {
@@ -61,36 +62,36 @@ struct pod_worker {
     struct worker_container containers[POD_CONTAINERS_MAX];
     struct pod_plan plan;
     struct timer *step;
-    int64_t step_at_ms;         /* monotonic, while the timer runs */
-    struct timer *publish;      /* the coalesced publication */
+    int64_t step_at_ms;    /* monotonic, while the timer runs */
+    struct timer *publish; /* the coalesced publication */
     struct timer *drain;
-    unsigned n_lives;           /* created or adopted and not yet gone */
-    unsigned n_jobs;            /* on worker threads, pointing here */
+    unsigned n_lives; /* created or adopted and not yet gone */
+    unsigned n_jobs;  /* on worker threads, pointing here */
 
     struct pod_lookup *lookup;
     struct sandbox *sandbox;
     struct volumes volumes;
     bool is_recorded, sandbox_ready, sandbox_mounted, volumes_ready, volumes_busy, volumes_dirty;
-    bool sandbox_gone;          /* torn down for good */
+    bool sandbox_gone; /* torn down for good */
     bool tearing_down;
-    int64_t retry_ms;           /* next delay of a failed sandbox or volume */
-    int64_t retry_at_ms;        /* monotonic; 0 = not waiting */
-    struct err unsupported;     /* code != 0: the pod asks for what this node has not */
+    int64_t retry_ms;       /* next delay of a failed sandbox or volume */
+    int64_t retry_at_ms;    /* monotonic; 0 = not waiting */
+    struct err unsupported; /* code != 0: the pod asks for what this node has not */
 
     int64_t started_wall_ms;
-    bool is_over;               /* a terminal phase was reached */
+    bool is_over; /* a terminal phase was reached */
     bool mains_began;
-    bool is_gone;               /* the API object is no more */
+    bool is_gone; /* the API object is no more */
     bool is_left, is_finished;
     bool drain_begun, is_draining;
-    bool awaits_server;         /* from a record: what the server shows is not known yet */
+    bool awaits_server; /* from a record: what the server shows is not known yet */
 
     struct client_call *status_call, *delete_call;
-    json_t *published;          /* status the server has from us; NULL = none */
-    json_t *sending;            /* status on its way */
+    json_t *published; /* status the server has from us; NULL = none */
+    json_t *sending;   /* status on its way */
     bool publish_dirty, delete_done;
-    bool is_foreign;            /* it ended before this node had a record: its status is not ours */
-    int64_t differs_since_ms;   /* the server shows another status than ours; 0 = it does not */
+    bool is_foreign;          /* it ended before this node had a record: its status is not ours */
+    int64_t differs_since_ms; /* the server shows another status than ours; 0 = it does not */
     int64_t api_retry_ms;
 };
 
@@ -98,24 +99,29 @@ struct pod_worker {
 void worker_wake(struct pod_worker *w);
 /* The same, and the status is published at once when the step changed it. */
 void worker_wake_urgent(struct pod_worker *w);
-void worker_wake_in(struct pod_worker *w, int64_t ms);     /* unless a step is due before */
-void worker_job_over(struct pod_worker *w);         /* after n_jobs or n_lives was lowered */
-bool worker_stops(const struct pod_worker *w);      /* being deleted, or gone from the API */
+void worker_wake_in(struct pod_worker *w, int64_t ms); /* unless a step is due before */
+void worker_job_over(struct pod_worker *w);            /* after n_jobs or n_lives was lowered */
+bool worker_stops(const struct pod_worker *w);         /* being deleted, or gone from the API */
 
 /* worker_prepare.c */
-void worker_prepare(struct pod_worker *w);          /* whatever is missing to start containers */
+void worker_prepare(struct pod_worker *w); /* whatever is missing to start containers */
 bool worker_is_prepared(const struct pod_worker *w);
-void worker_refresh_volumes(struct pod_worker *w);  /* sources have changed */
-void worker_teardown(struct pod_worker *w);         /* sandbox and mounts */
+void worker_refresh_volumes(struct pod_worker *w); /* sources have changed */
+void worker_teardown(struct pod_worker *w);        /* sandbox and mounts */
 void worker_surroundings(const struct pod_worker *w, struct pod_surroundings *ret);
-void worker_save(struct pod_worker *w);             /* pod.json anew */
-void worker_mains_began(struct pod_worker *w);      /* remembered as long as the sandbox stands */
-bool worker_had_begun(const struct pod_worker *w);  /* says the sandbox of an earlier agent */
+void worker_save(struct pod_worker *w);            /* pod.json anew */
+void worker_mains_began(struct pod_worker *w);     /* remembered as long as the sandbox stands */
+bool worker_had_begun(const struct pod_worker *w); /* says the sandbox of an earlier agent */
+
+/* worker_image.c */
+void container_pull(struct worker_container *c); /* ends in container_pulled or container_refuse */
 
 /* worker_container.c */
+void container_pulled(struct worker_container *c); /* the image is there */
 void container_begin(struct worker_container *c);
-void container_go_on(struct worker_container *c);   /* WAITING: sandbox and volumes may be there now */
-void container_abort(struct worker_container *c);   /* before the life began */
+void container_go_on(
+    struct worker_container *c); /* WAITING: sandbox and volumes may be there now */
+void container_abort(struct worker_container *c); /* before the life began */
 /* From its record; false: there is none.  @is_rebooted: the sandbox went with a reboot. */
 bool container_adopt(struct worker_container *c, bool is_rebooted);
 void container_running(struct worker_container *c, bool was_adopted);
@@ -123,14 +129,14 @@ struct container_facts *container_facts(struct worker_container *c);
 const struct container_view *container_view(const struct worker_container *c);
 void container_action_context(const struct worker_container *c, struct action_context *ret);
 void container_fini(struct worker_container *c);
-void container_save(struct worker_container *c);    /* its record anew */
+void container_save(struct worker_container *c); /* its record anew */
 void container_refuse(struct worker_container *c, const char *reason, const char *message);
 
 /* worker_stop.c */
 void container_stop(struct worker_container *c, int64_t grace_s, const char *message);
-void container_forget_stop(struct worker_container *c);     /* the life has ended */
+void container_forget_stop(struct worker_container *c); /* the life has ended */
 void worker_drain(struct pod_worker *w);
-void worker_drain_check(struct pod_worker *w);      /* endpoints have changed */
+void worker_drain_check(struct pod_worker *w); /* endpoints have changed */
 
 /* worker_probe.c */
 void container_start_probes(struct worker_container *c, bool was_adopted);
@@ -139,10 +145,10 @@ void container_stop_probes(struct worker_container *c);
 /* worker_status.c */
 void worker_publish(struct pod_worker *w, bool urgent);
 void worker_on_publish_timer(void *arg);
-bool worker_is_published(const struct pod_worker *w);   /* the server has what we know */
-void worker_reconcile(struct pod_worker *w);        /* publish again what others overwrote */
-void worker_delete(struct pod_worker *w);           /* from the API, with grace 0 */
+bool worker_is_published(const struct pod_worker *w); /* the server has what we know */
+void worker_reconcile(struct pod_worker *w);          /* publish again what others overwrote */
+void worker_delete(struct pod_worker *w);             /* from the API, with grace 0 */
 void worker_status_fini(struct pod_worker *w);
-json_t *worker_status(const struct pod_worker *w);  /* as of now; a fresh tree */
+json_t *worker_status(const struct pod_worker *w); /* as of now; a fresh tree */
 
 #endif

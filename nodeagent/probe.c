@@ -14,8 +14,8 @@ struct probe {
     struct action_context context;
     struct probe_listener listener;
     struct timer *timer;
-    struct action_run *run;     /* the question under way */
-    int64_t due_ms;             /* monotonic: of the latest question, for a steady pace */
+    struct action_run *run; /* the question under way */
+    int64_t due_ms;         /* monotonic: of the latest question, for a steady pace */
     bool is_started;
 };
 
@@ -38,7 +38,7 @@ static void probe_on_answer(void *arg, int rc, const struct err *err)
     if (rc < 0)
         l.on_miss(l.arg, kind, err->text);
     if (reached)
-        l.on_verdict(l.arg, kind, rc == 0, &p->spec);   /* last: it may close us */
+        l.on_verdict(l.arg, kind, rc == 0, &p->spec); /* last: it may close us */
 }
 
 static void probe_ask(void *arg)

@@ -26,9 +26,9 @@ int probe_new(struct probe **ret, enum probe_kind kind, const json_t *probe,
               const struct container_view *c, const char *pod_ip,
               const struct action_context *context, const struct probe_listener *listener,
               struct err *err);
-/* The first question comes after @since_ms (time the container has run) reaches the initial delay. */
+/* The first question comes when @since_ms (the time it has run) reaches the initial delay. */
 void probe_start(struct probe *p, int64_t since_ms);
 bool probe_is_started(const struct probe *p);
-struct probe *probe_close(struct probe *p);     /* no callback after; returns NULL */
+struct probe *probe_close(struct probe *p); /* no callback after; returns NULL */
 
 #endif

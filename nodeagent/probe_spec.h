@@ -11,20 +11,20 @@
 #include <stdint.h>
 
 enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_KINDS };
-const char *probe_kind_name(enum probe_kind kind);      /* "Startup": as in events */
-const char *probe_kind_field(enum probe_kind kind);     /* "startupProbe" */
+const char *probe_kind_name(enum probe_kind kind);  /* "Startup": as in events */
+const char *probe_kind_field(enum probe_kind kind); /* "startupProbe" */
 
 struct probe_spec {
     int64_t delay_ms, period_ms, timeout_ms;
     unsigned success_threshold, failure_threshold;
-    int64_t grace_s;            /* terminationGracePeriodSeconds of the probe; -1 = the pod's */
+    int64_t grace_s; /* terminationGracePeriodSeconds of the probe; -1 = the pod's */
 };
 void probe_spec_read(struct probe_spec *ret, const json_t *probe);
 
 /* Startup and readiness begin as failed, liveness as passed. */
 struct probe_verdict {
     bool passes;
-    unsigned in_a_row;          /* answers equal to the latest */
+    unsigned in_a_row; /* answers equal to the latest */
     bool latest;
 };
 void probe_verdict_init(struct probe_verdict *v, enum probe_kind kind);

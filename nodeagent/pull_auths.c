@@ -18,10 +18,11 @@ void pull_auths_fini(struct pull_auths *a)
 }
 
 static void pull_auths_add(struct pull_auths *a, const char *registry, const char *user,
-                            const char *password)
+                           const char *password)
 {
     a->list = mem_grow(a->list, a->n + 2, sizeof(*a->list));
-    a->list[a->n++] = (struct image_auth){ .registry = mem_str(registry), .user = mem_str(user),
+    a->list[a->n++] = (struct image_auth){ .registry = mem_str(registry),
+                                           .user = mem_str(user),
                                            .password = mem_str(password) };
     a->list[a->n] = (struct image_auth){ .registry = NULL };
 }
@@ -59,18 +60,19 @@ static void pull_auths_secret(struct pull_auths *a, const json_t *secret)
         json_parse(&config, text_str(&t), t.len, NULL, &ignored) < 0)
         return;
     auths = is_new ? json_object_get(config, "auths") : config;
-    json_object_foreach((json_t *)(uintptr_t)auths, registry, entry)
+    json_object_foreach ((json_t *)(uintptr_t)auths, registry, entry)
         pull_auths_entry(a, registry, entry);
 }
 
 void pull_auths_make(struct pull_auths *ret, const struct pod_view *pod,
-                      const json_t *(*find)(void *arg, const char *kind, const char *name), void *arg)
+                     const json_t *(*find)(void *arg, const char *kind, const char *name),
+                     void *arg)
 {
     size_t i;
     json_t *ref;
 
     *ret = (struct pull_auths){ .n = 0 };
-    json_array_foreach(json_at(pod->spec, "imagePullSecrets"), i, ref) {
+    json_array_foreach (json_at(pod->spec, "imagePullSecrets"), i, ref) {
         const json_t *secret = find(arg, "secrets", json_str_or(ref, "name", ""));
 
         if (secret != NULL)

@@ -4,11 +4,11 @@
 
 #include <linux/capability.h>
 
-#define SECCOMP_ALWAYS (-1)     /* refused whatever the capabilities */
+#define SECCOMP_ALWAYS (-1) /* refused whatever the capabilities */
 
 static const struct {
     const char *syscall;
-    int unless;                 /* capability that allows it */
+    int unless; /* capability that allows it */
 } denied[] = {
     { "acct", CAP_SYS_PACCT },
     { "add_key", SECCOMP_ALWAYS },

@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-#define CPU_PERIOD_US   100000
-#define CPU_QUOTA_MIN   1000    /* cfs_quota_us below 1 ms is refused by the kernel */
-#define CPU_SHARES_MIN  2
-#define NOFILE_WANTED   1048576
+#define CPU_PERIOD_US  100000
+#define CPU_QUOTA_MIN  1000 /* cfs_quota_us below 1 ms is refused by the kernel */
+#define CPU_SHARES_MIN 2
+#define NOFILE_WANTED  1048576
 
 bool runc_spec_is_privileged(const struct container_view *c)
 {
@@ -25,7 +25,7 @@ static void spec_append(json_t *to, const json_t *list, const struct env_list *e
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach (list, i, item) {
         const char *s = json_is_string(item) ? json_string_value(item) : "";
         cleanup(freep) char *expanded = expand == NULL ? mem_str(s) : env_expand_list(s, expand);
 
@@ -80,7 +80,7 @@ static json_t *spec_env(const struct runc_spec_input *in, bool is_tty)
         env_list_set(&all, "HOSTNAME", hostname);
     if (is_tty)
         env_list_set(&all, "TERM", "xterm");
-    json_array_foreach(image_env, i, item) {
+    json_array_foreach (image_env, i, item) {
         const char *s = json_is_string(item) ? json_string_value(item) : "";
         const char *eq = strchr(s, '=');
         cleanup(freep) char *name = eq == NULL ? mem_str(s) : mem_strn(s, (size_t)(eq - s));
@@ -107,7 +107,7 @@ static json_t *spec_user(const struct user *u)
                      "additionalGids", groups);
 }
 
-/* The kubelet's policy: Guaranteed last to go, BestEffort first, others by their share of memory. */
+/* The kubelet's policy: Guaranteed last to go, BestEffort first, others by share of memory. */
 static int64_t spec_oom_score(const struct runc_spec_input *in)
 {
     const char *qos = pod_qos(in->pod->spec);
@@ -121,17 +121,19 @@ static int64_t spec_oom_score(const struct runc_spec_input *in)
         score = 1000;
     } else {
         score = in->host->memory_bytes <= 0
-                  ? 999 : 1000 - (int64_t)((__int128)1000 * request / in->host->memory_bytes);
+                    ? 999
+                    : 1000 - (int64_t)((__int128)1000 * request / in->host->memory_bytes);
         score = score < 3 ? 3 : score > 999 ? 999 : score;
     }
     if (!in->host->may_lower_oom && score < in->host->oom_floor)
-        score = in->host->oom_floor;    /* the kernel refuses to go below our own */
+        score = in->host->oom_floor; /* the kernel refuses to go below our own */
     return score;
 }
 
 static json_t *spec_rlimits(const struct runc_host *host)
 {
-    json_int_t n = host->nofile_hard < NOFILE_WANTED ? (json_int_t)host->nofile_hard : NOFILE_WANTED;
+    json_int_t n = host->nofile_hard < NOFILE_WANTED ? (json_int_t)host->nofile_hard
+                                                     : NOFILE_WANTED;
 
     return json_pack("[{s:s, s:I, s:I}]", "type", "RLIMIT_NOFILE", "hard", n, "soft", n);
 }
@@ -179,7 +181,9 @@ static const struct {
 } base_mounts[] = {
     { "/proc", "proc", "proc", { "nosuid", "noexec", "nodev" } },
     { "/dev", "tmpfs", "tmpfs", { "nosuid", "strictatime", "mode=755", "size=65536k" } },
-    { "/dev/pts", "devpts", "devpts",
+    { "/dev/pts",
+      "devpts",
+      "devpts",
       { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" } },
     { "/dev/mqueue", "mqueue", "mqueue", { "nosuid", "noexec", "nodev" } },
     { "/sys", "sysfs", "sysfs", { "nosuid", "noexec", "nodev", "ro" } },
@@ -207,18 +211,19 @@ static json_t *spec_mounts(const struct runc_spec_input *in)
 
             json_array_append_new(options, json_string(opens ? "rw" : base_mounts[i].options[k]));
         }
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "destination",
-                                              base_mounts[i].destination, "type",
-                                              base_mounts[i].type, "source",
-                                              base_mounts[i].source, "options", options));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:o}", "destination",
+                                        base_mounts[i].destination, "type", base_mounts[i].type,
+                                        "source", base_mounts[i].source, "options", options));
     }
-    json_array_append_new(list, spec_bind(in->shm != NULL ? in->shm : "/dev/shm", "/dev/shm", false,
-                                          "rprivate"));
+    json_array_append_new(
+        list, spec_bind(in->shm != NULL ? in->shm : "/dev/shm", "/dev/shm", false, "rprivate"));
     for (size_t i = 0; i < in->n_mounts; i++) {
         const struct runc_mount *m = &in->mounts[i];
 
-        json_array_append_new(list, spec_bind(m->source, m->destination, m->read_only,
-                                              m->propagation == NULL ? "rprivate" : m->propagation));
+        json_array_append_new(list,
+                              spec_bind(m->source, m->destination, m->read_only,
+                                        m->propagation == NULL ? "rprivate" : m->propagation));
     }
     return list;
 }
@@ -237,7 +242,10 @@ static json_t *spec_resources(const struct runc_spec_input *in)
     if (request == 0)
         request = limit;
     shares = request * 1024 / 1000;
-    json_put_int(r, "cpu.shares", shares < CPU_SHARES_MIN ? CPU_SHARES_MIN : shares > 262144 ? 262144 : shares);
+    json_put_int(r, "cpu.shares",
+                 shares < CPU_SHARES_MIN ? CPU_SHARES_MIN
+                 : shares > 262144       ? 262144
+                                         : shares);
     if (limit > 0) {
         int64_t quota = limit * CPU_PERIOD_US / 1000;
 
@@ -280,8 +288,16 @@ static json_t *spec_namespaces(const struct runc_spec_input *in)
 }
 
 static const char *const masked_paths[] = {
-    "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
     "/sys/devices/virtual/powercap",
 };
 static const char *const read_only_paths[] = {
@@ -303,7 +319,7 @@ static void spec_sysctls(json_t *lin, const struct pod_view *pod)
     json_t *item;
     json_t *all = json_object();
 
-    json_array_foreach(json_at(pod->spec, "securityContext.sysctls"), i, item)
+    json_array_foreach (json_at(pod->spec, "securityContext.sysctls"), i, item)
         json_object_set_new(all, json_str_or(item, "name", ""),
                             json_string(json_str_or(item, "value", "")));
     json_put(lin, "sysctl", all);
@@ -342,8 +358,8 @@ static json_t *spec_linux(const struct runc_spec_input *in, uint64_t caps)
     if (spec_root_propagation(in) != NULL)
         json_put_str(lin, "rootfsPropagation", spec_root_propagation(in));
     if (is_privileged) {
-        json_put(lin, "devices", in->host->devices == NULL ? json_array()
-                                                           : json_deep_copy(in->host->devices));
+        json_put(lin, "devices",
+                 in->host->devices == NULL ? json_array() : json_deep_copy(in->host->devices));
         return lin;
     }
     if (!str_eq(json_str(in->container->spec, "securityContext.procMount"), "Unmasked")) {
@@ -360,16 +376,17 @@ int runc_spec_make(json_t **ret, const struct runc_spec_input *in, struct err *e
     const json_t *sc = json_at(in->container->spec, "securityContext");
     uint64_t caps;
     json_t *process = NULL;
-    int rc = runc_caps_decide(&caps, json_at(sc, "capabilities.add"), json_at(sc, "capabilities.drop"),
+    int rc = runc_caps_decide(&caps, json_at(sc, "capabilities.add"),
+                              json_at(sc, "capabilities.drop"),
                               runc_spec_is_privileged(in->container), in->host->capabilities, err);
 
     if (rc == 0)
         rc = spec_process(&process, in, caps, err);
     if (rc < 0)
         return rc;
-    *ret = json_pack("{s:s, s:o, s:{s:s, s:b}, s:o, s:o}", "ociVersion", "1.0.2", "process", process,
-                     "root", "path", in->rootfs, "readonly",
-                     json_bool(sc, "readOnlyRootFilesystem", false), "mounts", spec_mounts(in), "linux",
-                     spec_linux(in, caps));
+    *ret = json_pack("{s:s, s:o, s:{s:s, s:b}, s:o, s:o}", "ociVersion", "1.0.2", "process",
+                     process, "root", "path", in->rootfs, "readonly",
+                     json_bool(sc, "readOnlyRootFilesystem", false), "mounts", spec_mounts(in),
+                     "linux", spec_linux(in, caps));
     return 0;
 }

@@ -16,32 +16,32 @@
 #include <stdint.h>
 
 struct runc_mount {
-    char *source, *destination;     /* owned by who made the list */
+    char *source, *destination; /* owned by who made the list */
     bool read_only;
-    const char *propagation;        /* "rprivate", "rslave", "rshared" (static); NULL = rprivate */
+    const char *propagation; /* "rprivate", "rslave", "rshared" (static); NULL = rprivate */
 };
 
-struct runc_host {                  /* what this node allows; read once at start */
-    uint64_t capabilities;          /* bounding set, bit = number */
-    uint64_t nofile_hard;           /* inherited hard limit: never set above */
-    bool may_lower_oom;             /* CAP_SYS_RESOURCE */
-    int oom_floor;                  /* our own oom_score_adj */
-    int64_t memory_bytes;           /* of the node, for oom_score_adj */
-    json_t *devices;                /* owned; linux.devices entries for privileged containers */
+struct runc_host {         /* what this node allows; read once at start */
+    uint64_t capabilities; /* bounding set, bit = number */
+    uint64_t nofile_hard;  /* inherited hard limit: never set above */
+    bool may_lower_oom;    /* CAP_SYS_RESOURCE */
+    int oom_floor;         /* our own oom_score_adj */
+    int64_t memory_bytes;  /* of the node, for oom_score_adj */
+    json_t *devices;       /* owned; linux.devices entries for privileged containers */
 };
 
 struct runc_spec_input {
     const struct pod_view *pod;
     const struct container_view *container;
-    const json_t *image_config;     /* whole OCI image document; NULL = empty */
-    const struct env_list *env;     /* of the container, expanded */
+    const json_t *image_config; /* whole OCI image document; NULL = empty */
+    const struct env_list *env; /* of the container, expanded */
     const struct user *user;
     const struct runc_mount *mounts;
     size_t n_mounts;
     const char *rootfs;
-    const char *cgroup;             /* "/mkube/pod<uid>/<id>" */
-    const char *net_ns, *uts_ns, *ipc_ns;   /* paths; NULL = the node's own */
-    const char *shm;                /* directory shared as /dev/shm; NULL = the node's */
+    const char *cgroup;                   /* "/mkube/pod<uid>/<id>" */
+    const char *net_ns, *uts_ns, *ipc_ns; /* paths; NULL = the node's own */
+    const char *shm;                      /* directory shared as /dev/shm; NULL = the node's */
     const struct runc_host *host;
 };
 

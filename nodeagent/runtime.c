@@ -19,15 +19,15 @@
 #include <sys/mount.h>
 
 struct runtime {
-    uv_loop_t *loop;            /* borrowed */
-    char *data_dir, *run_dir;   /* owned */
-    char *runc, *conmon;        /* owned: whole paths */
-    char *runc_root;            /* owned */
+    uv_loop_t *loop;          /* borrowed */
+    char *data_dir, *run_dir; /* owned */
+    char *runc, *conmon;      /* owned: whole paths */
+    char *runc_root;          /* owned */
     struct cgroup cgroup;
     struct runc_host host;
-    struct map *lives;          /* id to struct life, borrowed */
-    uv_fs_event_t *exits;       /* owned; dies in its close callback */
-    unsigned n_holders;         /* the owner and every life */
+    struct map *lives;    /* id to struct life, borrowed */
+    uv_fs_event_t *exits; /* owned; dies in its close callback */
+    unsigned n_holders;   /* the owner and every life */
 };
 
 static void runtime_on_exit_file(uv_fs_event_t *handle, const char *name, int events UNUSED,
@@ -67,8 +67,8 @@ static int runtime_watch(struct runtime *rt, struct err *err)
 static int runtime_find(char **ret, const char *program, const char *package, struct err *err)
 {
     const char *path = getenv("PATH");
-    cleanup(strv_freep) char **dirs =
-        str_split(path == NULL ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" : path, ':');
+    cleanup(strv_freep) char **dirs = str_split(
+        path == NULL ? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" : path, ':');
 
     for (char **dir = dirs; *dir != NULL; dir++) {
         cleanup(freep) char *whole = mem_fmt("%s/%s", *dir, program);
@@ -162,14 +162,38 @@ void runtime_release(struct runtime *rt)
     free(rt);
 }
 
-uv_loop_t *runtime_loop(const struct runtime *rt) { return rt->loop; }
-const char *runtime_runc(const struct runtime *rt) { return rt->runc; }
-const char *runtime_runc_root(const struct runtime *rt) { return rt->runc_root; }
-const char *runtime_conmon(const struct runtime *rt) { return rt->conmon; }
-const char *runtime_run_dir(const struct runtime *rt) { return rt->run_dir; }
-const char *runtime_data_dir(const struct runtime *rt) { return rt->data_dir; }
-const struct cgroup *runtime_cgroup(const struct runtime *rt) { return &rt->cgroup; }
-const struct runc_host *runtime_host(const struct runtime *rt) { return &rt->host; }
+uv_loop_t *runtime_loop(const struct runtime *rt)
+{
+    return rt->loop;
+}
+const char *runtime_runc(const struct runtime *rt)
+{
+    return rt->runc;
+}
+const char *runtime_runc_root(const struct runtime *rt)
+{
+    return rt->runc_root;
+}
+const char *runtime_conmon(const struct runtime *rt)
+{
+    return rt->conmon;
+}
+const char *runtime_run_dir(const struct runtime *rt)
+{
+    return rt->run_dir;
+}
+const char *runtime_data_dir(const struct runtime *rt)
+{
+    return rt->data_dir;
+}
+const struct cgroup *runtime_cgroup(const struct runtime *rt)
+{
+    return &rt->cgroup;
+}
+const struct runc_host *runtime_host(const struct runtime *rt)
+{
+    return &rt->host;
+}
 
 void runtime_make_id(char ret[65])
 {

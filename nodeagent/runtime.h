@@ -22,7 +22,7 @@ struct life;
 
 struct runtime_opts {
     const char *data_dir, *run_dir;
-    const char *cgroup_root;        /* NULL = "/mkube" */
+    const char *cgroup_root; /* NULL = "/mkube" */
 };
 
 /* Blocking: makes the directories, looks at the host.  ERR_NOT_FOUND: runc or conmon is not
@@ -34,7 +34,7 @@ int runtime_new(struct runtime **ret, uv_loop_t *loop, const struct runtime_opts
 struct runtime *runtime_close(struct runtime *rt);
 
 uv_loop_t *runtime_loop(const struct runtime *rt);
-const char *runtime_runc(const struct runtime *rt);         /* "/usr/sbin/runc" */
+const char *runtime_runc(const struct runtime *rt); /* "/usr/sbin/runc" */
 const char *runtime_runc_root(const struct runtime *rt);
 const char *runtime_conmon(const struct runtime *rt);
 const char *runtime_run_dir(const struct runtime *rt);

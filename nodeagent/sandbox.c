@@ -20,22 +20,22 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#define SANDBOX_SHM_OPTIONS "mode=1777,size=64m"    /* as every container runtime has it */
+#define SANDBOX_SHM_OPTIONS "mode=1777,size=64m" /* as every container runtime has it */
 #define SANDBOX_FILE_MAX    (1 << 20)
-#define NSFS_MAGIC_         0x6e736673              /* linux/magic.h */
+#define NSFS_MAGIC_         0x6e736673 /* linux/magic.h */
 
 struct sandbox {
-    const struct sandbox_host *host;    /* borrowed */
+    const struct sandbox_host *host; /* borrowed */
     struct pod_view *pod;
     void (*mounted)(void *arg);
-    sandbox_done_fn done;               /* NULL once told or forgotten */
+    sandbox_done_fn done; /* NULL once told or forgotten */
     void *arg;
     unsigned n_jobs;
     bool is_free;
     char ip[PODNET_IP_MAX];
     char *net_ns, *uts_ns, *ipc_ns, *shm;
-    char *run_dir, *data_dir;           /* of this pod */
-    int rc;                             /* first failure of the jobs beside each other */
+    char *run_dir, *data_dir; /* of this pod */
+    int rc;                   /* first failure of the jobs beside each other */
     struct err err;
 };
 
@@ -76,7 +76,7 @@ static int sandbox_tmpfs(const char *path, const char *options, struct err *err)
 
 /* The namespaces of a thread can be its own: it makes them, pins them by bind mounts, and ends. */
 struct sandbox_pin {
-    const char *uts, *ipc;      /* paths or NULL */
+    const char *uts, *ipc; /* paths or NULL */
     char hostname[64];
     int errnum;
     const char *what;
@@ -325,7 +325,8 @@ bool sandbox_stands(const struct sandbox_host *host, const struct pod_view *pod)
 {
     cleanup(freep) char *uts = mem_fmt("%s/pods/%s/uts", runtime_run_dir(host->rt), pod->uid);
     cleanup(freep) char *ipc = mem_fmt("%s/pods/%s/ipc", runtime_run_dir(host->rt), pod->uid);
-    cleanup(freep) char *volumes = mem_fmt("%s/pods/%s/volumes", runtime_run_dir(host->rt), pod->uid);
+    cleanup(freep) char *volumes = mem_fmt("%s/pods/%s/volumes", runtime_run_dir(host->rt),
+                                           pod->uid);
     char ip[PODNET_IP_MAX];
 
     return file_exists(volumes) &&
@@ -333,11 +334,26 @@ bool sandbox_stands(const struct sandbox_host *host, const struct pod_view *pod)
            (pod->host_ipc || sandbox_is_ns(ipc));
 }
 
-const char *sandbox_ip(const struct sandbox *s) { return s->ip; }
-const char *sandbox_net_ns(const struct sandbox *s) { return s->net_ns; }
-const char *sandbox_uts_ns(const struct sandbox *s) { return s->uts_ns; }
-const char *sandbox_ipc_ns(const struct sandbox *s) { return s->ipc_ns; }
-const char *sandbox_shm(const struct sandbox *s) { return s->shm; }
+const char *sandbox_ip(const struct sandbox *s)
+{
+    return s->ip;
+}
+const char *sandbox_net_ns(const struct sandbox *s)
+{
+    return s->net_ns;
+}
+const char *sandbox_uts_ns(const struct sandbox *s)
+{
+    return s->uts_ns;
+}
+const char *sandbox_ipc_ns(const struct sandbox *s)
+{
+    return s->ipc_ns;
+}
+const char *sandbox_shm(const struct sandbox *s)
+{
+    return s->shm;
+}
 
 char *sandbox_etc(const struct sandbox *s, const char *file)
 {
@@ -383,7 +399,7 @@ static int sandbox_unmount_below(const char *dir, struct err *err)
     while (n-- > 0) {
         char *p = lines[n];
 
-        for (int skip = 0; skip < 4 && p != NULL; skip++)   /* the fifth field is the mount point */
+        for (int skip = 0; skip < 4 && p != NULL; skip++) /* the fifth field is the mount point */
             p = strchr(p, ' ') == NULL ? NULL : strchr(p, ' ') + 1;
         if (p == NULL)
             continue;
@@ -399,7 +415,8 @@ static int sandbox_remove_run(void *arg, struct err *err)
 {
     struct sandbox_removal *r = arg;
     cleanup(freep) char *run = mem_fmt("%s/pods/%s", runtime_run_dir(r->host->rt), r->uid);
-    cleanup(freep) char *data = mem_fmt("%s/pods/%s/volumes", runtime_data_dir(r->host->rt), r->uid);
+    cleanup(freep) char *data = mem_fmt("%s/pods/%s/volumes", runtime_data_dir(r->host->rt),
+                                        r->uid);
     int rc = sandbox_unmount_below(run, err);
 
     if (rc == 0)
@@ -430,7 +447,8 @@ static void sandbox_removal_step(void *arg, int rc, const struct err *err)
     done(done_arg, rc, &first);
 }
 
-void sandbox_remove(const struct sandbox_host *host, const char *uid, sandbox_done_fn done, void *arg)
+void sandbox_remove(const struct sandbox_host *host, const char *uid, sandbox_done_fn done,
+                    void *arg)
 {
     struct sandbox_removal *r = MEM_NEW(struct sandbox_removal);
 

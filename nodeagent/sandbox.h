@@ -18,9 +18,9 @@
 struct podnet;
 struct sandbox;
 
-struct sandbox_host {           /* the same for all pods; borrowed */
+struct sandbox_host { /* the same for all pods; borrowed */
     struct runtime *rt;
-    struct podnet *podnet;      /* NULL: only pods on the node's own network */
+    struct podnet *podnet; /* NULL: only pods on the node's own network */
     const char *node_ip, *dns_ip, *cluster_domain;
 };
 
@@ -34,16 +34,18 @@ struct sandbox *sandbox_make(const struct sandbox_host *host, struct pod_view *p
 /* Did one of an earlier agent stand whole?  Asked before sandbox_make. */
 bool sandbox_stands(const struct sandbox_host *host, const struct pod_view *pod);
 
-const char *sandbox_ip(const struct sandbox *s);        /* "" on the node's network or before done */
-const char *sandbox_net_ns(const struct sandbox *s);    /* path, NULL = the node's own; likewise below */
+const char *sandbox_ip(const struct sandbox *s); /* "" on the node's network or before done */
+const char *sandbox_net_ns(
+    const struct sandbox *s); /* path, NULL = the node's own; likewise below */
 const char *sandbox_uts_ns(const struct sandbox *s);
 const char *sandbox_ipc_ns(const struct sandbox *s);
 const char *sandbox_shm(const struct sandbox *s);
-char *sandbox_etc(const struct sandbox *s, const char *file);   /* new string */
+char *sandbox_etc(const struct sandbox *s, const char *file); /* new string */
 
 /* Forgets; what was made stays.  Returns NULL. */
 struct sandbox *sandbox_free(struct sandbox *s);
 /* Removes everything of the pod's sandbox, whether a struct sandbox stands for it or not. */
-void sandbox_remove(const struct sandbox_host *host, const char *uid, sandbox_done_fn done, void *arg);
+void sandbox_remove(const struct sandbox_host *host, const char *uid, sandbox_done_fn done,
+                    void *arg);
 
 #endif

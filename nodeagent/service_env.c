@@ -56,7 +56,7 @@ void service_env_add(struct env_list *to, const json_t *service)
         str_eq(json_str(service, "spec.type"), "ExternalName"))
         return;
     service_env_put(to, word, "_SERVICE_HOST", ip);
-    json_array_foreach(ports, i, port) {
+    json_array_foreach (ports, i, port) {
         cleanup(freep) char *number = mem_fmt("%lld", (long long)json_int(port, "port", 0));
         const char *name = json_str(port, "name");
 
@@ -69,6 +69,6 @@ void service_env_add(struct env_list *to, const json_t *service)
             service_env_put(to, word, suffix, number);
         }
     }
-    json_array_foreach(ports, i, port)
+    json_array_foreach (ports, i, port)
         service_env_link(to, word, ip, port, i == 0);
 }

@@ -28,7 +28,7 @@ struct sources {
     struct client *client;
     sources_change_fn on_change;
     void *arg;
-    struct map *by_ns;      /* to struct source_ns */
+    struct map *by_ns; /* to struct source_ns */
 };
 
 static void source_ns_free(void *value)
@@ -87,10 +87,13 @@ static void source_ns_on_synced(void *arg)
 static void source_ns_start(struct source_ns *n)
 {
     for (size_t i = 0; i < SOURCES_KINDS; i++) {
-        struct informer_opts opts = { .client = n->owner->client, .bucket = source_kinds[i].bucket,
-                                      .ns = n->ns, .field_selector = source_kinds[i].field_selector };
+        struct informer_opts opts = { .client = n->owner->client,
+                                      .bucket = source_kinds[i].bucket,
+                                      .ns = n->ns,
+                                      .field_selector = source_kinds[i].field_selector };
         struct informer_listener listener = { .on_change = source_ns_on_change,
-                                              .on_synced = source_ns_on_synced, .arg = n };
+                                              .on_synced = source_ns_on_synced,
+                                              .arg = n };
         struct err err = ERR_EMPTY;
 
         if (informer_new(&n->informers[i], n->owner->loop, &opts, &err) < 0) {

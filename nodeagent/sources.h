@@ -20,12 +20,12 @@ typedef void (*sources_change_fn)(void *arg, const char *ns);
 
 struct sources *sources_new(uv_loop_t *loop, struct client *client, sources_change_fn on_change,
                             void *arg);
-struct sources *sources_close(struct sources *s);       /* returns NULL */
+struct sources *sources_close(struct sources *s); /* returns NULL */
 
 /* Counted. */
 void sources_hold(struct sources *s, const char *ns);
 void sources_drop(struct sources *s, const char *ns);
-bool sources_ready(const struct sources *s, const char *ns);    /* both first lists are in */
+bool sources_ready(const struct sources *s, const char *ns); /* both first lists are in */
 /* @kind "configmaps" or "secrets"; a fresh tree, NULL when there is none (or not ready). */
 json_t *sources_get(const struct sources *s, const char *ns, const char *kind, const char *name);
 

@@ -85,7 +85,8 @@ static void user_memberships(struct user *u, const char *group, const char *name
         uint32_t gid;
         char *members = f[3], *m;
 
-        while (user_number(f[2], &gid) && (m = members == NULL ? NULL : strsep(&members, ",")) != NULL)
+        while (user_number(f[2], &gid) &&
+               (m = members == NULL ? NULL : strsep(&members, ",")) != NULL)
             if (str_eq(m, name))
                 user_add_group(u, gid);
     }
@@ -95,18 +96,19 @@ static int user_from_image(struct user *u, const char *spec, const char *passwd,
                            struct err *err)
 {
     const char *colon = strchr(spec, ':');
-    cleanup(freep) char *name = colon == NULL ? mem_str(spec) : mem_strn(spec, (size_t)(colon - spec));
+    cleanup(freep) char *name = colon == NULL ? mem_str(spec)
+                                              : mem_strn(spec, (size_t)(colon - spec));
 
     if (name[0] == '\0' || user_number(name, &u->uid))
         user_passwd(u, passwd, NULL, true);
     else if (!user_passwd(u, passwd, name, false))
-        return err_set(err, ERR_INVALID, "unable to find user %s: no matching entries in passwd file",
-                       name);
+        return err_set(err, ERR_INVALID,
+                       "unable to find user %s: no matching entries in passwd file", name);
     else
         user_memberships(u, group, name);
     if (colon != NULL && !user_number(colon + 1, &u->gid) && !user_group(group, colon + 1, &u->gid))
-        return err_set(err, ERR_INVALID, "unable to find group %s: no matching entries in group file",
-                       colon + 1);
+        return err_set(err, ERR_INVALID,
+                       "unable to find group %s: no matching entries in group file", colon + 1);
     return 0;
 }
 
@@ -141,12 +143,16 @@ int user_decide(struct user *ret, const char *image_user, const char *passwd, co
         u.gid = (uint32_t)gid;
     if (json_bool(container_sc, "runAsNonRoot", json_bool(pod_sc, "runAsNonRoot", false)) &&
         uid < 0 && named)
-        return err_set(err, ERR_INVALID, "container has runAsNonRoot and image has non-numeric user "
-                       "(%s), cannot verify user is non-root", image_user);
-    if (json_bool(container_sc, "runAsNonRoot", json_bool(pod_sc, "runAsNonRoot", false)) && u.uid == 0)
-        return err_set(err, ERR_INVALID, uid == 0 ? "container's runAsUser breaks non-root policy"
-                                                  : "container has runAsNonRoot and image will run as root");
-    json_array_foreach(json_at(pod_sc, "supplementalGroups"), i, item)
+        return err_set(err, ERR_INVALID,
+                       "container has runAsNonRoot and image has non-numeric user "
+                       "(%s), cannot verify user is non-root",
+                       image_user);
+    if (json_bool(container_sc, "runAsNonRoot", json_bool(pod_sc, "runAsNonRoot", false)) &&
+        u.uid == 0)
+        return err_set(err, ERR_INVALID,
+                       uid == 0 ? "container's runAsUser breaks non-root policy"
+                                : "container has runAsNonRoot and image will run as root");
+    json_array_foreach (json_at(pod_sc, "supplementalGroups"), i, item)
         user_add_group(&u, (uint32_t)json_integer_value(item));
     if (fs_group >= 0)
         user_add_group(&u, (uint32_t)fs_group);

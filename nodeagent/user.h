@@ -18,7 +18,7 @@ struct user {
     uint32_t uid, gid;
     uint32_t groups[USER_GROUPS_MAX];
     size_t n_groups;
-    char home[256];         /* "/" when passwd does not say */
+    char home[256]; /* "/" when passwd does not say */
 };
 
 /* @passwd and @group may be NULL (image without them).  @pod_sc, @container_sc: securityContext

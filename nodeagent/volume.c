@@ -31,21 +31,24 @@ char *volume_claim(const struct pod_view *pod, const json_t *volume)
 
 /* --- one planner per type --- */
 
-static int volume_plan_empty(struct volume *v, const struct pod_view *pod UNUSED, const json_t *volume,
-                             const struct volume_context *ctx, struct err *err)
+static int volume_plan_empty(struct volume *v, const struct pod_view *pod UNUSED,
+                             const json_t *volume, const struct volume_context *ctx,
+                             struct err *err)
 {
     const char *medium = json_str_or(volume, "emptyDir.medium", "");
 
     if (medium[0] != '\0' && !str_eq(medium, "Memory"))
-        return err_set(err, ERR_INVALID, "emptyDir medium \"%s\" is not supported on this node", medium);
+        return err_set(err, ERR_INVALID, "emptyDir medium \"%s\" is not supported on this node",
+                       medium);
     v->type = medium[0] == '\0' ? VOLUME_EMPTY_DIR : VOLUME_MEMORY;
     v->size = quantity_text_value(json_str(volume, "emptyDir.sizeLimit"), 0);
     v->path = mem_fmt("%s/volumes/%s", ctx->data_dir, v->name);
     return 0;
 }
 
-static int volume_plan_host(struct volume *v, const struct pod_view *pod UNUSED, const json_t *volume,
-                            const struct volume_context *ctx UNUSED, struct err *err)
+static int volume_plan_host(struct volume *v, const struct pod_view *pod UNUSED,
+                            const json_t *volume, const struct volume_context *ctx UNUSED,
+                            struct err *err)
 {
     v->type = VOLUME_HOST_PATH;
     v->path = mem_str(json_str_or(volume, "hostPath.path", ""));
@@ -118,7 +121,7 @@ int volumes_plan(struct volumes *ret, const struct pod_view *pod, const struct v
     all.fs_group = json_int(pod->spec, "securityContext.fsGroup", -1);
     all.only_on_mismatch = str_eq(json_str(pod->spec, "securityContext.fsGroupChangePolicy"),
                                   "OnRootMismatch");
-    json_array_foreach(json_at(pod->spec, "volumes"), i, volume) {
+    json_array_foreach (json_at(pod->spec, "volumes"), i, volume) {
         const struct volume_row *row = volume_row(volume);
         struct volume *v;
         int rc;
@@ -144,8 +147,9 @@ static const char *volume_propagation(const json_t *mount)
 {
     const char *mode = json_str_or(mount, "mountPropagation", "None");
 
-    return str_eq(mode, "Bidirectional") ? "rshared" : str_eq(mode, "HostToContainer") ? "rslave"
-                                                                                       : "rprivate";
+    return str_eq(mode, "Bidirectional")     ? "rshared"
+           : str_eq(mode, "HostToContainer") ? "rslave"
+                                             : "rprivate";
 }
 
 static const struct volume *volumes_find(const struct volumes *v, const char *name)
@@ -204,9 +208,9 @@ static int volume_mount_plan(struct volume_mount *ret, const json_t *mount, cons
     return 0;
 }
 
-int volume_mounts(struct runc_mount **ret, char ***ret_sub, size_t *ret_n, const struct pod_view *pod,
-                  const struct container_view *c, const struct volumes *v,
-                  const struct env_list *env, struct err *err)
+int volume_mounts(struct runc_mount **ret, char ***ret_sub, size_t *ret_n,
+                  const struct pod_view *pod, const struct container_view *c,
+                  const struct volumes *v, const struct env_list *env, struct err *err)
 {
     const json_t *list = json_at(c->spec, "volumeMounts");
     size_t n = json_array_size(list), i;
@@ -215,7 +219,7 @@ int volume_mounts(struct runc_mount **ret, char ***ret_sub, size_t *ret_n, const
     int rc = 0;
 
     (void)pod;
-    json_array_foreach(list, i, mount) {
+    json_array_foreach (list, i, mount) {
         all[i].order = i;
         if (rc == 0)
             rc = volume_mount_plan(&all[i], mount, v, env, err);
@@ -229,7 +233,7 @@ int volume_mounts(struct runc_mount **ret, char ***ret_sub, size_t *ret_n, const
         return rc;
     }
     qsort(all, n, sizeof(*all), volume_by_depth);
-    *ret = MEM_NEW_ARRAY(struct runc_mount, n + 8);     /* room for the pod's own files */
+    *ret = MEM_NEW_ARRAY(struct runc_mount, n + 8); /* room for the pod's own files */
     *ret_sub = MEM_NEW_ARRAY(char *, n + 8);
     for (i = 0; i < n; i++) {
         (*ret)[i] = all[i].mount;

@@ -17,7 +17,7 @@
 /* --- ownership (fsGroup) --- */
 
 #define VOLUME_RW_MASK  0660
-#define VOLUME_DIR_MASK 02110   /* setgid, and x for those who may r */
+#define VOLUME_DIR_MASK 02110 /* setgid, and x for those who may r */
 
 static void volume_own_one(int dir, const char *name, const struct stat *st, int64_t group)
 {
@@ -103,7 +103,7 @@ static int volume_make_memory(const struct volume *v, const struct volumes *all,
     if (rc < 0)
         return rc;
     if (stat(v->path, &a) == 0 && stat(parent, &b) == 0 && a.st_dev != b.st_dev)
-        return 0;               /* stands from before */
+        return 0; /* stands from before */
     if (mount("tmpfs", v->path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
         return err_errno(err, errno, "mount a tmpfs at %s", v->path);
     return volume_own(v->path, all, err);
@@ -118,7 +118,7 @@ static int volume_touch(const char *path, struct err *err)
 
 static const struct {
     const char *type;
-    mode_t format;              /* 0: a directory or file of any kind */
+    mode_t format; /* 0: a directory or file of any kind */
     bool make;
 } host_types[] = {
     { "", 0, false },
@@ -131,7 +131,8 @@ static const struct {
     { "BlockDevice", S_IFBLK, false },
 };
 
-static int volume_make_host(const struct volume *v, const struct volumes *all UNUSED, struct err *err)
+static int volume_make_host(const struct volume *v, const struct volumes *all UNUSED,
+                            struct err *err)
 {
     struct stat st;
     size_t i = 0;
@@ -149,7 +150,8 @@ static int volume_make_host(const struct volume *v, const struct volumes *all UN
         rc = file_mkdirs(v->path, 0755, err);
     if (rc < 0)
         return rc;
-    if (stat(v->path, &st) < 0 || (host_types[i].format != 0 && (st.st_mode & S_IFMT) != host_types[i].format))
+    if (stat(v->path, &st) < 0 ||
+        (host_types[i].format != 0 && (st.st_mode & S_IFMT) != host_types[i].format))
         return err_set(err, ERR_INVALID, "hostPath type check failed: %s is not a %s", v->path,
                        v->host_type[0] == '\0' ? "file or directory" : v->host_type);
     return 0;
@@ -192,7 +194,8 @@ int volumes_make(const struct volumes *v, struct err *err)
         int rc = volume_makers[v->list[i].type](&v->list[i], v, err);
 
         if (rc < 0)
-            return err_wrap(err, rc, "MountVolume.SetUp failed for volume \"%s\" ", v->list[i].name);
+            return err_wrap(err, rc, "MountVolume.SetUp failed for volume \"%s\" ",
+                            v->list[i].name);
     }
     return 0;
 }
@@ -251,7 +254,7 @@ int volume_bind_sub(const char *root, const char *sub, const char *target, struc
         return err_errno(err, errno, "failed to prepare subPath \"%s\"", sub);
     rc = S_ISDIR(st.st_mode) ? file_mkdirs(target, 0755, err) : volume_touch(target, err);
     link = mem_fmt("/proc/thread-self/fd/%d", fd);
-    umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);  /* of the container's life before */
+    umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW); /* of the container's life before */
     if (rc == 0 && mount(link, target, NULL, MS_BIND | MS_REC, NULL) < 0)
         rc = err_errno(err, errno, "bind subPath \"%s\"", sub);
     return rc;

@@ -7,7 +7,6 @@
 #include "base/work.h"
 #include "nodeagent/log_rotate.h"
 #include "nodeagent/pod_record.h"
-#include "nodeagent/pull_auths.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -37,8 +36,8 @@ static const unsigned stage_next[] = {
 
 static void container_enter(struct worker_container *c, enum worker_stage next)
 {
-    static const char *const names[] = { "idle", "pulling", "waiting", "binding", "creating",
-                                         "post-start", "running" };
+    static const char *const names[] = { "idle",     "pulling",    "waiting", "binding",
+                                         "creating", "post-start", "running" };
 
     assert(stage_next[c->stage] & MAY(next));
     log_debug("container stage", KV("pod", "%s/%s", c->worker->pod->ns, c->worker->pod->name),
@@ -93,102 +92,16 @@ void container_refuse(struct worker_container *c, const char *reason, const char
 void container_save(struct worker_container *c)
 {
     struct pod_worker *w = c->worker;
-    cleanup(freep) char *path = pod_record_container(w->host->data_dir, w->pod->uid, container_view(c)->name);
+    cleanup(freep) char *path = pod_record_container(w->host->data_dir, w->pod->uid,
+                                                     container_view(c)->name);
     cleanup(freep) char *text = pod_record_facts(container_facts(c), c->log_path);
     struct err err = ERR_EMPTY;
 
     /* On the loop, though it blocks for some 50 us: on a thread it could overtake, or be overtaken
      * by, the record that the next life writes before it begins. */
     if (file_write_fast(path, text, strlen(text), 0600, &err) < 0)
-        log_warn("container is not recorded", KV("container", "%s", container_view(c)->name), KV_ERR(&err));
-}
-
-/* --- the image --- */
-
-static const struct {
-    int rc;
-    const char *reason;
-} image_refusals[] = {
-    { IMAGE_INVALID_NAME, "InvalidImageName" },
-    { IMAGE_PULL_FAILED, "ErrImagePull" },
-    { IMAGE_NEVER_PULL, "ErrImageNeverPull" },
-};
-
-static void container_image_refused(struct worker_container *c, int rc, const struct err *err)
-{
-    struct pod_worker *w = c->worker;
-    const struct container_view *v = container_view(c);
-    const char *reason = "ErrImagePull";
-
-    for (size_t i = 0; i < N_ELEMENTS(image_refusals); i++)
-        if (image_refusals[i].rc == rc)
-            reason = image_refusals[i].reason;
-    if (rc == IMAGE_INVALID_NAME)
-        events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "InspectFailed",
-                   "%s", err->text);
-    else if (rc == IMAGE_NEVER_PULL)
-        events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "ErrImageNeverPull",
-                   "Container image \"%s\" is not present with pull policy of Never", v->image);
-    else
-        events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "Failed",
-                   "Failed to pull image \"%s\": %s", v->image, err->text);
-    events_pod(w->host->events, w->pod, v->name, EVENT_WARNING, "Failed", "Error: %s", reason);
-    container_refuse(c, reason, err->text);
-}
-
-static void container_on_image(void *arg, int rc, const struct image *img,
-                               const struct image_event_info *info, const struct err *err)
-{
-    struct worker_container *c = arg;
-    struct pod_worker *w = c->worker;
-    const struct container_view *v = container_view(c);
-    struct container_facts *f = container_facts(c);
-
-    c->request = NULL;
-    if (rc != 0) {
-        container_image_refused(c, rc, err);
-        return;
-    }
-    if (info->was_present)
-        events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulled",
-                   "Container image \"%s\" already present on machine", v->image);
-    else
-        events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulled",
-                   "Successfully pulled image \"%s\" in %lldms (%lldms including waiting). "
-                   "Image size: %llu bytes.", v->image, (long long)info->pull_ms,
-                   (long long)info->wait_ms, (unsigned long long)info->size);
-    c->image = image_ref(img);
-    free(f->image_id);
-    f->image_id = mem_str(img->digest[0] != '\0' ? img->digest : img->id);
-    container_enter(c, STAGE_WAITING);
-    container_go_on(c);
-}
-
-static enum image_pull_policy container_pull_policy(const struct container_view *v)
-{
-    const char *policy = json_str_or(v->spec, "imagePullPolicy", "IfNotPresent");
-
-    return str_eq(policy, "Always") ? IMAGE_ALWAYS : str_eq(policy, "Never") ? IMAGE_NEVER
-                                                                             : IMAGE_IF_NOT_PRESENT;
-}
-
-static void container_pull(struct worker_container *c)
-{
-    struct pod_worker *w = c->worker;
-    const struct container_view *v = container_view(c);
-    enum image_pull_policy policy = container_pull_policy(v);
-    bool has_secrets = json_array_size(json_at(w->pod->spec, "imagePullSecrets")) > 0;
-    struct pull_auths auths = { .n = 0 };
-
-    if (has_secrets && !pod_lookup_ready(w->lookup))
-        return;
-    if (has_secrets)
-        pull_auths_make(&auths, w->pod, pod_lookup_find, w->lookup);
-    if (policy != IMAGE_NEVER && image_known(w->host->images, v->image) == NULL)
-        events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulling", "Pulling image \"%s\"",
-                   v->image);
-    c->request = image_ensure(w->host->images, v->image, policy, auths.list, container_on_image, c);
-    pull_auths_fini(&auths);
+        log_warn("container is not recorded", KV("container", "%s", container_view(c)->name),
+                 KV_ERR(&err));
 }
 
 void container_begin(struct worker_container *c)
@@ -201,13 +114,13 @@ void container_begin(struct worker_container *c)
 
 /* --- creation --- */
 
-struct container_inputs {           /* of a life about to begin */
+struct container_inputs { /* of a life about to begin */
     struct worker_container *container;
     struct env_list env;
     struct runc_mount *mounts;
     char **subs;
     size_t n;
-    char *sub_dir;                  /* where subPaths are bound: <run>/pods/<uid>/sub-<container> */
+    char *sub_dir; /* where subPaths are bound: <run>/pods/<uid>/sub-<container> */
 };
 
 static void container_inputs_free(struct container_inputs *in)
@@ -237,12 +150,14 @@ static void container_mount_add(struct container_inputs *in, char *source, const
         free(source);
         return;
     }
-    in->mounts[in->n++] = (struct runc_mount){ .source = source, .destination = mem_str(destination),
+    in->mounts[in->n++] = (struct runc_mount){ .source = source,
+                                               .destination = mem_str(destination),
                                                .read_only = read_only };
 }
 
 /* The files of the pod's own, unless the pod mounts something else there. */
-static void container_mount_own(struct worker_container *c, struct container_inputs *in, const char *id)
+static void container_mount_own(struct worker_container *c, struct container_inputs *in,
+                                const char *id)
 {
     static const char *const files[] = { "hosts", "hostname", "resolv.conf" };
     struct pod_worker *w = c->worker;
@@ -252,9 +167,10 @@ static void container_mount_own(struct worker_container *c, struct container_inp
 
         container_mount_add(in, sandbox_etc(w->sandbox, files[i]), to, false);
     }
-    container_mount_add(in, runtime_store(w->host->rt, id, "termination-log"),
-                        json_str_or(container_view(c)->spec, "terminationMessagePath",
-                                    "/dev/termination-log"), false);
+    container_mount_add(
+        in, runtime_store(w->host->rt, id, "termination-log"),
+        json_str_or(container_view(c)->spec, "terminationMessagePath", "/dev/termination-log"),
+        false);
 }
 
 /* A new life begins: what there was becomes the one before. */
@@ -276,8 +192,8 @@ static void container_count(struct worker_container *c)
         c->last_log_path = STEAL(c->log_path);
     }
     free(c->log_path);
-    c->log_path = mem_fmt("%s/log/pods/%s_%s_%s/%s/%u.log", w->host->data_dir, w->pod->ns, w->pod->name,
-                          w->pod->uid, container_view(c)->name, f->restarts);
+    c->log_path = mem_fmt("%s/log/pods/%s_%s_%s/%s/%u.log", w->host->data_dir, w->pod->ns,
+                          w->pod->name, w->pod->uid, container_view(c)->name, f->restarts);
 }
 
 static void container_on_started(void *arg, int rc, const struct err *err);
@@ -286,8 +202,10 @@ static void container_on_gone(void *arg);
 
 static struct life_listener container_listener(struct worker_container *c)
 {
-    return (struct life_listener){ .on_started = container_on_started, .on_exited = container_on_exited,
-                                   .on_gone = container_on_gone, .arg = c };
+    return (struct life_listener){ .on_started = container_on_started,
+                                   .on_exited = container_on_exited,
+                                   .on_gone = container_on_gone,
+                                   .arg = c };
 }
 
 /* Consumes @in. */
@@ -296,8 +214,8 @@ static void container_launch(struct worker_container *c, struct container_inputs
     struct pod_worker *w = c->worker;
     struct container_facts *f = container_facts(c);
     struct life_listener listener = container_listener(c);
-    cleanup(freep) char *record_path =
-        pod_record_container(w->host->data_dir, w->pod->uid, container_view(c)->name);
+    cleanup(freep) char *record_path = pod_record_container(w->host->data_dir, w->pod->uid,
+                                                            container_view(c)->name);
     cleanup(freep) char *record = NULL;
     struct life_spec spec;
 
@@ -306,11 +224,20 @@ static void container_launch(struct worker_container *c, struct container_inputs
     container_mount_own(c, in, f->id);
     record = pod_record_facts(f, c->log_path);
     spec = (struct life_spec){
-        .id = f->id, .pod = w->pod, .index = c->index, .image = c->image, .env = in->env,
-        .mounts = in->mounts, .n_mounts = in->n, .log_path = c->log_path,
-        .net_ns = sandbox_net_ns(w->sandbox), .uts_ns = sandbox_uts_ns(w->sandbox),
-        .ipc_ns = sandbox_ipc_ns(w->sandbox), .shm = sandbox_shm(w->sandbox),
-        .record_path = record_path, .record = record,
+        .id = f->id,
+        .pod = w->pod,
+        .index = c->index,
+        .image = c->image,
+        .env = in->env,
+        .mounts = in->mounts,
+        .n_mounts = in->n,
+        .log_path = c->log_path,
+        .net_ns = sandbox_net_ns(w->sandbox),
+        .uts_ns = sandbox_uts_ns(w->sandbox),
+        .ipc_ns = sandbox_ipc_ns(w->sandbox),
+        .shm = sandbox_shm(w->sandbox),
+        .record_path = record_path,
+        .record = record,
     };
     in->env = (struct env_list)ENV_LIST_EMPTY;
     in->mounts = NULL;
@@ -348,8 +275,8 @@ static void container_config_error(struct worker_container *c, const struct err 
 {
     struct pod_worker *w = c->worker;
 
-    events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING, "Failed", "Error: %s",
-               err->text);
+    events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING, "Failed",
+               "Error: %s", err->text);
     container_refuse(c, "CreateContainerConfigError", err->text);
 }
 
@@ -384,13 +311,14 @@ static int container_make_env(struct worker_container *c, struct env_list *ret, 
     struct pod_worker *w = c->worker;
     struct env_list services = ENV_LIST_EMPTY;
     struct pod_surroundings around;
-    struct env_sources sources = { .find = pod_lookup_find, .arg = w->lookup, .around = &around,
-                                   .services = &services };
+    struct env_sources sources = {
+        .find = pod_lookup_find, .arg = w->lookup, .around = &around, .services = &services
+    };
     int rc;
 
     worker_surroundings(w, &around);
-    w->host->service_env(w->host->arg, w->pod->ns, json_bool(w->pod->spec, "enableServiceLinks", true),
-                         &services);
+    w->host->service_env(w->host->arg, w->pod->ns,
+                         json_bool(w->pod->spec, "enableServiceLinks", true), &services);
     rc = env_make(ret, w->pod, container_view(c), &sources, err);
     env_list_fini(&services);
     return rc;
@@ -419,7 +347,8 @@ static void container_create(struct worker_container *c)
         container_launch(c, in);
         return;
     }
-    in->sub_dir = mem_fmt("%s/pods/%s/sub-%s", w->host->run_dir, w->pod->uid, container_view(c)->name);
+    in->sub_dir = mem_fmt("%s/pods/%s/sub-%s", w->host->run_dir, w->pod->uid,
+                          container_view(c)->name);
     container_enter(c, STAGE_BINDING);
     w->n_jobs++;
     work_submit(w->host->loop, container_bind_run, container_bind_done, in);
@@ -431,6 +360,12 @@ void container_go_on(struct worker_container *c)
         container_pull(c);
     else if (c->stage == STAGE_WAITING && worker_is_prepared(c->worker))
         container_create(c);
+}
+
+void container_pulled(struct worker_container *c)
+{
+    container_enter(c, STAGE_WAITING);
+    container_go_on(c);
 }
 
 /* --- life --- */
@@ -481,13 +416,15 @@ static bool container_post_start(struct worker_container *c)
     worker_surroundings(w, &around);
     container_action_context(c, &context);
     container_enter(c, STAGE_POSTSTART);
-    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) < 0) {
+    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) <
+        0) {
         events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
                    "FailedPostStartHook", "PostStartHook failed: %s", err.text);
         container_stop(c, 2, "FailedPostStartHook");
         return true;
     }
-    c->hook_run = action_run(&c->hook, &context, INT64_C(24) * 3600 * 1000, container_on_post_start, c);
+    c->hook_run = action_run(&c->hook, &context, INT64_C(24) * 3600 * 1000, container_on_post_start,
+                             c);
     return true;
 }
 
@@ -532,11 +469,12 @@ static void container_over(struct worker_container *c)
     worker_wake_urgent(c->worker);
 }
 
-static void container_end_as(struct container_facts *f, int code, const char *reason, const char *message,
-                             int64_t started_ms, int64_t finished_ms)
+static void container_end_as(struct container_facts *f, int code, const char *reason,
+                             const char *message, int64_t started_ms, int64_t finished_ms)
 {
     free(f->end.message);
-    f->end = (struct container_end){ .exit_code = code, .started_ms = started_ms,
+    f->end = (struct container_end){ .exit_code = code,
+                                     .started_ms = started_ms,
                                      .finished_ms = finished_ms };
     snprintf(f->end.id, sizeof(f->end.id), "%s", f->id);
     snprintf(f->end.reason, sizeof(f->end.reason), "%s", reason);
@@ -583,8 +521,10 @@ static void container_on_started(void *arg, int rc, const struct err *err)
         return;
     }
     container_drop_image(c);
-    events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Created", "Created container: %s", name);
-    events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Started", "Started container %s", name);
+    events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Created", "Created container: %s",
+               name);
+    events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Started", "Started container %s",
+               name);
     if (f->is_stopping) {
         container_enter(c, STAGE_RUNNING);
         life_signal(c->life, SIGKILL);
@@ -597,9 +537,10 @@ static void container_on_started(void *arg, int rc, const struct err *err)
 static void container_on_exited(void *arg, const struct life_exit *end)
 {
     struct worker_container *c = arg;
-    const char *reason = end->unknown            ? "ContainerStatusUnknown"
-                       : end->oom_killed         ? "OOMKilled"
-                       : end->exit_code == 0     ? "Completed" : "Error";
+    const char *reason = end->unknown          ? "ContainerStatusUnknown"
+                         : end->oom_killed     ? "OOMKilled"
+                         : end->exit_code == 0 ? "Completed"
+                                               : "Error";
 
     container_end_as(container_facts(c), end->exit_code, reason, end->message, end->started_ms,
                      end->finished_ms);
@@ -651,25 +592,25 @@ bool container_adopt(struct worker_container *c, bool is_rebooted)
     struct container_facts *f = container_facts(c);
     struct life_listener listener = container_listener(c);
 
-    if (!pod_record_read_facts(f, &c->log_path, w->host->data_dir, w->pod->uid, container_view(c)->name))
+    if (!pod_record_read_facts(f, &c->log_path, w->host->data_dir, w->pod->uid,
+                               container_view(c)->name))
         return false;
     if (f->id[0] == '\0' || f->phase == CONTAINER_EXITED || f->phase == CONTAINER_ABSENT) {
         f->phase = f->end.id[0] != '\0' ? CONTAINER_EXITED : CONTAINER_ABSENT;
+        if (f->crash.delay_ms > 0) /* the record holds the delay, not when it began to run */
+            f->crash.retry_at_ms = clock_mono_ms() + f->crash.delay_ms -
+                                   (clock_wall_ms() - f->end.finished_ms);
         return true;
     }
     c->image_name = mem_str(container_view(c)->image);
     w->n_lives++;
     switch (life_adopt(&c->life, w->host->rt, f->id, w->pod, c->index, c->log_path, &listener)) {
-    case LIFE_FOUND_RUNNING:
-        container_running(c, true);
-        break;
+    case LIFE_FOUND_RUNNING: container_running(c, true); break;
     case LIFE_FOUND_EXITED:
         container_enter(c, STAGE_RUNNING);
         f->phase = CONTAINER_RUNNING;
         break;
-    case LIFE_FOUND_NOTHING:
-        container_lost(c, is_rebooted);
-        break;
+    case LIFE_FOUND_NOTHING: container_lost(c, is_rebooted); break;
     }
     return true;
 }

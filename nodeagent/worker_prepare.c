@@ -19,7 +19,8 @@ void worker_surroundings(const struct pod_worker *w, struct pod_surroundings *re
         .node_name = w->host->node_name,
         .host_ip = w->host->node_ip,
         .pod_ip = w->pod->host_network ? w->host->node_ip
-                : w->sandbox_ready     ? sandbox_ip(w->sandbox) : "",
+                  : w->sandbox_ready   ? sandbox_ip(w->sandbox)
+                                       : "",
         .allocatable = w->host->allocatable,
     };
 }
@@ -180,11 +181,15 @@ static int worker_plan_volumes(struct pod_worker *w, struct volumes *ret, struct
     cleanup(freep) char *run_dir = mem_fmt("%s/pods/%s", w->host->run_dir, w->pod->uid);
     cleanup(freep) char *data_dir = mem_fmt("%s/pods/%s", w->host->data_dir, w->pod->uid);
     struct pod_surroundings around;
-    struct payload_sources sources = { .find = pod_lookup_find, .token = pod_lookup_token,
-                                       .arg = w->lookup, .around = &around };
-    struct volume_context ctx = { .run_dir = run_dir, .data_dir = data_dir,
-                                  .node_data_dir = w->host->data_dir, .sources = &sources,
-                                  .claim = pod_lookup_claim, .arg = w->lookup };
+    struct payload_sources sources = {
+        .find = pod_lookup_find, .token = pod_lookup_token, .arg = w->lookup, .around = &around
+    };
+    struct volume_context ctx = { .run_dir = run_dir,
+                                  .data_dir = data_dir,
+                                  .node_data_dir = w->host->data_dir,
+                                  .sources = &sources,
+                                  .claim = pod_lookup_claim,
+                                  .arg = w->lookup };
 
     worker_surroundings(w, &around);
     return volumes_plan(ret, w->pod, &ctx, err);
@@ -240,7 +245,8 @@ void worker_mains_began(struct pod_worker *w)
         return;
     w->mains_began = true;
     if (file_write_fast(path, "", 0, 0600, &err) < 0)
-        log_warn("initialisation may run again", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(&err));
+        log_warn("initialisation may run again", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+                 KV_ERR(&err));
 }
 
 bool worker_had_begun(const struct pod_worker *w)
@@ -259,9 +265,10 @@ void worker_prepare(struct pod_worker *w)
     if (!w->is_recorded && w->n_jobs == 0)
         worker_save(w);
     if (w->sandbox == NULL && worker_may_try(w))
-        w->sandbox = sandbox_make(&w->host->sandbox, w->pod, worker_on_mounted, worker_on_sandbox, w);
-    if (w->sandbox_mounted && !w->volumes_ready && !w->volumes_busy && pod_lookup_ready(w->lookup) &&
-        worker_may_try(w))
+        w->sandbox = sandbox_make(&w->host->sandbox, w->pod, worker_on_mounted, worker_on_sandbox,
+                                  w);
+    if (w->sandbox_mounted && !w->volumes_ready && !w->volumes_busy &&
+        pod_lookup_ready(w->lookup) && worker_may_try(w))
         worker_make_volumes(w);
 }
 
@@ -282,7 +289,8 @@ static void worker_on_torn_down(void *arg, int rc, const struct err *err)
         return;
     }
     if (rc < 0) {
-        log_warn("pod sandbox is not removed", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(err));
+        log_warn("pod sandbox is not removed", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+                 KV_ERR(err));
         events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "FailedKillPod",
                    "error killing pod: %s", err->text);
         worker_retry_later(w);

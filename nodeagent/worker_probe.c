@@ -23,7 +23,8 @@ static bool container_make_probe(struct worker_container *c, enum probe_kind kin
 {
     const json_t *probe = json_at(container_view(c)->spec, probe_kind_field(kind));
     struct probe_listener listener = { .on_miss = container_on_miss,
-                                       .on_verdict = container_on_verdict, .arg = c };
+                                       .on_verdict = container_on_verdict,
+                                       .arg = c };
     struct pod_surroundings around;
     struct action_context context;
     struct err err = ERR_EMPTY;
@@ -32,8 +33,8 @@ static bool container_make_probe(struct worker_container *c, enum probe_kind kin
         return c->probes[kind] != NULL;
     worker_surroundings(c->worker, &around);
     container_action_context(c, &context);
-    if (probe_new(&c->probes[kind], kind, probe, container_view(c), around.pod_ip, &context, &listener,
-                  &err) == 0)
+    if (probe_new(&c->probes[kind], kind, probe, container_view(c), around.pod_ip, &context,
+                  &listener, &err) == 0)
         return true;
     /* A port name that no container port has: the probe can never pass. */
     events_pod(c->worker->host->events, c->worker->pod, container_view(c)->name, EVENT_WARNING,
@@ -73,13 +74,15 @@ static void container_unhealthy(struct worker_container *c, enum probe_kind kind
 {
     struct pod_worker *w = c->worker;
     const char *name = container_view(c)->name;
-    int64_t grace_s = spec->grace_s >= 0 ? spec->grace_s
-                                         : json_int(w->pod->spec, "terminationGracePeriodSeconds", 30);
+    int64_t grace_s = spec->grace_s >= 0
+                          ? spec->grace_s
+                          : json_int(w->pod->spec, "terminationGracePeriodSeconds", 30);
 
     if (container_facts(c)->is_stopping)
         return;
     events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Killing",
-               "Container %s failed %s probe, %s", name, kind == PROBE_STARTUP ? "startup" : "liveness",
+               "Container %s failed %s probe, %s", name,
+               kind == PROBE_STARTUP ? "startup" : "liveness",
                w->pod->restart == RESTART_NEVER ? "will be killed" : "will be restarted");
     container_stop(c, grace_s, "");
 }

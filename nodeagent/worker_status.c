@@ -9,26 +9,32 @@
 #include <assert.h>
 #include <string.h>
 
-#define STATUS_COALESCE_MS  100     /* changes nobody waits for are published together */
-#define STATUS_OVERWRITTEN_MS 2000  /* another status than ours for so long was written by others */
-#define STATUS_RETRY_MIN_MS 200
-#define STATUS_RETRY_MAX_MS 10000
+#define STATUS_COALESCE_MS    100  /* changes nobody waits for are published together */
+#define STATUS_OVERWRITTEN_MS 2000 /* another status than ours for so long was written by others */
+#define STATUS_RETRY_MIN_MS   200
+#define STATUS_RETRY_MAX_MS   10000
 
 json_t *worker_status(const struct pod_worker *w)
 {
-    struct pod_facts facts = { .now_wall_ms = clock_wall_ms(), .started_wall_ms = w->started_wall_ms,
+    struct pod_facts facts = { .now_wall_ms = clock_wall_ms(),
+                               .started_wall_ms = w->started_wall_ms,
                                .containers = w->facts };
-    const json_t *before = w->sending != NULL   ? w->sending
-                         : w->published != NULL ? w->published : json_at(w->pod->tree, "status");
+    const json_t *before = w->sending != NULL     ? w->sending
+                           : w->published != NULL ? w->published
+                                                  : json_at(w->pod->tree, "status");
     struct pod_status_input in = {
-        .pod = w->pod, .facts = &facts, .plan = &w->plan, .before = before,
+        .pod = w->pod,
+        .facts = &facts,
+        .plan = &w->plan,
+        .before = before,
         .host_ip = w->host->node_ip,
         /* A pod that has ended still shows the address it had. */
         .pod_ip = w->sandbox_ready ? sandbox_ip(w->sandbox) : json_str_or(before, "podIP", ""),
         /* While it is being removed, the end of the sandbox is not worth a write of its own. */
         .has_sandbox = w->sandbox_ready || (worker_stops(w) && w->published != NULL),
         .message = str_eq(w->plan.reason, "DeadlineExceeded")
-                     ? "Pod was active on the node longer than the specified deadline" : NULL,
+                       ? "Pod was active on the node longer than the specified deadline"
+                       : NULL,
     };
 
     return pod_status_make(&in);
@@ -62,7 +68,8 @@ static void worker_on_status(void *arg, int rc, int status, const json_t *body U
     if (rc == 0 || (status >= 400 && status < 500 && status != 401 && status != 403 &&
                     status != 409 && status != 429)) {
         if (rc < 0)
-            log_warn("pod status refused", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(err));
+            log_warn("pod status refused", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+                     KV_ERR(err));
         json_decref(w->published);
         w->published = sent;
         w->api_retry_ms = 0;
@@ -70,27 +77,31 @@ static void worker_on_status(void *arg, int rc, int status, const json_t *body U
         return;
     }
     json_decref(sent);
-    log_debug("pod status not delivered", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(err));
+    log_debug("pod status not delivered", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+              KV_ERR(err));
     worker_status_retry(w);
 }
 
 static void worker_send(struct pod_worker *w, json_t *status)
 {
-    cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/pods/%s/status", w->pod->ns, w->pod->name);
+    cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/pods/%s/status", w->pod->ns,
+                                        w->pod->name);
     cleanup(json_decrefpp) json_t *patch = pod_status_patch(w->pod, status);
 
     assert(w->status_call == NULL && w->sending == NULL);
     w->sending = status;
     w->status_call = client_call(w->host->client, "PATCH", path,
-                                 "application/strategic-merge-patch+json", patch, worker_on_status, w);
+                                 "application/strategic-merge-patch+json", patch, worker_on_status,
+                                 w);
 }
 
 void worker_publish(struct pod_worker *w, bool urgent)
 {
     json_t *status;
 
-    if (w->is_gone || w->is_foreign || w->status_call != NULL || w->delete_call != NULL || w->api_retry_ms != 0)
-        return;                     /* the answer, or the retry, comes back here */
+    if (w->is_gone || w->is_foreign || w->status_call != NULL || w->delete_call != NULL ||
+        w->api_retry_ms != 0)
+        return; /* the answer, or the retry, comes back here */
     /* An adopted pod is shown again when all of it is known: its address and the times of its
      * conditions must not flicker because the agent was restarted. */
     if (w->awaits_server || (w->published == NULL && w->sandbox != NULL && !w->sandbox_ready &&
@@ -119,7 +130,7 @@ void worker_on_publish_timer(void *arg)
 
     w->api_retry_ms = 0;
     if (w->plan.is_down && w->sandbox_gone && worker_stops(w))
-        worker_wake(w);             /* the removal from the API may be what is to be repeated */
+        worker_wake(w); /* the removal from the API may be what is to be repeated */
     worker_publish(w, true);
 }
 
@@ -128,7 +139,8 @@ void worker_on_publish_timer(void *arg)
 static bool worker_differs(const struct pod_worker *w)
 {
     const json_t *theirs = json_at(w->pod->tree, "status");
-    const json_t *mine = condition_get(w->published, "Ready"), *shown = condition_get(theirs, "Ready");
+    const json_t *mine = condition_get(w->published, "Ready"),
+                 *shown = condition_get(theirs, "Ready");
 
     return w->published != NULL &&
            (!str_eq(json_str(theirs, "phase"), json_str(w->published, "phase")) ||
@@ -167,7 +179,8 @@ static void worker_on_deleted(void *arg, int rc, int status, const json_t *body 
         worker_wake(w);
         return;
     }
-    log_debug("pod not removed from the API", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(err));
+    log_debug("pod not removed from the API", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+              KV_ERR(err));
     worker_status_retry(w);
 }
 

@@ -12,9 +12,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define STOP_EXTRA_MS        2000   /* after a preStop that used up the whole grace period */
-#define STOP_DRAIN_MAX_MS    2000   /* bound of the wait for proxies */
-#define STOP_DRAIN_SETTLE_MS 250    /* from "no endpoint any more" here until other nodes' proxies have it too */
+#define STOP_EXTRA_MS     2000 /* after a preStop that used up the whole grace period */
+#define STOP_DRAIN_MAX_MS 2000 /* bound of the wait for proxies */
+#define STOP_DRAIN_SETTLE_MS \
+    250 /* from "no endpoint any more" here until other nodes' proxies have it too */
 
 /* "SIGQUIT", "QUIT", "3", "SIGRTMIN+3" as in images. */
 static int stop_signal_number(const char *name)
@@ -28,8 +29,9 @@ static int stop_signal_number(const char *name)
     if (strncasecmp(name, "SIG", 3) == 0)
         name += 3;
     if (strncasecmp(name, "RTMIN", 5) == 0 && (name[5] == '\0' || name[5] == '+'))
-        return str_i64(name[5] == '+' ? name + 6 : "0", &n) && n <= SIGRTMAX - SIGRTMIN ? SIGRTMIN + (int)n
-                                                                                       : SIGTERM;
+        return str_i64(name[5] == '+' ? name + 6 : "0", &n) && n <= SIGRTMAX - SIGRTMIN
+                   ? SIGRTMIN + (int)n
+                   : SIGTERM;
     for (int i = 1; i < SIGRTMIN; i++)
         if (sigabbrev_np(i) != NULL && strcasecmp(name, sigabbrev_np(i)) == 0)
             return i;
@@ -39,7 +41,8 @@ static int stop_signal_number(const char *name)
 static int container_stop_signal(const struct worker_container *c)
 {
     const struct image *img = c->image_name == NULL
-                                ? NULL : image_known(c->worker->host->images, c->image_name);
+                                  ? NULL
+                                  : image_known(c->worker->host->images, c->image_name);
 
     return stop_signal_number(img == NULL ? NULL : json_str(img->config, "config.StopSignal"));
 }
@@ -89,8 +92,8 @@ static void container_on_pre_stop(void *arg, int rc, const struct err *err)
     c->hook_run = NULL;
     action_fini(&c->hook);
     if (rc < 0)
-        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING, "FailedPreStopHook",
-                   "PreStopHook failed: %s", err->text);
+        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
+                   "FailedPreStopHook", "PreStopHook failed: %s", err->text);
     c->hook_done = true;
     container_stop_go_on(c);
 }
@@ -108,9 +111,10 @@ static void container_pre_stop(struct worker_container *c, int64_t grace_s)
         return;
     worker_surroundings(w, &around);
     container_action_context(c, &context);
-    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) < 0) {
-        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING, "FailedPreStopHook",
-                   "PreStopHook failed: %s", err.text);
+    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) <
+        0) {
+        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
+                   "FailedPreStopHook", "PreStopHook failed: %s", err.text);
         return;
     }
     c->hook_done = false;
@@ -144,15 +148,15 @@ void container_stop(struct worker_container *c, int64_t grace_s, const char *mes
         return;
     f->is_stopping = true;
     if (c->life == NULL || c->stage == STAGE_CREATING)
-        return;             /* ended as soon as it is there: worker_container.c */
+        return; /* ended as soon as it is there: worker_container.c */
     if (message == NULL)
         events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_NORMAL, "Killing",
                    "Stopping container %s", container_view(c)->name);
-    if (c->hook_run != NULL) {      /* postStart */
+    if (c->hook_run != NULL) { /* postStart */
         action_cancel(STEAL(c->hook_run));
         action_fini(&c->hook);
     }
-    for (int kind = 0; kind < PROBE_KINDS; kind++)  /* liveness must not kill what ends by itself */
+    for (int kind = 0; kind < PROBE_KINDS; kind++) /* liveness must not kill what ends by itself */
         if (kind != PROBE_READINESS)
             c->probes[kind] = probe_close(c->probes[kind]);
     c->term_sent = false;

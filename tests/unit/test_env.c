@@ -30,17 +30,23 @@ struct fixture {
 
 static void up(struct fixture *f, const char *container)
 {
-    static const struct pod_surroundings around = { .node_name = "n1", .host_ip = "10.0.0.1", .pod_ip = "10.1.0.5" };
-    cleanup(freep) char *text =
-        mem_fmt("{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u1\",\"labels\":{\"app\":\"web\"}},"
-                "\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[%s]}}", container);
+    static const struct pod_surroundings around = { .node_name = "n1",
+                                                    .host_ip = "10.0.0.1",
+                                                    .pod_ip = "10.1.0.5" };
+    cleanup(freep) char *text = mem_fmt(
+        "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u1\",\"labels\":{\"app\":"
+        "\"web\"}},"
+        "\"spec\":{\"serviceAccountName\":\"sa\",\"containers\":[%s]}}",
+        container);
     struct env_sources sources = { .find = find, .around = &around };
 
     memset(f, 0, sizeof(*f));
     CHECK_INT(pod_view_new(&f->pod, parse(text), &f->err), 0);
-    f->objects = parse("{\"configmaps\":{\"cm\":{\"kind\":\"ConfigMap\",\"data\":{\"a\":\"1\",\"b\":\"$(X)\"},"
-                       "\"binaryData\":{\"bin\":\"aGk=\"}}},"
-                       "\"secrets\":{\"s\":{\"kind\":\"Secret\",\"data\":{\"pw\":\"czNjcmV0\",\"user-name\":\"bWU=\"}}}}");
+    f->objects = parse(
+        "{\"configmaps\":{\"cm\":{\"kind\":\"ConfigMap\",\"data\":{\"a\":\"1\",\"b\":\"$(X)\"},"
+        "\"binaryData\":{\"bin\":\"aGk=\"}}},"
+        "\"secrets\":{\"s\":{\"kind\":\"Secret\",\"data\":{\"pw\":\"czNjcmV0\",\"user-name\":\"bWU="
+        "\"}}}}");
     env_list_set(&f->services, "DB_SERVICE_HOST", "10.96.0.7");
     sources.arg = f->objects;
     sources.services = &f->services;
@@ -60,9 +66,9 @@ TEST(env, expands_references_and_keeps_what_it_does_not_know)
     static const struct {
         const char *text, *want;
     } cases[] = {
-        { "plain", "plain" },         { "$(A)", "one" },           { "a$(A)b$(B)c", "aoneb$(B)c" },
-        { "$$(A)", "$(A)" },          { "$$$(A)", "$one" },        { "$A ${A}", "$A ${A}" },
-        { "$(A", "$(A" },             { "$", "$" },                { "$()", "$()" },
+        { "plain", "plain" },     { "$(A)", "one" },    { "a$(A)b$(B)c", "aoneb$(B)c" },
+        { "$$(A)", "$(A)" },      { "$$$(A)", "$one" }, { "$A ${A}", "$A ${A}" },
+        { "$(A", "$(A" },         { "$", "$" },         { "$()", "$()" },
         { "$($(A))", "$($(A))" },
     };
     struct env_list l = ENV_LIST_EMPTY;
@@ -80,9 +86,12 @@ TEST(env, later_definitions_win_and_values_from_objects_are_not_expanded)
 {
     struct fixture f;
 
-    up(&f, "{\"name\":\"c\",\"envFrom\":[{\"configMapRef\":{\"name\":\"cm\"}},{\"prefix\":\"S_\",\"secretRef\":{\"name\":\"s\"}}],"
-           "\"env\":[{\"name\":\"a\",\"value\":\"2\"},{\"name\":\"X\",\"value\":\"$(a)-$(DB_SERVICE_HOST)\"},"
-           "{\"name\":\"B\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"cm\",\"key\":\"b\"}}}]}");
+    up(&f,
+       "{\"name\":\"c\",\"envFrom\":[{\"configMapRef\":{\"name\":\"cm\"}},{\"prefix\":\"S_\","
+       "\"secretRef\":{\"name\":\"s\"}}],"
+       "\"env\":[{\"name\":\"a\",\"value\":\"2\"},{\"name\":\"X\",\"value\":\"$(a)-$(DB_SERVICE_"
+       "HOST)\"},"
+       "{\"name\":\"B\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"cm\",\"key\":\"b\"}}}]}");
     CHECK_INT(f.rc, 0);
     CHECK_STR(env_list_get(&f.env, "a"), "2");
     CHECK_STR(env_list_get(&f.env, "X"), "2-10.96.0.7");
@@ -97,14 +106,18 @@ TEST(env, fields_and_resources_are_filled_in)
 {
     struct fixture f;
 
-    up(&f, "{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":\"250m\"}},\"env\":["
-           "{\"name\":\"NAME\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}},"
-           "{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
-           "{\"name\":\"NODE\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"spec.nodeName\"}}},"
-           "{\"name\":\"APP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.labels['app']\"}}},"
-           "{\"name\":\"CPU\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},"
-           "{\"name\":\"MILLI\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"requests.cpu\",\"divisor\":\"1m\"}}},"
-           "{\"name\":\"MEM\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.memory\",\"divisor\":\"1Mi\"}}}]}");
+    up(&f,
+       "{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":\"1500m\",\"memory\":\"64Mi\"},"
+       "\"requests\":{\"cpu\":\"250m\"}},\"env\":["
+       "{\"name\":\"NAME\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}},"
+       "{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},"
+       "{\"name\":\"NODE\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"spec.nodeName\"}}},"
+       "{\"name\":\"APP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"metadata.labels['app']\"}}},"
+       "{\"name\":\"CPU\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},"
+       "{\"name\":\"MILLI\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"requests.cpu\","
+       "\"divisor\":\"1m\"}}},"
+       "{\"name\":\"MEM\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.memory\","
+       "\"divisor\":\"1Mi\"}}}]}");
     CHECK_INT(f.rc, 0);
     CHECK_STR(env_list_get(&f.env, "NAME"), "p");
     CHECK_STR(env_list_get(&f.env, "IP"), "10.1.0.5");
@@ -121,13 +134,18 @@ TEST(env, what_is_missing_is_named_unless_optional)
     static const struct {
         const char *container, *want;
     } cases[] = {
-        { "{\"name\":\"c\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"no\",\"key\":\"k\"}}}]}",
+        { "{\"name\":\"c\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":"
+          "\"no\",\"key\":\"k\"}}}]}",
           "configmap \"no\" not found" },
-        { "{\"name\":\"c\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\"}}}]}",
+        { "{\"name\":\"c\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":"
+          "\"s\",\"key\":\"k\"}}}]}",
           "couldn't find key k in Secret ns/s" },
-        { "{\"name\":\"c\",\"envFrom\":[{\"secretRef\":{\"name\":\"no\"}}]}", "secret \"no\" not found" },
-        { "{\"name\":\"c\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"s\",\"key\":\"k\",\"optional\":true}}}],"
-          "\"envFrom\":[{\"configMapRef\":{\"name\":\"no\",\"optional\":true}}]}", NULL },
+        { "{\"name\":\"c\",\"envFrom\":[{\"secretRef\":{\"name\":\"no\"}}]}",
+          "secret \"no\" not found" },
+        { "{\"name\":\"c\",\"env\":[{\"name\":\"X\",\"valueFrom\":{\"secretKeyRef\":{\"name\":"
+          "\"s\",\"key\":\"k\",\"optional\":true}}}],"
+          "\"envFrom\":[{\"configMapRef\":{\"name\":\"no\",\"optional\":true}}]}",
+          NULL },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
@@ -144,8 +162,10 @@ TEST(env, what_is_missing_is_named_unless_optional)
 TEST(service_env, speaks_as_docker_links_did)
 {
     struct env_list l = ENV_LIST_EMPTY;
-    json_t *service = parse("{\"metadata\":{\"name\":\"my-db\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":["
-                            "{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"},{\"port\":53,\"protocol\":\"UDP\"}]}}");
+    json_t *service = parse(
+        "{\"metadata\":{\"name\":\"my-db\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":["
+        "{\"name\":\"sql\",\"port\":5432,\"protocol\":\"TCP\"},{\"port\":53,\"protocol\":\"UDP\"}]}"
+        "}");
 
     service_env_add(&l, service);
     CHECK_STR(env_list_get(&l, "MY_DB_SERVICE_HOST"), "10.96.0.7");

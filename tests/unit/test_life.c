@@ -82,8 +82,12 @@ static void make_rootfs(struct fixture *f)
         CHECK_INT(symlink("busybox", link), 0);
     }
     f->layers[0] = mem_fmt("%s/layer", test_dir());
-    f->image = (struct image){ .refs = 1, .ref = "test", .id = "sha256:0", .digest = "",
-                               .layer_dirs = f->layers, .config = json_object() };
+    f->image = (struct image){ .refs = 1,
+                               .ref = "test",
+                               .id = "sha256:0",
+                               .digest = "",
+                               .layer_dirs = f->layers,
+                               .config = json_object() };
 }
 
 static void up(struct fixture *f, const char *container_json)
@@ -91,14 +95,19 @@ static void up(struct fixture *f, const char *container_json)
     struct err err = ERR_EMPTY;
     cleanup(freep) char *data = mem_fmt("%s/data", test_dir());
     cleanup(freep) char *run = mem_fmt("%s/run", test_dir());
-    cleanup(freep) char *text = mem_fmt("{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u-%d\"},"
-                                        "\"spec\":{\"containers\":[%s]}}", getpid(), container_json);
+    cleanup(freep) char *text = mem_fmt(
+        "{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u-%d\"},"
+        "\"spec\":{\"containers\":[%s]}}",
+        getpid(), container_json);
     json_t *tree = NULL;
 
     memset(f, 0, sizeof(*f));
     CHECK_INT(uv_loop_init(&f->loop), 0);
-    CHECK_INT(runtime_new(&f->rt, &f->loop, &(struct runtime_opts){ .data_dir = data, .run_dir = run,
-                          .cgroup_root = "/mkubetest" }, &err), 0);
+    CHECK_INT(runtime_new(&f->rt, &f->loop,
+                          &(struct runtime_opts){
+                              .data_dir = data, .run_dir = run, .cgroup_root = "/mkubetest" },
+                          &err),
+              0);
     make_rootfs(f);
     CHECK_INT(json_parse(&tree, text, strlen(text), NULL, &err), 0);
     CHECK_INT(pod_view_new(&f->pod, tree, &err), 0);
@@ -109,14 +118,19 @@ static void up(struct fixture *f, const char *container_json)
 
 static struct life_listener listener(struct fixture *f)
 {
-    return (struct life_listener){ .on_started = on_started, .on_exited = on_exited,
-                                   .on_gone = on_gone, .arg = f };
+    return (struct life_listener){
+        .on_started = on_started, .on_exited = on_exited, .on_gone = on_gone, .arg = f
+    };
 }
 
 static void start(struct fixture *f)
 {
-    struct life_spec spec = { .id = f->id, .pod = f->pod, .image = &f->image, .log_path = f->log_path,
-                              .record_path = f->record_path, .record = "{}" };
+    struct life_spec spec = { .id = f->id,
+                              .pod = f->pod,
+                              .image = &f->image,
+                              .log_path = f->log_path,
+                              .record_path = f->record_path,
+                              .record = "{}" };
     struct life_listener l = listener(f);
 
     f->life = life_create(f->rt, &spec, &l);
@@ -161,7 +175,8 @@ TEST(life, runs_to_its_end_and_leaves_log_message_and_no_trace)
     CHECK_INT(f.exit_code, 3);
     CHECK(strstr(f.message, "hello") != NULL);
     CHECK_INT(file_read(&log, f.log_path, 4096, &err), 0);
-    CHECK(strstr(log.data, " stdout F hello\n") != NULL && strstr(log.data, " stderr F bye\n") != NULL);
+    CHECK(strstr(log.data, " stdout F hello\n") != NULL &&
+          strstr(log.data, " stderr F bye\n") != NULL);
     remove_life(&f);
     down(&f);
 }
@@ -248,7 +263,8 @@ TEST(life, memory_limit_kills_and_is_told)
 
     if (!can_run())
         skip();
-    up(&f, "{\"name\":\"c\",\"command\":[\"/bin/sh\",\"-c\",\"dd if=/dev/zero of=/dev/null bs=200M count=1\"],"
+    up(&f, "{\"name\":\"c\",\"command\":[\"/bin/sh\",\"-c\",\"dd if=/dev/zero of=/dev/null bs=200M "
+           "count=1\"],"
            "\"resources\":{\"limits\":{\"memory\":\"20Mi\"}}}");
     start(&f);
     CHECK_SOON(&f.loop, f.n_exited == 1, 20000);

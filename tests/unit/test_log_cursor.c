@@ -61,20 +61,26 @@ static void check_log(const char *path, struct log_query q, const char *want, in
     log_cursor_free(c);
 }
 
-#define ALL { .tail_lines = -1, .limit_bytes = -1 }
+#define ALL                                 \
+    {                                       \
+        .tail_lines = -1, .limit_bytes = -1 \
+    }
 
 TEST(log_cursor, joins_partial_lines_and_answers_the_query)
 {
     const char *path = test_path("0.log");
 
-    write_file(path, T1 " stdout F one\n" T2 " stderr P tw\n" T2 " stderr F o\n" T3 " stdout F \n" T3 " stdout F three\n");
+    write_file(path, T1 " stdout F one\n" T2 " stderr P tw\n" T2 " stderr F o\n" T3
+                        " stdout F \n" T3 " stdout F three\n");
     check_log(path, (struct log_query)ALL, "one\ntwo\n\nthree\n", LOG_AT_END);
-    check_log(path, (struct log_query){ .tail_lines = 2, .limit_bytes = -1 }, "\nthree\n", LOG_AT_END);
+    check_log(path, (struct log_query){ .tail_lines = 2, .limit_bytes = -1 }, "\nthree\n",
+              LOG_AT_END);
     check_log(path, (struct log_query){ .tail_lines = 0, .limit_bytes = -1 }, "", LOG_AT_END);
     check_log(path, (struct log_query){ .tail_lines = -1, .limit_bytes = 5 }, "one\nt", LOG_LIMIT);
     check_log(path, (struct log_query){ .tail_lines = 3, .limit_bytes = -1, .timestamps = true },
               T2 " two\n" T3 " \n" T3 " three\n", LOG_AT_END);
-    check_log(path, (struct log_query){ .tail_lines = -1, .limit_bytes = -1, .since_ms = 1795222802000 },
+    check_log(path,
+              (struct log_query){ .tail_lines = -1, .limit_bytes = -1, .since_ms = 1795222802000 },
               "two\n\nthree\n", LOG_AT_END);
 }
 
@@ -99,7 +105,8 @@ TEST(log_cursor, follows_growth_and_rotation_without_losing_a_line)
     CHECK_INT(state, LOG_AT_END);
     log_cursor_free(c);
     check_log(path, (struct log_query)ALL, "one\ntwo\nhalfway\nthree\n", LOG_AT_END);
-    check_log(path, (struct log_query){ .tail_lines = 2, .limit_bytes = -1 }, "halfway\nthree\n", LOG_AT_END);
+    check_log(path, (struct log_query){ .tail_lines = 2, .limit_bytes = -1 }, "halfway\nthree\n",
+              LOG_AT_END);
 }
 
 TEST(log_cursor, no_file_is_not_found)
@@ -126,19 +133,28 @@ TEST(log_rotate, keeps_two_old_parts)
         CHECK(log_rotate(path));
         CHECK(!file_exists(path));
     }
-    CHECK(file_exists(test_path("0.log.1")) && file_exists(test_path("0.log.2")) && !file_exists(test_path("0.log.3")));
+    CHECK(file_exists(test_path("0.log.1")) && file_exists(test_path("0.log.2")) &&
+          !file_exists(test_path("0.log.3")));
     log_rotate_remove(path);
     CHECK(!file_exists(test_path("0.log.1")) && !file_exists(test_path("0.log.2")));
 }
 
 TEST(log_line, refuses_what_is_not_in_the_form)
 {
-    static const char *const bad[] = { "", "x", T1, T1 " stdout", T1 " stdout X a", T1 " stdall F a",
-                                       T1 " stdout Fa", "short stdout F a" };
+    static const char *const bad[] = { "",
+                                       "x",
+                                       T1,
+                                       T1 " stdout",
+                                       T1 " stdout X a",
+                                       T1 " stdall F a",
+                                       T1 " stdout Fa",
+                                       "short stdout F a" };
     struct log_line l;
 
     for (size_t i = 0; i < N_ELEMENTS(bad); i++)
         CHECK(!log_line_parse(&l, bad[i], strlen(bad[i])));
-    CHECK(log_line_parse(&l, T1 " stdout F", strlen(T1 " stdout F")) && l.text_len == 0 && l.is_whole);
-    CHECK(log_line_parse(&l, T1 " stderr P  a", strlen(T1 " stderr P  a")) && l.text_len == 2 && l.is_stderr);
+    CHECK(log_line_parse(&l, T1 " stdout F", strlen(T1 " stdout F")) && l.text_len == 0 &&
+          l.is_whole);
+    CHECK(log_line_parse(&l, T1 " stderr P  a", strlen(T1 " stderr P  a")) && l.text_len == 2 &&
+          l.is_stderr);
 }

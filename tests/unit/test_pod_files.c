@@ -23,8 +23,10 @@ static json_t *parse(const char *text)
 
 static struct pod_view *pod_of(const char *spec)
 {
-    cleanup(freep) char *text = mem_fmt("{\"metadata\":{\"name\":\"web-0\",\"namespace\":\"shop\",\"uid\":\"u1\","
-                                        "\"labels\":{\"b\":\"2\",\"a\":\"x\\\"y\"}},\"spec\":%s}", spec);
+    cleanup(freep) char *text = mem_fmt(
+        "{\"metadata\":{\"name\":\"web-0\",\"namespace\":\"shop\",\"uid\":\"u1\","
+        "\"labels\":{\"b\":\"2\",\"a\":\"x\\\"y\"}},\"spec\":%s}",
+        spec);
     struct err err = ERR_EMPTY;
     struct pod_view *pod = NULL;
 
@@ -71,9 +73,12 @@ static mode_t mode_of(const char *dir, const char *name)
 static int make(struct payload *ret, const char *spec, json_t *objects, struct err *err)
 {
     static const struct pod_surroundings around = { .node_name = "n1" };
-    struct payload_sources sources = { .find = find, .token = token, .arg = objects, .around = &around };
+    struct payload_sources sources = {
+        .find = find, .token = token, .arg = objects, .around = &around
+    };
     struct pod_view *pod = pod_of(spec);
-    int rc = payload_make(ret, pod, json_array_get(json_at(pod->spec, "volumes"), 0), &sources, err);
+    int rc = payload_make(ret, pod, json_array_get(json_at(pod->spec, "volumes"), 0), &sources,
+                          err);
 
     pod_view_unref(pod);
     return rc;
@@ -81,9 +86,12 @@ static int make(struct payload *ret, const char *spec, json_t *objects, struct e
 
 TEST(payload, a_configmap_becomes_files_and_changes_at_once)
 {
-    json_t *objects = parse("{\"configmaps\":{\"cm\":{\"data\":{\"a.txt\":\"one\",\"b\":\"two\"},\"binaryData\":{\"c\":\"aGk=\"}}}}");
+    json_t *objects = parse("{\"configmaps\":{\"cm\":{\"data\":{\"a.txt\":\"one\",\"b\":\"two\"},"
+                            "\"binaryData\":{\"c\":\"aGk=\"}}}}");
     const char *dir = test_path("v");
-    const char *spec = "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"defaultMode\":256}}]}";
+    const char *spec =
+        "{" CONTAINER
+        ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"cm\",\"defaultMode\":256}}]}";
     struct payload p = PAYLOAD_EMPTY;
     struct err err = ERR_EMPTY;
     char before[64] = "", after[64] = "";
@@ -96,7 +104,7 @@ TEST(payload, a_configmap_becomes_files_and_changes_at_once)
     check_file(dir, "c", "hi");
     CHECK_INT(mode_of(dir, "b"), 0400);
     CHECK(readlink(link, before, sizeof(before) - 1) > 0);
-    CHECK_INT(payload_write(dir, &p, -1, &err), 0);     /* the same again: untouched */
+    CHECK_INT(payload_write(dir, &p, -1, &err), 0); /* the same again: untouched */
     CHECK(readlink(link, after, sizeof(after) - 1) > 0);
     CHECK_STR(after, before);
     payload_fini(&p);
@@ -113,23 +121,33 @@ TEST(payload, a_configmap_becomes_files_and_changes_at_once)
 
 TEST(payload, items_choose_path_and_mode)
 {
-    json_t *objects = parse("{\"secrets\":{\"s\":{\"kind\":\"Secret\",\"data\":{\"pw\":\"czNjcmV0\",\"x\":\"eA==\"}}}}");
+    json_t *objects = parse("{\"secrets\":{\"s\":{\"kind\":\"Secret\",\"data\":{\"pw\":"
+                            "\"czNjcmV0\",\"x\":\"eA==\"}}}}");
     struct payload p = PAYLOAD_EMPTY;
     struct err err = ERR_EMPTY;
     const char *dir = test_path("v");
 
-    CHECK_INT(make(&p, "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\","
-                   "\"items\":[{\"key\":\"pw\",\"path\":\"deep/er/pass\",\"mode\":288}]}}]}", objects, &err), 0);
+    CHECK_INT(make(&p,
+                   "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\","
+                   "\"items\":[{\"key\":\"pw\",\"path\":\"deep/er/pass\",\"mode\":288}]}}]}",
+                   objects, &err),
+              0);
     CHECK_INT(payload_write(dir, &p, -1, &err), 0);
     check_file(dir, "deep/er/pass", "s3cret");
     CHECK_INT(mode_of(dir, "deep/er/pass"), 0440);
     check_file(dir, "x", NULL);
     payload_fini(&p);
-    CHECK_INT(make(&p, "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\","
-                   "\"items\":[{\"key\":\"no\",\"path\":\"p\"}]}}]}", objects, &err), ERR_NOT_FOUND);
+    CHECK_INT(make(&p,
+                   "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\","
+                   "\"items\":[{\"key\":\"no\",\"path\":\"p\"}]}}]}",
+                   objects, &err),
+              ERR_NOT_FOUND);
     CHECK_STR(err.text, "references non-existent secret key: no");
-    CHECK_INT(make(&p, "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\","
-                   "\"items\":[{\"key\":\"pw\",\"path\":\"../../etc/shadow\"}]}}]}", objects, &err), ERR_INVALID);
+    CHECK_INT(make(&p,
+                   "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\","
+                   "\"items\":[{\"key\":\"pw\",\"path\":\"../../etc/shadow\"}]}}]}",
+                   objects, &err),
+              ERR_INVALID);
     json_decref(objects);
 }
 
@@ -140,10 +158,15 @@ TEST(payload, projected_joins_token_objects_and_fields)
     struct err err = ERR_EMPTY;
     const char *dir = test_path("v");
 
-    CHECK_INT(make(&p, "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"projected\":{\"sources\":["
-                   "{\"serviceAccountToken\":{\"path\":\"token\"}},{\"configMap\":{\"name\":\"ca\"}},"
-                   "{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"fieldPath\":\"metadata.namespace\"}},"
-                   "{\"path\":\"labels\",\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}]}}]}}]}", objects, &err), 0);
+    CHECK_INT(
+        make(&p,
+             "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"projected\":{\"sources\":["
+             "{\"serviceAccountToken\":{\"path\":\"token\"}},{\"configMap\":{\"name\":\"ca\"}},"
+             "{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"fieldPath\":"
+             "\"metadata.namespace\"}},"
+             "{\"path\":\"labels\",\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}]}}]}}]}",
+             objects, &err),
+        0);
     CHECK_INT(payload_write(dir, &p, -1, &err), 0);
     check_file(dir, "token", "tok");
     check_file(dir, "ca.crt", "PEM");
@@ -159,11 +182,17 @@ TEST(payload, a_missing_object_is_an_error_unless_optional)
     struct payload p = PAYLOAD_EMPTY;
     struct err err = ERR_EMPTY;
 
-    CHECK_INT(make(&p, "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"no\"}}]}", objects, &err),
+    CHECK_INT(make(&p,
+                   "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"no\"}}]}",
+                   objects, &err),
               ERR_NOT_FOUND);
     CHECK_STR(err.text, "configmap \"no\" not found");
-    CHECK_INT(make(&p, "{" CONTAINER ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"no\",\"optional\":true}}]}",
-                   objects, &err), 0);
+    CHECK_INT(
+        make(&p,
+             "{" CONTAINER
+             ",\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"no\",\"optional\":true}}]}",
+             objects, &err),
+        0);
     CHECK_INT(p.n, 0);
     payload_fini(&p);
     json_decref(objects);
@@ -171,10 +200,13 @@ TEST(payload, a_missing_object_is_an_error_unless_optional)
 
 TEST(volume, mounts_go_from_outer_to_inner_and_expand_sub_paths)
 {
-    struct pod_view *pod = pod_of("{\"containers\":[{\"name\":\"c\",\"volumeMounts\":["
-                                  "{\"name\":\"a\",\"mountPath\":\"/x/y/z\"},{\"name\":\"b\",\"mountPath\":\"/x\",\"readOnly\":true},"
-                                  "{\"name\":\"a\",\"mountPath\":\"/s\",\"subPathExpr\":\"$(N)/d\"}]}],"
-                                  "\"volumes\":[{\"name\":\"a\",\"emptyDir\":{}},{\"name\":\"b\",\"hostPath\":{\"path\":\"/srv\"}}]}");
+    struct pod_view *pod = pod_of(
+        "{\"containers\":[{\"name\":\"c\",\"volumeMounts\":["
+        "{\"name\":\"a\",\"mountPath\":\"/x/y/z\"},{\"name\":\"b\",\"mountPath\":\"/"
+        "x\",\"readOnly\":true},"
+        "{\"name\":\"a\",\"mountPath\":\"/s\",\"subPathExpr\":\"$(N)/d\"}]}],"
+        "\"volumes\":[{\"name\":\"a\",\"emptyDir\":{}},{\"name\":\"b\",\"hostPath\":{\"path\":\"/"
+        "srv\"}}]}");
     struct volume_context ctx = { .run_dir = "/r", .data_dir = "/d", .node_data_dir = "/d" };
     struct volumes v = VOLUMES_EMPTY;
     struct env_list env = ENV_LIST_EMPTY;
@@ -207,7 +239,8 @@ TEST(volume, mounts_go_from_outer_to_inner_and_expand_sub_paths)
 
 TEST(volume, unknown_types_are_refused_by_name)
 {
-    struct pod_view *pod = pod_of("{" CONTAINER ",\"volumes\":[{\"name\":\"n\",\"nfs\":{\"server\":\"x\"}}]}");
+    struct pod_view *pod = pod_of("{" CONTAINER
+                                  ",\"volumes\":[{\"name\":\"n\",\"nfs\":{\"server\":\"x\"}}]}");
     struct volume_context ctx = { .run_dir = "/r", .data_dir = "/d", .node_data_dir = "/d" };
     struct volumes v = VOLUMES_EMPTY;
     struct err err = ERR_EMPTY;
@@ -238,7 +271,9 @@ TEST(volume, an_empty_dir_belongs_to_the_group_of_the_pod)
 {
     struct pod_view *pod = pod_of("{" CONTAINER ",\"securityContext\":{\"fsGroup\":2000},"
                                   "\"volumes\":[{\"name\":\"e\",\"emptyDir\":{}}]}");
-    struct volume_context ctx = { .run_dir = test_dir(), .data_dir = test_dir(), .node_data_dir = test_dir() };
+    struct volume_context ctx = { .run_dir = test_dir(),
+                                  .data_dir = test_dir(),
+                                  .node_data_dir = test_dir() };
     struct volumes v = VOLUMES_EMPTY;
     struct err err = ERR_EMPTY;
     struct stat st;
@@ -257,20 +292,23 @@ TEST(volume, an_empty_dir_belongs_to_the_group_of_the_pod)
 
 TEST(pod_etc, cluster_names_come_first_and_dns_config_wins)
 {
-    struct pod_view *pod = pod_of("{" CONTAINER ",\"dnsConfig\":{\"nameservers\":[\"9.9.9.9\"],\"searches\":[\"corp\"],"
-                                  "\"options\":[{\"name\":\"ndots\",\"value\":\"2\"},{\"name\":\"edns0\"}]}}");
+    struct pod_view *pod = pod_of(
+        "{" CONTAINER ",\"dnsConfig\":{\"nameservers\":[\"9.9.9.9\"],\"searches\":[\"corp\"],"
+        "\"options\":[{\"name\":\"ndots\",\"value\":\"2\"},{\"name\":\"edns0\"}]}}");
     cleanup(text_fini) struct text t = TEXT_EMPTY;
 
     pod_etc_resolv(&t, pod, "10.96.0.10", "cluster.local", "nameserver 1.1.1.1\nsearch lan\n");
-    CHECK_STR(text_str(&t), "search shop.svc.cluster.local svc.cluster.local cluster.local lan corp\n"
-                            "nameserver 10.96.0.10\nnameserver 9.9.9.9\noptions ndots:2 edns0\n");
+    CHECK_STR(text_str(&t),
+              "search shop.svc.cluster.local svc.cluster.local cluster.local lan corp\n"
+              "nameserver 10.96.0.10\nnameserver 9.9.9.9\noptions ndots:2 edns0\n");
     pod_view_unref(pod);
 }
 
 TEST(pod_etc, policies_default_and_none)
 {
     struct pod_view *pod = pod_of("{" CONTAINER ",\"dnsPolicy\":\"Default\"}");
-    struct pod_view *none = pod_of("{" CONTAINER ",\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"8.8.8.8\"]}}");
+    struct pod_view *none = pod_of(
+        "{" CONTAINER ",\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"8.8.8.8\"]}}");
     cleanup(text_fini) struct text t = TEXT_EMPTY, u = TEXT_EMPTY;
 
     pod_etc_resolv(&t, pod, "10.96.0.10", "cluster.local", "nameserver 1.1.1.1\noptions rotate\n");
@@ -283,8 +321,9 @@ TEST(pod_etc, policies_default_and_none)
 
 TEST(pod_etc, hosts_knows_the_pod_its_subdomain_and_aliases)
 {
-    struct pod_view *pod = pod_of("{" CONTAINER ",\"hostname\":\"web-0\",\"subdomain\":\"web\","
-                                  "\"hostAliases\":[{\"ip\":\"1.2.3.4\",\"hostnames\":[\"a\",\"b\"]}]}");
+    struct pod_view *pod = pod_of(
+        "{" CONTAINER ",\"hostname\":\"web-0\",\"subdomain\":\"web\","
+        "\"hostAliases\":[{\"ip\":\"1.2.3.4\",\"hostnames\":[\"a\",\"b\"]}]}");
     cleanup(text_fini) struct text t = TEXT_EMPTY;
 
     pod_etc_hosts(&t, pod, "10.1.0.5", "cluster.local", NULL);

@@ -28,7 +28,8 @@ static void up(struct fixture *f, const char *policy, const char *names, const c
 
         if (*p == 's')
             json_put_str(c, "restartPolicy", "Always");
-        json_array_append_new(json_at(tree, *p == 'm' ? "spec.containers" : "spec.initContainers"), c);
+        json_array_append_new(json_at(tree, *p == 'm' ? "spec.containers" : "spec.initContainers"),
+                              c);
     }
     if (more != NULL) {
         json_t *extra = NULL;
@@ -39,8 +40,9 @@ static void up(struct fixture *f, const char *policy, const char *names, const c
         json_decref(extra);
     }
     CHECK_INT(pod_view_new(&f->pod, tree, &err), 0);
-    f->facts = (struct pod_facts){ .now_ms = 1000000, .now_wall_ms = 5000000, .started_wall_ms = 4000000,
-                                   .containers = f->c };
+    f->facts = (struct pod_facts){
+        .now_ms = 1000000, .now_wall_ms = 5000000, .started_wall_ms = 4000000, .containers = f->c
+    };
 }
 
 static void plan(struct fixture *f)
@@ -128,7 +130,7 @@ TEST(pod_plan, a_sidecar_must_have_started_before_the_next_begins)
     end(&f.c[1], 0);
     run(&f.c[2]);
     f.facts.mains_began = true;
-    end(&f.c[0], 0);                /* it comes back whatever its exit code and the policy */
+    end(&f.c[0], 0); /* it comes back whatever its exit code and the policy */
     plan(&f);
     CHECK_INT(f.plan.start, 1);
     CHECK(f.plan.phase == POD_RUNNING);
@@ -144,10 +146,8 @@ TEST(pod_plan, restart_policy_decides_the_phase)
         enum pod_phase phase;
         bool is_down;
     } cases[] = {
-        { "Never", 0, 0, 0, POD_SUCCEEDED, true },
-        { "Never", 0, 1, 0, POD_FAILED, true },
-        { "OnFailure", 0, 0, 0, POD_SUCCEEDED, true },
-        { "OnFailure", 0, 1, 2, POD_RUNNING, false },
+        { "Never", 0, 0, 0, POD_SUCCEEDED, true },     { "Never", 0, 1, 0, POD_FAILED, true },
+        { "OnFailure", 0, 0, 0, POD_SUCCEEDED, true }, { "OnFailure", 0, 1, 2, POD_RUNNING, false },
         { "Always", 0, 0, 3, POD_RUNNING, false },
     };
 
@@ -169,7 +169,8 @@ TEST(pod_plan, sidecars_end_last_in_reverse_order)
 {
     struct fixture f;
 
-    up(&f, "Always", "ssm", "{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{}}");
+    up(&f, "Always", "ssm",
+       "{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"},\"spec\":{}}");
     run(&f.c[0]);
     run(&f.c[1]);
     run(&f.c[2]);

@@ -23,8 +23,8 @@ static json_t *parse(const char *text)
 
 static struct pod_view *pod_of(const char *spec)
 {
-    cleanup(freep) char *text =
-        mem_fmt("{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u1\"},\"spec\":%s}", spec);
+    cleanup(freep) char *text = mem_fmt(
+        "{\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u1\"},\"spec\":%s}", spec);
     struct err err = ERR_EMPTY;
     struct pod_view *pod = NULL;
 
@@ -41,12 +41,22 @@ static json_t *spec_of(const char *container, const char *image, int *ret_rc)
     json_t *config = parse(image), *ret = NULL;
     struct env_list env = ENV_LIST_EMPTY;
     struct user user = { .uid = 0, .home = "/root" };
-    struct runc_host host = { .capabilities = ~UINT64_C(0), .nofile_hard = 4096, .may_lower_oom = true,
+    struct runc_host host = { .capabilities = ~UINT64_C(0),
+                              .nofile_hard = 4096,
+                              .may_lower_oom = true,
                               .memory_bytes = INT64_C(1) << 30 };
-    struct runc_spec_input in = { .pod = pod, .container = &pod->containers[0], .image_config = config,
-                                  .env = &env, .user = &user, .rootfs = "/r", .cgroup = "/mkube/podu1/x",
-                                  .net_ns = "/ns/net", .uts_ns = "/ns/uts", .ipc_ns = "/ns/ipc",
-                                  .shm = "/shm", .host = &host };
+    struct runc_spec_input in = { .pod = pod,
+                                  .container = &pod->containers[0],
+                                  .image_config = config,
+                                  .env = &env,
+                                  .user = &user,
+                                  .rootfs = "/r",
+                                  .cgroup = "/mkube/podu1/x",
+                                  .net_ns = "/ns/net",
+                                  .uts_ns = "/ns/uts",
+                                  .ipc_ns = "/ns/ipc",
+                                  .shm = "/shm",
+                                  .host = &host };
     struct err err = ERR_EMPTY;
 
     env_list_set(&env, "WHO", "me");
@@ -59,7 +69,9 @@ static json_t *spec_of(const char *container, const char *image, int *ret_rc)
 
 TEST(runc_spec, command_and_args_meet_entrypoint_and_cmd)
 {
-    static const char *image = "{\"config\":{\"Entrypoint\":[\"/e\",\"$(WHO)\"],\"Cmd\":[\"c\"],\"WorkingDir\":\"/w\",\"Env\":[\"A=1\"]}}";
+    static const char
+        *image = "{\"config\":{\"Entrypoint\":[\"/"
+                 "e\",\"$(WHO)\"],\"Cmd\":[\"c\"],\"WorkingDir\":\"/w\",\"Env\":[\"A=1\"]}}";
     static const struct {
         const char *container, *want;
     } cases[] = {
@@ -93,8 +105,10 @@ TEST(runc_spec, nothing_to_run_is_refused)
 TEST(runc_spec, limits_and_requests_become_cgroup_values)
 {
     int rc;
-    json_t *spec = spec_of("{\"name\":\"c\",\"command\":[\"x\"],\"resources\":{\"requests\":{\"cpu\":\"250m\"},"
-                           "\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\"}}}", "{}", &rc);
+    json_t *spec = spec_of(
+        "{\"name\":\"c\",\"command\":[\"x\"],\"resources\":{\"requests\":{\"cpu\":\"250m\"},"
+        "\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\"}}}",
+        "{}", &rc);
     const json_t *r = json_at(spec, "linux.resources");
 
     CHECK_INT(json_int(r, "cpu.shares", 0), 256);
@@ -108,17 +122,23 @@ TEST(runc_spec, limits_and_requests_become_cgroup_values)
 TEST(runc_spec, security_context_shapes_capabilities)
 {
     int rc;
-    json_t *spec = spec_of("{\"name\":\"c\",\"command\":[\"x\"],\"securityContext\":{\"allowPrivilegeEscalation\":false,"
-                           "\"readOnlyRootFilesystem\":true,\"seccompProfile\":{\"type\":\"RuntimeDefault\"},"
-                           "\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"NET_BIND_SERVICE\"]}}}", "{}", &rc);
+    json_t *spec = spec_of(
+        "{\"name\":\"c\",\"command\":[\"x\"],\"securityContext\":{\"allowPrivilegeEscalation\":"
+        "false,"
+        "\"readOnlyRootFilesystem\":true,\"seccompProfile\":{\"type\":\"RuntimeDefault\"},"
+        "\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"NET_BIND_SERVICE\"]}}}",
+        "{}", &rc);
     cleanup(freep) char *caps = json_print(json_at(spec, "process.capabilities.bounding"), NULL);
 
     CHECK_INT(rc, 0);
     CHECK_STR(caps, "[\"CAP_NET_BIND_SERVICE\"]");
-    CHECK(json_bool(spec, "process.noNewPrivileges", false) && json_bool(spec, "root.readonly", false));
+    CHECK(json_bool(spec, "process.noNewPrivileges", false) &&
+          json_bool(spec, "root.readonly", false));
     CHECK(json_at(spec, "linux.seccomp") != NULL);
     json_decref(spec);
-    spec = spec_of("{\"name\":\"c\",\"command\":[\"x\"],\"securityContext\":{\"capabilities\":{\"add\":[\"NO_SUCH\"]}}}", "{}", &rc);
+    spec = spec_of("{\"name\":\"c\",\"command\":[\"x\"],\"securityContext\":{\"capabilities\":{"
+                   "\"add\":[\"NO_SUCH\"]}}}",
+                   "{}", &rc);
     CHECK_INT(rc, ERR_INVALID);
     CHECK(spec == NULL);
 }
@@ -136,9 +156,12 @@ TEST(user, names_numbers_and_groups_of_the_image)
         size_t n_groups;
         const char *home;
     } cases[] = {
-        { "", 0, 0, 0, "/root" },         { "app", 1000, 1001, 2, "/home/app" },
-        { "1000", 1000, 1001, 0, "/home/app" }, { "4242", 4242, 0, 0, "/" },
-        { "app:staff", 1000, 50, 2, "/home/app" }, { "7:8", 7, 8, 0, "/" },
+        { "", 0, 0, 0, "/root" },
+        { "app", 1000, 1001, 2, "/home/app" },
+        { "1000", 1000, 1001, 0, "/home/app" },
+        { "4242", 4242, 0, 0, "/" },
+        { "app:staff", 1000, 50, 2, "/home/app" },
+        { "7:8", 7, 8, 0, "/" },
     };
     struct err err = ERR_EMPTY;
 
@@ -155,7 +178,8 @@ TEST(user, names_numbers_and_groups_of_the_image)
 
 TEST(user, the_security_context_rules_and_non_root_is_kept)
 {
-    json_t *pod = parse("{\"runAsUser\":5,\"fsGroup\":9,\"supplementalGroups\":[10],\"runAsNonRoot\":true}");
+    json_t *pod = parse(
+        "{\"runAsUser\":5,\"fsGroup\":9,\"supplementalGroups\":[10],\"runAsNonRoot\":true}");
     json_t *container = parse("{\"runAsUser\":6,\"runAsGroup\":7}");
     struct err err = ERR_EMPTY;
     struct user u;
@@ -198,8 +222,11 @@ TEST(probe_spec, thresholds_count_answers_in_a_row)
 
 TEST(action, http_get_finds_named_ports_and_the_pods_address)
 {
-    struct pod_view *pod = pod_of("{\"containers\":[{\"name\":\"c\",\"ports\":[{\"name\":\"web\",\"containerPort\":8080}]}]}");
-    json_t *handler = parse("{\"httpGet\":{\"path\":\"/ok\",\"port\":\"web\",\"scheme\":\"HTTPS\",\"httpHeaders\":[{\"name\":\"X\",\"value\":\"1\"}]}}");
+    struct pod_view *pod = pod_of("{\"containers\":[{\"name\":\"c\",\"ports\":[{\"name\":\"web\","
+                                  "\"containerPort\":8080}]}]}");
+    json_t *handler = parse("{\"httpGet\":{\"path\":\"/"
+                            "ok\",\"port\":\"web\",\"scheme\":\"HTTPS\",\"httpHeaders\":[{\"name\":"
+                            "\"X\",\"value\":\"1\"}]}}");
     struct action a;
     struct err err = ERR_EMPTY;
 
@@ -208,7 +235,8 @@ TEST(action, http_get_finds_named_ports_and_the_pods_address)
     CHECK_STR(a.headers[0], "X: 1");
     action_fini(&a);
     json_put_str(handler, "httpGet.port", "nope");
-    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", "kube-probe", &err), ERR_INVALID);
+    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", "kube-probe", &err),
+              ERR_INVALID);
     json_decref(handler);
     pod_view_unref(pod);
 }
@@ -219,10 +247,13 @@ TEST(pod_support, names_what_this_node_cannot_do)
         const char *spec, *want;
     } cases[] = {
         { "{\"containers\":[{\"name\":\"c\"}]}", NULL },
-        { "{\"shareProcessNamespace\":true,\"containers\":[{\"name\":\"c\"}]}", "spec.shareProcessNamespace" },
-        { "{\"containers\":[{\"name\":\"c\",\"livenessProbe\":{\"grpc\":{\"port\":1}}}]}", "livenessProbe.grpc" },
+        { "{\"shareProcessNamespace\":true,\"containers\":[{\"name\":\"c\"}]}",
+          "spec.shareProcessNamespace" },
+        { "{\"containers\":[{\"name\":\"c\",\"livenessProbe\":{\"grpc\":{\"port\":1}}}]}",
+          "livenessProbe.grpc" },
         { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}", "ports.hostPort" },
-        { "{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}", NULL },
+        { "{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}",
+          NULL },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
@@ -247,8 +278,13 @@ struct status_fixture {
 
 static json_t *status_of(struct status_fixture *f, const json_t *before, const char *ip)
 {
-    struct pod_status_input in = { .pod = f->pod, .facts = &f->facts, .plan = &f->plan, .before = before,
-                                   .host_ip = "10.0.0.1", .pod_ip = ip, .has_sandbox = ip[0] != '\0' };
+    struct pod_status_input in = { .pod = f->pod,
+                                   .facts = &f->facts,
+                                   .plan = &f->plan,
+                                   .before = before,
+                                   .host_ip = "10.0.0.1",
+                                   .pod_ip = ip,
+                                   .has_sandbox = ip[0] != '\0' };
 
     f->facts.containers = f->c;
     pod_plan(&f->plan, f->pod, &f->facts);
@@ -263,8 +299,11 @@ TEST(pod_status_make, goes_from_creating_to_ready)
     f.pod = pod_of("{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}");
     first = status_of(&f, NULL, "");
     CHECK_STR(json_str(first, "phase"), "Pending");
-    CHECK_STR(json_str(json_array_get(json_at(first, "containerStatuses"), 0), "state.waiting.reason"), "ContainerCreating");
-    CHECK_STR(json_str(condition_get(first, "Ready"), "message"), "containers with unready status: [c]");
+    CHECK_STR(
+        json_str(json_array_get(json_at(first, "containerStatuses"), 0), "state.waiting.reason"),
+        "ContainerCreating");
+    CHECK_STR(json_str(condition_get(first, "Ready"), "message"),
+              "containers with unready status: [c]");
     f.c[0].phase = CONTAINER_RUNNING;
     f.c[0].started = f.c[0].ready = true;
     snprintf(f.c[0].id, sizeof(f.c[0].id), "abc");
@@ -273,10 +312,14 @@ TEST(pod_status_make, goes_from_creating_to_ready)
     second = status_of(&f, first, "10.1.0.5");
     CHECK_STR(json_str(second, "phase"), "Running");
     CHECK_STR(json_str(second, "podIP"), "10.1.0.5");
-    CHECK(condition_is(second, "Ready", "True") && condition_is(second, "PodReadyToStartContainers", "True"));
-    CHECK_STR(json_str(condition_get(second, "Ready"), "lastTransitionTime"), "1970-01-01T00:16:45Z");
-    CHECK_STR(json_str(condition_get(second, "Initialized"), "lastTransitionTime"), "1970-01-01T00:16:40Z");
-    CHECK_STR(json_str(json_array_get(json_at(second, "containerStatuses"), 0), "containerID"), "mkube://abc");
+    CHECK(condition_is(second, "Ready", "True") &&
+          condition_is(second, "PodReadyToStartContainers", "True"));
+    CHECK_STR(json_str(condition_get(second, "Ready"), "lastTransitionTime"),
+              "1970-01-01T00:16:45Z");
+    CHECK_STR(json_str(condition_get(second, "Initialized"), "lastTransitionTime"),
+              "1970-01-01T00:16:40Z");
+    CHECK_STR(json_str(json_array_get(json_at(second, "containerStatuses"), 0), "containerID"),
+              "mkube://abc");
     CHECK_STR(json_str(second, "qosClass"), "BestEffort");
     json_decref(first);
     json_decref(second);
@@ -310,7 +353,8 @@ TEST(pod_status_make, the_patch_takes_away_what_is_no_more)
     struct status_fixture f = { .facts = { .now_wall_ms = 1000000 } };
     json_t *status, *patch;
 
-    f.pod = pod_of("{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}],\"readinessGates\":[{\"conditionType\":\"g/x\"}]}");
+    f.pod = pod_of("{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}],\"readinessGates\":[{"
+                   "\"conditionType\":\"g/x\"}]}");
     f.c[0].phase = CONTAINER_RUNNING;
     f.c[0].started = f.c[0].ready = true;
     status = status_of(&f, NULL, "10.1.0.5");
@@ -319,7 +363,8 @@ TEST(pod_status_make, the_patch_takes_away_what_is_no_more)
     CHECK_STR(json_str(patch, "metadata.uid"), "u1");
     CHECK(json_is_null(json_object_get(json_at(patch, "status"), "reason")));
     CHECK_STR(json_str(json_array_get(json_at(patch, "status.podIPs"), 0), "$patch"), "replace");
-    CHECK(json_is_null(json_object_get(condition_get(json_at(patch, "status"), "ContainersReady"), "message")));
+    CHECK(json_is_null(
+        json_object_get(condition_get(json_at(patch, "status"), "ContainersReady"), "message")));
     json_decref(status);
     json_decref(patch);
     pod_view_unref(f.pod);
