@@ -1,0 +1,80 @@
+/* entry_table: who answers what: hosts and paths to backends, LoadBalancer ports to backends.
+ *
+ * Made of facts, immutable, reference-counted, swapped whole: a request under way keeps the
+ * table that it began with.  Lookups are hashed: their cost follows the length of the path, not
+ * the number of rules.  Thread: any; references are atomic.
+ */
+#ifndef NET_ENTRY_TABLE_H
+#define NET_ENTRY_TABLE_H
+
+#include "net/entry_facts.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct entry_table;
+
+struct entry_address {
+    socklen_t len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at;
+};
+
+struct entry_endpoint { /* each address and port once in a table */
+    const char *name;   /* "10.244.1.5:8080", "[fd00::5]:8080" */
+    struct entry_address address;
+};
+
+struct entry_backend {
+    const char *name;          /* "ns/service:port" */
+    unsigned index;            /* among the table's backends */
+    const unsigned *endpoints; /* indexes of the table's endpoints */
+    unsigned n_endpoints;      /* 0: 503 */
+};
+
+struct entry_route {
+    const struct entry_who *ingress;
+    const struct entry_policy *policy;
+    const struct entry_backend *backend;
+};
+
+struct entry_listen { /* a port of a LoadBalancer Service */
+    const struct entry_who *service;
+    uint16_t port;
+    bool is_tcp;
+    const char *protocol;
+    const struct entry_backend *backend;
+    bool is_sticky;
+    const struct entry_range *sources;
+    size_t n_sources;
+};
+
+struct entry_warning { /* about an Ingress, for an event */
+    const struct entry_who *ingress;
+    const char *reason, *message;
+};
+
+struct entry_table *entry_table_new(const struct entry_facts *facts);
+struct entry_table *entry_table_ref(struct entry_table *t);
+struct entry_table *entry_table_unref(struct entry_table *t); /* NULL is fine; returns NULL */
+
+/* @host in lower case without port, "" if none was said.  @path is normalised
+ * (entry_request.h).  NULL: 404. */
+const struct entry_route *entry_table_find(const struct entry_table *t, const char *host,
+                                           const char *path);
+
+/* 0 .. n-1; the results live as long as the table. */
+const struct entry_endpoint *entry_table_endpoint(const struct entry_table *t, unsigned index);
+unsigned entry_table_n_endpoints(const struct entry_table *t);
+unsigned entry_table_n_backends(const struct entry_table *t);
+const struct entry_listen *entry_table_listens(const struct entry_table *t, size_t *ret_n);
+/* The listen of a Service's port, or NULL. */
+const struct entry_listen *entry_table_listen(const struct entry_table *t, const char *ns,
+                                              const char *service, uint16_t port);
+const struct entry_warning *entry_table_warnings(const struct entry_table *t, size_t *ret_n);
+
+#endif
