@@ -1,0 +1,81 @@
+/* entry_client: one client connection and the exchange that it is in; the inside of
+ * entry_worker, in two parts: entry_client.c reads requests and ends connections,
+ * entry_exchange.c finds who answers and carries bodies both ways.
+ *
+ * Events only move bytes and note what happened; entry_client_settle then brings everything to
+ * where it belongs.  It is the only place that ends things, so callbacks never see them die.
+ * Thread: loop.
+ */
+#ifndef NET_ENTRY_CLIENT_H
+#define NET_ENTRY_CLIENT_H
+
+#include "net/entry_head.h"
+#include "net/entry_io.h"
+#include "net/entry_request.h"
+#include "net/entry_upstream.h"
+#include "net/entry_worker.h"
+
+#include <http_parser.h>
+#include <netinet/in.h>
+
+struct entry_exchange { /* one request and its answer */
+    struct entry_upstream_user user;
+    struct entry_request request;
+    struct entry_table *table; /* ref: of the route */
+    const struct entry_route *route;
+    struct entry_upstream *up; /* owned; NULL: not yet, or not any more */
+    struct entry_tried tried;
+    unsigned n_tries;
+    int64_t connect_due_ms;
+    uint64_t n_body;      /* bytes of the request's body so far */
+    unsigned error;       /* status of an answer of our own; 0 = none */
+    int failure;          /* errno-like: of the last endpoint that failed */
+    bool is_open;         /* there is an exchange */
+    bool is_body_in;      /* the request is whole */
+    bool has_replied;     /* the client has been sent a status */
+    bool is_replied;      /* ... and everything else */
+    bool is_cut;          /* ... as far as it came: the backend broke off */
+    bool is_chunked;      /* the answer, towards the client */
+    bool is_close_framed; /* ... ends with the connection */
+    bool closes;          /* the client's connection ends with this */
+    bool has_continued;   /* 100 was sent */
+    bool must_connect;    /* resting connections were no good */
+};
+
+struct entry_client {
+    struct list link;            /* of the worker's clients */
+    struct entry_worker *worker; /* borrowed */
+    struct entry_io io;
+    struct entry_timeout timeout;
+    http_parser parser;
+    struct entry_head head;
+    struct text in; /* read and not parsed: later requests */
+    struct entry_exchange x;
+    char remote[INET6_ADDRSTRLEN];
+    const char *scheme; /* static */
+    uint16_t port;
+    bool in_head;     /* a request has begun and its head is not whole */
+    bool eof;         /* it sends no more */
+    unsigned refusal; /* status for a head that is too large; 0 */
+};
+
+void entry_client_new(struct entry_worker *w, const struct entry_arrival *arrival);
+void entry_client_settle(struct entry_client *c);
+void entry_client_close(struct entry_client *c);
+/* Between requests? */
+bool entry_client_is_idle(const struct entry_client *c);
+
+/* --- entry_exchange.c --- */
+
+/* The head is in: from here x.is_open. */
+void entry_exchange_begin(struct entry_client *c);
+/* There is no telling what the client wants: answer @status and end. */
+void entry_exchange_refuse(struct entry_client *c, unsigned status);
+void entry_exchange_body(struct entry_client *c, const char *data, size_t len);
+void entry_exchange_body_end(struct entry_client *c);
+/* Acts on all that happened. */
+void entry_exchange_step(struct entry_client *c);
+/* Lets go of all it holds; there is no exchange then. */
+void entry_exchange_end(struct entry_client *c);
+
+#endif
