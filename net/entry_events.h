@@ -1,0 +1,22 @@
+/* entry_events: tells through the API what the entry cannot do for an Ingress or a Service.
+ *
+ * The same thing about the same object is said once in an hour.  Bounded.
+ * Owner: entry.  Thread: loop.
+ */
+#ifndef NET_ENTRY_EVENTS_H
+#define NET_ENTRY_EVENTS_H
+
+#include "api/client.h"
+#include "net/entry_facts.h"
+
+struct entry_events;
+
+struct entry_events *entry_events_new(struct client *client); /* borrowed */
+struct entry_events *entry_events_close(
+    struct entry_events *e); /* before the client; NULL is fine */
+
+enum entry_kind { ENTRY_INGRESS, ENTRY_SERVICE };
+void entry_events_warn(struct entry_events *e, enum entry_kind kind, const struct entry_who *who,
+                       const char *reason, const char *message);
+
+#endif

@@ -1,0 +1,161 @@
+#include "net/entry_status.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ENTRY_STATUS_MAX_CALLS    16
+#define ENTRY_STATUS_RETRY_MIN_MS 500
+#define ENTRY_STATUS_RETRY_MAX_MS 30000
+
+struct entry_status {
+    struct client *client;
+    char *ip;
+    struct timer *retry;
+    int64_t retry_ms;
+    struct map *calls; /* path to struct entry_status_call, owned */
+    bool is_left_over; /* something waited for room among the calls */
+    void (*again)(void *arg);
+    void *arg;
+};
+
+struct entry_status_call {
+    struct entry_status *owner;
+    char *path;
+    struct client_call *call;
+};
+
+static void entry_status_call_free(void *value)
+{
+    struct entry_status_call *c = value;
+
+    if (c->call != NULL)
+        client_call_cancel(c->call);
+    free(c->path);
+    free(c);
+}
+
+static void entry_status_on_retry(void *arg)
+{
+    struct entry_status *s = arg;
+
+    s->again(s->arg);
+}
+
+struct entry_status *entry_status_new(uv_loop_t *loop, struct client *client, const char *ip,
+                                      void (*again)(void *arg), void *arg)
+{
+    struct entry_status *s = MEM_NEW(struct entry_status);
+
+    s->client = client;
+    s->ip = mem_str(ip);
+    s->retry = timer_new(loop, entry_status_on_retry, s);
+    s->retry_ms = ENTRY_STATUS_RETRY_MIN_MS;
+    s->calls = map_new(entry_status_call_free);
+    s->again = again;
+    s->arg = arg;
+    return s;
+}
+
+struct entry_status *entry_status_close(struct entry_status *s)
+{
+    if (s == NULL)
+        return NULL;
+    timer_close(s->retry);
+    map_free(s->calls);
+    free(s->ip);
+    free(s);
+    return NULL;
+}
+
+char *entry_status_want(const char *published, const char *ip, bool is_service, bool serves)
+{
+    cleanup(freep) char *ours = is_service ? mem_fmt("[{\"ip\":\"%s\",\"ipMode\":\"VIP\"}]", ip)
+                                           : mem_fmt("[{\"ip\":\"%s\"}]", ip);
+    const char *want = serves ? ours : "";
+
+    if (str_eq(published, want))
+        return NULL;
+    /* What somebody else put there is not ours to take away. */
+    if (!serves && !str_eq(published, ours))
+        return NULL;
+    return mem_str(want);
+}
+
+/* --- writing --- */
+
+static void entry_status_on_done(void *arg, int rc, int status, const json_t *body UNUSED,
+                                 const struct err *err)
+{
+    struct entry_status_call *c = arg;
+    struct entry_status *s = c->owner;
+    cleanup(freep) char *path = mem_str(c->path);
+
+    c->call = NULL;
+    map_del(s->calls, path);
+    if (rc < 0 && status != 404) {
+        log_warn("status not written", KV("path", "%s", path), KV_ERR(err));
+        timer_start(s->retry, s->retry_ms);
+        s->retry_ms = s->retry_ms * 2 < ENTRY_STATUS_RETRY_MAX_MS ? s->retry_ms * 2
+                                                                  : ENTRY_STATUS_RETRY_MAX_MS;
+        return;
+    }
+    s->retry_ms = ENTRY_STATUS_RETRY_MIN_MS;
+    if (s->is_left_over) {
+        s->is_left_over = false;
+        s->again(s->arg);
+    }
+}
+
+/* @path and @want are consumed. */
+static void entry_status_write(struct entry_status *s, char *path, char *want)
+{
+    cleanup(freep) char *own_path = path;
+    cleanup(freep) char *own_want = want;
+    cleanup(json_decrefpp) json_t *patch = NULL;
+    json_t *list = NULL;
+    struct entry_status_call *c;
+    struct err err = ERR_EMPTY;
+
+    if (map_get(s->calls, path) != NULL)
+        return; /* its answer brings the object anew */
+    if (map_len(s->calls) >= ENTRY_STATUS_MAX_CALLS) {
+        s->is_left_over = true;
+        return;
+    }
+    if (want[0] == '\0' || json_parse(&list, want, strlen(want), NULL, &err) < 0)
+        list = json_null();
+    patch = json_object();
+    json_put(patch, "status.loadBalancer.ingress", list);
+    c = MEM_NEW(struct entry_status_call);
+    c->owner = s;
+    c->path = mem_str(path);
+    map_put(s->calls, path, c);
+    c->call = client_call(s->client, "PATCH", path, "application/merge-patch+json", patch,
+                          entry_status_on_done, c);
+}
+
+void entry_status_ingress(struct entry_status *s, const struct entry_ingress *i, bool serves)
+{
+    char *want = entry_status_want(i->published, s->ip, false, serves);
+
+    if (want != NULL)
+        entry_status_write(s,
+                           mem_fmt("/apis/networking.k8s.io/v1/namespaces/%s/ingresses/%s/status",
+                                   i->who.ns, i->who.name),
+                           want);
+}
+
+void entry_status_service(struct entry_status *s, const struct entry_service *v, bool serves)
+{
+    char *want = entry_status_want(v->published, s->ip, true, serves);
+
+    if (want != NULL)
+        entry_status_write(
+            s, mem_fmt("/api/v1/namespaces/%s/services/%s/status", v->who.ns, v->who.name), want);
+}
