@@ -145,22 +145,35 @@ static void cgroup_rmdir(const char *path)
     rmdir(path);
 }
 
-void cgroup_remove_pod(const struct cgroup *cg, const char *uid)
+/* Below every hierarchy's mount point. */
+static void cgroup_remove(const struct cgroup *cg, const char *below)
 {
     DIR *dir = cg->unified ? NULL : opendir(CGROUP_MOUNT);
-    cleanup(freep) char *unified = mem_fmt(CGROUP_MOUNT "%s/pod%s", cg->root, uid);
+    cleanup(freep) char *unified = mem_fmt(CGROUP_MOUNT "%s%s", cg->root, below);
     struct dirent *e;
 
     if (cg->unified)
         cgroup_rmdir(unified);
     while (dir != NULL && (e = readdir(dir)) != NULL) {
-        cleanup(freep) char *path = mem_fmt(CGROUP_MOUNT "/%s%s/pod%s", e->d_name, cg->root, uid);
+        cleanup(freep) char *path = mem_fmt(CGROUP_MOUNT "/%s%s%s", e->d_name, cg->root, below);
 
         if (e->d_name[0] != '.')
             cgroup_rmdir(path);
     }
     if (dir != NULL)
         closedir(dir);
+}
+
+void cgroup_remove_pod(const struct cgroup *cg, const char *uid)
+{
+    cleanup(freep) char *below = mem_fmt("/pod%s", uid);
+
+    cgroup_remove(cg, below);
+}
+
+void cgroup_remove_root(const struct cgroup *cg)
+{
+    cgroup_remove(cg, "");
 }
 
 char *cgroup_path(const struct cgroup *cg, const char *uid, const char *id)

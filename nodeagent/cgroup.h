@@ -31,6 +31,9 @@ int cgroup_make_pod(const struct cgroup *cg, const char *uid, const struct cgrou
 /* Removes the pod's (empty) group in every hierarchy; absent is fine. */
 void cgroup_remove_pod(const struct cgroup *cg, const char *uid);
 
+/* Removes the root itself once no pod is left in it: for tests and for leaving a host clean. */
+void cgroup_remove_root(const struct cgroup *cg);
+
 /* "/mkube/pod<uid>/<id>", as runc's cgroupsPath. */
 char *cgroup_path(const struct cgroup *cg, const char *uid, const char *id);
 /* Times the kernel killed for memory in that container; 0 when it cannot be told. */

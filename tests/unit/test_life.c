@@ -140,6 +140,7 @@ static void start(struct fixture *f)
 static void down(struct fixture *f)
 {
     cgroup_remove_pod(runtime_cgroup(f->rt), f->pod->uid);
+    cgroup_remove_root(runtime_cgroup(f->rt));
     f->rt = runtime_close(f->rt);
     f->pod = pod_view_unref(f->pod);
     json_decref((json_t *)(uintptr_t)f->image.config);
