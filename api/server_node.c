@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define NODE_CERT_DAYS 365
@@ -338,7 +339,10 @@ static void log_on_done(void *arg, int rc, const struct http_head *head, const v
     }
     if (!p->streaming)
         log_begin(p); /* an empty log */
-    http_end(p->call->x);
+    if (rc < 0)
+        http_abort(p->call->x); /* cut short: not to be taken for the whole */
+    else
+        http_end(p->call->x);
 }
 
 /* The container asked for, or the only one; NULL: answered. */
@@ -366,29 +370,42 @@ static const char *log_container(struct call *c, const json_t *pod)
     return NULL;
 }
 
-static const char *log_node_ip(const struct call *c, const char *node, json_t **ret_tree)
+/* "https://10.0.0.7:10250"; false: nobody knows where the node is. */
+static bool log_node_url(struct text *ret, const struct call *c, const char *name)
 {
-    const struct object *o = store_get(c->s->store, "nodes", "", node);
+    const struct object *o = store_get(c->s->store, "nodes", "", name);
+    cleanup(json_decrefpp) json_t *node = o != NULL ? object_tree(o) : NULL;
+    const char *ip = json_str(json_find(json_at(node, "status.addresses"), "type", "InternalIP"),
+                              "address");
 
-    *ret_tree = o != NULL ? object_tree(o) : NULL;
-    return json_str(json_find(json_at(*ret_tree, "status.addresses"), "type", "InternalIP"),
-                    "address");
+    if (ip == NULL)
+        return false;
+    text_fmt(ret, "https://%s:%lld", ip,
+             (long long)json_int(node, "status.daemonEndpoints.kubeletEndpoint.Port",
+                                 NODE_API_PORT));
+    return true;
 }
 
-static void log_url(struct text *ret, const struct call *c, const char *ip, const char *container)
+static void log_add_query(struct text *ret, const char *key, const char *value)
+{
+    text_fmt(ret, "%s=", key);
+    for (const char *s = value; *s != '\0'; s++)
+        if (isalnum((unsigned char)*s) || *s == '-' || *s == '.')
+            text_putc(ret, *s);
+        else
+            text_fmt(ret, "%%%02X", (unsigned char)*s);
+    text_putc(ret, '&');
+}
+
+static void log_add_path(struct text *ret, const struct call *c, const char *container)
 {
     static const char *const passed[] = { "follow", "previous", "tailLines", "sinceSeconds",
                                           "sinceTime", "timestamps", "limitBytes" };
 
-    text_fmt(ret, "https://%s:%d/containerLogs/%s/%s/%s?", ip, NODE_API_PORT, c->route.ns,
-             c->route.name, container);
-    for (size_t i = 0; i < N_ELEMENTS(passed); i++) {
-        const char *value = http_query(c->x, passed[i]);
-
-        if (value != NULL && strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzTZ:.-")
-                                 == strlen(value))
-            text_fmt(ret, "%s=%s&", passed[i], value);
-    }
+    text_fmt(ret, "/containerLogs/%s/%s/%s?", c->route.ns, c->route.name, container);
+    for (size_t i = 0; i < N_ELEMENTS(passed); i++)
+        if (http_query(c->x, passed[i]) != NULL)
+            log_add_query(ret, passed[i], http_query(c->x, passed[i]));
 }
 
 static void log_start(struct call *c, const char *url)
@@ -406,9 +423,8 @@ void server_log(struct call *c)
 {
     const struct object *o = store_get(c->s->store, "pods", c->route.ns, c->route.name);
     cleanup(json_decrefpp) json_t *pod = o != NULL ? object_tree(o) : NULL;
-    cleanup(json_decrefpp) json_t *node = NULL;
     cleanup(text_fini) struct text url = TEXT_EMPTY;
-    const char *container, *ip;
+    const char *container;
 
     if (o == NULL) {
         call_send_status(c, status_not_found(c->route.resource, c->route.name));
@@ -421,11 +437,10 @@ void server_log(struct call *c)
         call_fail(c, ERR_BAD_REQUEST, "pod %s does not have a host assigned", o->name);
         return;
     }
-    ip = log_node_ip(c, o->node, &node);
-    if (ip == NULL) {
+    if (!log_node_url(&url, c, o->node)) {
         call_fail(c, ERR_INTERNAL, "the address of node %s is not known", o->node);
         return;
     }
-    log_url(&url, c, ip, container);
+    log_add_path(&url, c, container);
     log_start(c, text_str(&url));
 }
