@@ -329,6 +329,30 @@ static void admit_secret(struct op *op)
     json_object_del(op->tree, "stringData");
 }
 
+/* A Job selects its pods by its own uid, unless its author says otherwise: two Jobs made of one
+ * manifest never take each other's. */
+static void admit_job_selector(struct op *op)
+{
+    static const char *const uid_labels[] = { "controller-uid", "batch.kubernetes.io/controller-uid" };
+    static const char *const name_labels[] = { "job-name", "batch.kubernetes.io/job-name" };
+    const char *uid = json_str_or(op->tree, "metadata.uid", "");
+    json_t *labels = json_at(op->tree, "spec.template.metadata.labels");
+
+    if (json_bool(op->tree, "spec.manualSelector", false) || !json_at(op->tree, "spec.template"))
+        return;
+    if (labels == NULL) {
+        labels = json_object();
+        json_put(op->tree, "spec.template.metadata.labels", labels);
+    }
+    for (size_t i = 0; i < N_ELEMENTS(uid_labels); i++) {
+        json_object_set_new(labels, uid_labels[i], json_string(uid));
+        json_object_set_new(labels, name_labels[i], json_string(admit_name(op)));
+    }
+    if (json_at(op->tree, "spec.selector") == NULL)
+        json_put(op->tree, "spec.selector",
+                 json_pack("{s:{s:s}}", "matchLabels", uid_labels[1], uid));
+}
+
 static void admit_service_status(struct op *op)
 {
     json_object_set_new(op->tree, "status", json_pack("{s:{}}", "loadBalancer"));
@@ -356,6 +380,7 @@ static const struct admit_row {
     { "namespaces", ADMIT_AT(ADMIT_CREATE), admit_namespace },
     { "namespaces", ADMIT_AT(ADMIT_UPDATE), admit_namespace_finalizers },
     { "namespaces", ADMIT_AT(ADMIT_NAMED) | ADMIT_AT(ADMIT_UPDATE), admit_namespace_label },
+    { "jobs.batch", ADMIT_AT(ADMIT_NAMED), admit_job_selector },
     { "persistentvolumeclaims", ADMIT_AT(ADMIT_CREATE), admit_storage_class },
     { "persistentvolumes", ADMIT_AT(ADMIT_CREATE), admit_volume },
     { "secrets", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_secret },

@@ -60,6 +60,8 @@ static bool claim_decide(struct plan *p, const struct claim *c, const struct sel
 
     if (controller && !str_eq(controller->uid, c->owner->uid))
         return false;
+    if (!selector)
+        return controller != NULL;
     matches = selector_matches(selector, o) && (!c->is_member || c->is_member(c->owner, o));
     if (controller && matches)
         return true;
@@ -86,11 +88,13 @@ const struct object **claim_run(struct plan *p, struct view *v, const struct cla
 
     all = view_list(v, c->bucket, c->owner->ns, &n_all);
     mine = MEM_NEW_ARRAY(const struct object *, n_all + 1);
-    /* A selector that does not compile was never let in; then nothing is ours. */
-    if (selector_from_json(&selector, c->selector, &err) == 0)
-        for (size_t i = 0; i < n_all; i++)
-            if (claim_decide(p, c, selector, all[i]))
-                mine[n++] = all[i];
+    /* Without a selector, or with one that does not compile, what is ours stays ours and nothing
+     * comes or goes: releasing what was just made would make it again for ever. */
+    if (!c->selector || selector_from_json(&selector, c->selector, &err) != 0)
+        selector = selector_free(selector);
+    for (size_t i = 0; i < n_all; i++)
+        if (claim_decide(p, c, selector, all[i]))
+            mine[n++] = all[i];
     *ret_n = n;
     return mine;
 }

@@ -267,6 +267,17 @@ TEST(job, pods_of_a_job_that_is_gone_are_let_go)
     plan_fixture_down(&f);
 }
 
+TEST(job, without_a_selector_it_keeps_what_it_made)
+{
+    struct plan_fixture f;
+
+    up(&f, "");
+    plan_fixture_set(&f, JOBS, "j", "spec.selector", "null");
+    settle(&f);
+    CHECK_INT(store_count(f.store, "pods"), 2);
+    plan_fixture_down(&f);
+}
+
 TEST(job, indexes_are_written_as_ranges)
 {
     struct job_indexes s;
