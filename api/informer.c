@@ -33,6 +33,8 @@ struct informer {
     uint64_t revision;              /* where the watch goes on; 0 = list first */
     bool synced, connected, started;
     bool relist;                    /* the watch said that our revision is gone */
+    bool heard;                     /* this watch brought something */
+    bool telling;                   /* inside a listener */
 };
 
 static void informer_unref_object(void *value)
@@ -47,8 +49,10 @@ static void informer_connect(struct informer *i);
 static void informer_tell(struct informer *i, const struct object *object,
                           const struct object *before)
 {
+    i->telling = true;
     for (unsigned l = 0; l < i->n_listeners; l++)
         i->listeners[l].on_change(i->listeners[l].arg, object, before);
+    i->telling = false;
 }
 
 static void informer_set_connected(struct informer *i, bool connected)
@@ -56,9 +60,11 @@ static void informer_set_connected(struct informer *i, bool connected)
     if (i->connected == connected)
         return;
     i->connected = connected;
+    i->telling = true;
     for (unsigned l = 0; l < i->n_listeners; l++)
         if (i->listeners[l].on_connected != NULL)
             i->listeners[l].on_connected(i->listeners[l].arg, connected);
+    i->telling = false;
 }
 
 static char *informer_key(const char *ns, const char *name)
@@ -161,6 +167,16 @@ static void informer_take_list(struct informer *i, const json_t *body)
     map_free(seen);
 }
 
+static void informer_set_synced(struct informer *i)
+{
+    i->synced = true;
+    i->telling = true;
+    for (unsigned l = 0; l < i->n_listeners; l++)
+        if (i->listeners[l].on_synced != NULL)
+            i->listeners[l].on_synced(i->listeners[l].arg);
+    i->telling = false;
+}
+
 static void informer_on_list(void *arg, int rc, int status, const json_t *body,
                              const struct err *err)
 {
@@ -175,15 +191,10 @@ static void informer_on_list(void *arg, int rc, int status, const json_t *body,
         return;
     }
     informer_take_list(i, body);
-    i->retry_ms = INFORMER_RETRY_MIN_MS;
     i->relist = false;
     informer_set_connected(i, true);
-    if (!i->synced) {
-        i->synced = true;
-        for (unsigned l = 0; l < i->n_listeners; l++)
-            if (i->listeners[l].on_synced != NULL)
-                i->listeners[l].on_synced(i->listeners[l].arg);
-    }
+    if (!i->synced)
+        informer_set_synced(i);
     informer_connect(i);
 }
 
@@ -234,6 +245,7 @@ static int informer_on_data(void *arg, const struct http_head *head, const void 
     const char *end = p + len;
 
     (void)head;
+    i->heard = true;
     informer_set_connected(i, true);
     i->retry_ms = INFORMER_RETRY_MIN_MS;
     while (p < end && !i->relist) {
@@ -246,7 +258,8 @@ static int informer_on_data(void *arg, const struct http_head *head, const void 
             text_clear(&i->line);
         }
     }
-    return i->relist || i->line.len > INFORMER_LINE_MAX ? -1 : 0;
+    i->relist = i->relist || i->line.len > INFORMER_LINE_MAX;
+    return i->relist ? -1 : 0;
 }
 
 static void informer_on_watch_done(void *arg, int rc, const struct http_head *head,
@@ -262,13 +275,13 @@ static void informer_on_watch_done(void *arg, int rc, const struct http_head *he
     if (i->relist || (rc == 0 && head->status == 410)) {
         i->revision = 0;
         i->relist = false;
-        i->retry_ms = INFORMER_RETRY_MIN_MS;
-        timer_start(i->retry, 0);
-    } else if (rc == 0 && head->status == 200) {
-        timer_start(i->retry, 0); /* ended in good order: go on where we were */
+        timer_start(i->retry, INFORMER_RETRY_MIN_MS); /* never a list right behind a list */
+    } else if (rc == 0 && head->status == 200 && i->heard) {
+        /* Ended in good order: go on where we were. */
+        timer_start(i->retry, INFORMER_RETRY_MIN_MS);
     } else {
         /* A refused watch (a token that expired, a revision from before a power cut) lists anew. */
-        if (rc == 0)
+        if (rc == 0 && head->status != 200)
             i->revision = 0;
         informer_later(i);
     }
@@ -311,6 +324,7 @@ static void informer_connect(struct informer *i)
     informer_add_query(&path, &sep, "resourceVersion", number);
     snprintf(number, sizeof(number), "%d", INFORMER_WATCH_SECONDS);
     informer_add_query(&path, &sep, "timeoutSeconds", number);
+    i->heard = false;
     i->watch = client_stream(i->client, text_str(&path), &listener);
 }
 
@@ -385,6 +399,7 @@ struct informer *informer_close(struct informer *i)
 {
     if (i == NULL)
         return NULL;
+    assert(!i->telling);
     if (i->list != NULL)
         client_call_cancel(i->list);
     if (i->watch != NULL)

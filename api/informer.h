@@ -23,7 +23,8 @@ struct informer_opts {
 };
 
 struct informer_listener {
-    /* @object NULL = deleted; @before NULL = new.  Borrowed; ref to keep. */
+    /* @object NULL = deleted; @before NULL = new.  Borrowed; ref to keep.  An object that was
+     * deleted and made anew while nobody looked comes as a change with another uid. */
     void (*on_change)(void *arg, const struct object *object, const struct object *before);
     /* The first complete list is in (once). */
     void (*on_synced)(void *arg);
@@ -42,7 +43,8 @@ const struct object *informer_get(const struct informer *i, const char *ns, cons
 /* for (it = 0; (o = informer_next(i, &it)); )  any order; no changes while walking */
 const struct object *informer_next(const struct informer *i, size_t *it);
 size_t informer_count(const struct informer *i);
-/* No callback after this; handles die on the loop; returns NULL. */
+/* Not from within a callback.  No callback after this; handles die on the loop; returns NULL.
+ * Before the client's end. */
 struct informer *informer_close(struct informer *i);
 
 #endif
