@@ -6,6 +6,7 @@
 #include "api/pod_status.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "controlplane/node_affinity.h"
 
 #include <string.h>
 
@@ -66,6 +67,42 @@ static void check_room(struct sim *s, const char *node)
                  (long long)asked.cpu_milli);
     pod_resources_fini(&room);
     pod_resources_fini(&asked);
+}
+
+/* --- data --- */
+
+static const json_t *check_volume_of(struct sim *s, const char *claim)
+{
+    const struct object *o = store_get(s->store, "persistentvolumeclaims", SIM_NS, claim);
+    const char *name = o ? json_str(view_tree(s->view, o), "spec.volumeName") : NULL;
+
+    o = name ? store_get(s->store, "persistentvolumes", "", name) : NULL;
+    return o ? view_tree(s->view, o) : NULL;
+}
+
+/* A pod goes where its volumes are. */
+static void check_volumes(struct sim *s, const struct object *pod)
+{
+    const struct object *node = store_get(s->store, "nodes", "", pod->node);
+    json_t *volumes = json_at(view_tree(s->view, pod), "spec.volumes"), *v;
+    size_t i;
+
+    json_array_foreach (volumes, i, v) {
+        const char *claim = json_str(v, "persistentVolumeClaim.claimName");
+        const json_t *volume = claim ? check_volume_of(s, claim) : NULL;
+        struct node_affinity *where;
+
+        if (!claim)
+            continue;
+        if (!volume) {
+            sim_fail(s, "%s is bound before its claim %s", pod->name, claim);
+            return;
+        }
+        where = node_affinity_new(json_at(volume, "spec.nodeAffinity.required.nodeSelectorTerms"));
+        if (node && !node_affinity_matches(where, node))
+            sim_fail(s, "%s is on %s and its volume is not", pod->name, pod->node);
+        node_affinity_free(where);
+    }
 }
 
 /* --- surge and unavailability --- */
@@ -199,8 +236,10 @@ static void check_pod(struct sim *s, const struct store_change *change)
 
     if (!str_empty(o->node) && change->type != STORE_DELETED) {
         sim_agent_wake(s, o->node);
-        if (!before || str_empty(before->node))
+        if (!before || str_empty(before->node)) {
             check_room(s, o->node);
+            check_volumes(s, o);
+        }
     } else if (!str_empty(o->node)) {
         sim_agent_wake(s, o->node);
     }
@@ -209,7 +248,7 @@ static void check_pod(struct sim *s, const struct store_change *change)
     if (was_ready && !before->deleting && !taken &&
         (o->deleting || change->type == STORE_DELETED || !check_was_ready(s, o)))
         sim_check_disturb(s, CHECK_CONTROLLERS_MS);
-    if (w && !w->is_stateful)
+    if (w && !w->is_stateful && !w->is_daemon)
         check_rollout(s, w, taken);
 }
 

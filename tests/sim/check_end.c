@@ -35,6 +35,22 @@ static void end_expect(struct sim *s, const char *name, const json_t *tree, cons
              (long long)want);
 }
 
+static void end_check_daemon(struct sim *s, const struct sim_workload *w)
+{
+    const struct object *o = store_get(s->store, "daemonsets.apps", SIM_NS, w->name);
+    cleanup(json_decrefpp) json_t *tree = NULL;
+
+    if (!o)
+        return;
+    tree = object_tree(o);
+    end_expect(s, w->name, tree, "observedGeneration", o->generation);
+    end_expect(s, w->name, tree, "desiredNumberScheduled", s->n_agents);
+    end_expect(s, w->name, tree, "updatedNumberScheduled", s->n_agents);
+    end_expect(s, w->name, tree, "numberReady", s->n_agents);
+    end_expect(s, w->name, tree, "numberAvailable", s->n_agents);
+    end_expect(s, w->name, tree, "numberMisscheduled", 0);
+}
+
 static void end_check_workload(struct sim *s, const struct sim_workload *w)
 {
     const struct object *o = store_get(
@@ -160,7 +176,7 @@ void sim_check_end(struct sim *s)
     struct map *uids = map_new(NULL);
 
     for (unsigned i = 0; i < s->n_workloads; i++)
-        end_check_workload(s, &s->workloads[i]);
+        (s->workloads[i].is_daemon ? end_check_daemon : end_check_workload)(s, &s->workloads[i]);
     end_each(s, end_note_uid, uids);
     end_each(s, end_look, uids);
     end_check_slots(s, uids);

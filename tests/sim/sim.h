@@ -68,7 +68,7 @@ struct sim_agent {
 /* --- workloads --- */
 
 struct sim_workload {
-    bool is_stateful, recreate, parallel, has_claims, has_service;
+    bool is_stateful, is_daemon, recreate, parallel, has_claims, has_service;
     bool exists;
     char name[16];
     int64_t replicas, surge, unavailable, cpu_milli;

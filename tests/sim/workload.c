@@ -10,6 +10,8 @@
 
 static const char *workload_bucket(const struct sim_workload *w)
 {
+    if (w->is_daemon)
+        return "daemonsets.apps";
     return w->is_stateful ? "statefulsets.apps" : "deployments.apps";
 }
 
@@ -38,7 +40,12 @@ static json_t *workload_json(const char *fmt, ...)
 
 static void workload_strategy(const struct sim_workload *w, json_t *tree)
 {
-    if (w->is_stateful)
+    if (w->is_daemon)
+        json_put(tree, "spec.updateStrategy",
+                 workload_json("{'type': 'RollingUpdate', 'rollingUpdate':"
+                               " {'maxSurge': %d, 'maxUnavailable': %d}}",
+                               w->surge > 0, w->surge == 0));
+    else if (w->is_stateful)
         json_put_str(tree, "spec.podManagementPolicy", w->parallel ? "Parallel" : "OrderedReady");
     else if (w->recreate)
         json_put_str(tree, "spec.strategy.type", "Recreate");
@@ -57,9 +64,13 @@ static json_t *workload_tree(const struct sim_workload *w)
         " 'template': {'metadata': {'labels': {'app': '%s'}, 'annotations': {'v': '%u'}},"
         " 'spec': {'containers': [{'name': 'main', 'image': 'app',"
         "   'resources': {'requests': {'cpu': '%lldm'}}}]}}}}",
-        w->is_stateful ? "StatefulSet" : "Deployment", w->name, (long long)w->replicas, w->name,
-        w->name, w->version, (long long)w->cpu_milli);
+        w->is_daemon     ? "DaemonSet"
+        : w->is_stateful ? "StatefulSet"
+                         : "Deployment",
+        w->name, (long long)w->replicas, w->name, w->name, w->version, (long long)w->cpu_milli);
 
+    if (w->is_daemon)
+        json_del(tree, "spec.replicas");
     if (w->is_stateful)
         json_put_str(tree, "spec.serviceName", w->name);
     if (w->has_claims)
@@ -112,7 +123,12 @@ void sim_workloads_init(struct sim *s)
         struct sim_workload *w = &s->workloads[i];
 
         w->is_stateful = i == 0 || sim_chance(s, 40);
-        snprintf(w->name, sizeof(w->name), "%s-%u", w->is_stateful ? "db" : "web", i);
+        w->is_daemon = i > 1 && !w->is_stateful && sim_chance(s, 30);
+        snprintf(w->name, sizeof(w->name), "%s-%u",
+                 w->is_daemon     ? "log"
+                 : w->is_stateful ? "db"
+                                  : "web",
+                 i);
         w->replicas = sim_between(s, 1, 4);
         w->cpu_milli = 20 * sim_between(s, 3, 8);
         w->recreate = !w->is_stateful && sim_chance(s, 15);
@@ -142,8 +158,14 @@ static void workload_patch(struct sim *s, const struct sim_workload *w, json_t *
               NULL);
 }
 
+static void workload_update(struct sim *s, struct sim_workload *w);
+
 static void workload_scale(struct sim *s, struct sim_workload *w)
 {
+    if (w->is_daemon) {
+        workload_update(s, w);
+        return;
+    }
     w->replicas = sim_between(s, sim_chance(s, 90), 5);
     sim_say(s, "scale %s to %lld", w->name, (long long)w->replicas);
     workload_patch(s, w, workload_json("{'spec': {'replicas': %lld}}", (long long)w->replicas));
@@ -399,7 +421,7 @@ void sim_workloads_settle(struct sim *s)
         sim_write(s, WORKLOAD_USER, REGISTRY_PATCH, "nodes", "", s->agents[i].name,
                   workload_json("{'spec': {'unschedulable': null}}"), NULL, NULL);
     for (unsigned i = 0; i < s->n_workloads; i++)
-        if (s->workloads[i].replicas > 3) {
+        if (s->workloads[i].replicas > 3 && !s->workloads[i].is_daemon) {
             s->workloads[i].replicas = 3;
             workload_patch(s, &s->workloads[i], workload_json("{'spec': {'replicas': 3}}"));
         }
