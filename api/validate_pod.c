@@ -339,15 +339,9 @@ static void validate_pod_change(struct field_errors *e, const json_t *tree, cons
     if (validate_pod_only_adds(json_object_get(now, "tolerations"),
                                json_object_get(old, "tolerations")))
         validate_pod_take_back(now, old, "tolerations");
-    if (validate_pod_only_adds(json_object_get(now, "ephemeralContainers"),
-                               json_object_get(old, "ephemeralContainers")))
-        validate_pod_take_back(now, old, "ephemeralContainers");
     if (json_int(old, "terminationGracePeriodSeconds", 0) < 0 &&
         json_int(now, "terminationGracePeriodSeconds", 0) == 1)
         validate_pod_take_back(now, old, "terminationGracePeriodSeconds");
-    /* Set once, by the scheduler's binding. */
-    if (str_empty(json_str(old, "nodeName")))
-        validate_pod_take_back(now, old, "nodeName");
     if (validate_pod_was_gated(old)) {
         validate_pod_take_back(now, old, "nodeSelector");
         validate_pod_take_back(now, old, "affinity");

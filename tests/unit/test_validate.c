@@ -346,6 +346,24 @@ TEST(validate, pods_change_little)
                  "spec.containers: Forbidden: pod updates may not add or remove containers");
 }
 
+/* Only a binding places a pod, and only its subresource adds ephemeral containers. */
+TEST(validate, pods_are_not_placed_by_an_update)
+{
+    const char *old = POD("'containers':[{'name':'c','image':'i'}]");
+    const char
+        *said = "spec: Forbidden: pod updates may not change fields other than "
+                "`spec.containers[*].image`,`spec.initContainers[*].image`,"
+                "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+                "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
+                "was previously negative)";
+
+    check_update("pods", old, POD("'nodeName':'n','containers':[{'name':'c','image':'i'}]"), said);
+    check_update("pods", old,
+                 POD("'containers':[{'name':'c','image':'i'}],'ephemeralContainers':[{'name':'d',"
+                     "'image':'i'}]"),
+                 said);
+}
+
 TEST(validate, configuration)
 {
     check_create("configmaps", "{" META ",'data':{'a b':'1'}}",
