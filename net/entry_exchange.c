@@ -243,7 +243,7 @@ static bool entry_exchange_on_head(struct entry_upstream_user *user)
                                              .says_keep_alive = x->request.is_http10,
                                              .upgrades = up->is_switched },
                       &up->head);
-    return x->request.is_head;
+    return bare; /* http_parser takes a 304's Content-Length for that of a body */
 }
 
 static void entry_exchange_on_body(struct entry_upstream_user *user, const char *data, size_t len)

@@ -41,7 +41,7 @@ struct entry_head {
     struct text raw;
     struct entry_field *fields; /* owned */
     unsigned n_fields, room;
-    uint32_t target, target_len; /* of a request */
+    uint32_t target, target_len; /* of a request; of an answer its words: "Not Found" */
     bool in_value;               /* the piece before was of a value */
 };
 

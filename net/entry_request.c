@@ -358,7 +358,9 @@ static bool entry_reply_passes(const struct entry_reply *reply, const struct ent
 void entry_reply_print(struct text *ret, const struct entry_reply *reply,
                        const struct entry_head *h)
 {
-    text_fmt(ret, "HTTP/1.1 %u %s\r\n", reply->status, entry_reply_words(reply->status));
+    text_fmt(ret, "HTTP/1.1 %u ", reply->status);
+    text_add(ret, entry_head_at(h, h->target), h->target_len);
+    text_puts(ret, "\r\n");
     for (unsigned i = 0; i < h->n_fields; i++)
         if (entry_reply_passes(reply, h, &h->fields[i]))
             entry_head_print(ret, h, &h->fields[i]);

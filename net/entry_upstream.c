@@ -65,6 +65,11 @@ static int entry_upstream_on_begin(http_parser *parser)
     return 0;
 }
 
+static int entry_upstream_on_reason(http_parser *parser, const char *at, size_t len)
+{
+    return entry_head_target(&entry_upstream_of(parser)->head, at, len);
+}
+
 static int entry_upstream_on_name(http_parser *parser, const char *at, size_t len)
 {
     struct entry_upstream *up = entry_upstream_of(parser);
@@ -115,6 +120,7 @@ static int entry_upstream_on_message(http_parser *parser)
 
 static const http_parser_settings entry_upstream_parse = {
     .on_message_begin = entry_upstream_on_begin,
+    .on_status = entry_upstream_on_reason,
     .on_header_field = entry_upstream_on_name,
     .on_header_value = entry_upstream_on_value,
     .on_headers_complete = entry_upstream_on_head,
