@@ -98,19 +98,23 @@ class Site:
     def items(self, *args):
         return self.get(*args)["items"]
 
-    def inside(self, namespace, pod, *argv, **options):
+    def inside(self, namespace, pod, *argv, timeout=10, **options):
         """A command in a pod's first container, run from its node: no API between the test and the pod."""
         found = self.get("-n", namespace, "pod", pod)
         container = (container_ids(found) or [None])[0]
         if not container:
             raise CommandFailed(f"{pod} has no container yet")
         which = container.partition("://")[2]
-        return self.run(found["spec"]["nodeName"], "runc", "--root", "/run/mkube/runc", "exec", which, *argv, **options)
+        return self.run(found["spec"]["nodeName"], "runc", "--root", "/run/mkube/runc", "exec", which, *argv,
+                        timeout=timeout, **options)
 
     def _run(self, argv, check, timeout, input=None):
-        done = subprocess.run(argv, env=self.env, text=True, input=input, timeout=timeout,
-                              stdin=subprocess.DEVNULL if input is None else None,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            done = subprocess.run(argv, env=self.env, text=True, input=input, timeout=timeout,
+                                  stdin=subprocess.DEVNULL if input is None else None,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(f"{' '.join(argv)}: no end after {timeout} s") from None
         if not check:
             return done
         if done.returncode != 0:

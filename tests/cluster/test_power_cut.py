@@ -29,6 +29,7 @@ def test_worker_loses_power_and_returns(site, hello):
             sum(name_of(p) != "db-1" and p["spec"]["nodeName"] in others for p in pods_of(site, hello, "app=db"))
     finally:
         answered, failed = visitors.stop()
+    print(f"{answered} answered, {len(failed)} failed: {failed}")
     assert answered > 100
     assert len(failed) <= visitors.n, failed  # what was in flight
 
