@@ -11,28 +11,27 @@
 #include <string.h>
 
 /* kubectl's own names, so that both may be used on the same objects. */
-#define APPLY_NOTE "kubectl.kubernetes.io/last-applied-configuration"
-#define APPLY_MANAGER "kubectl-client-side-apply"
+#define APPLY_NOTE      "kubectl.kubernetes.io/last-applied-configuration"
+#define APPLY_MANAGER   "kubectl-client-side-apply"
 #define APPLY_STRATEGIC "application/strategic-merge-patch+json"
-#define APPLY_MERGE "application/merge-patch+json"
+#define APPLY_MERGE     "application/merge-patch+json"
 
 struct apply {
-    struct session *session;    /* borrowed */
-    bool forced_ns;             /* -n was given */
+    struct session *session; /* borrowed */
+    bool forced_ns;          /* -n was given */
     bool dry_run;
     unsigned failed;
 };
 
 /* What is under way with one object. */
 struct apply_object {
-    const char *source;         /* borrowed */
+    const char *source; /* borrowed */
     const struct schema_resource *resource;
-    const char *ns;             /* borrowed, NULL: cluster-wide */
-    json_t *want;               /* owned: with the note of what was applied */
+    const char *ns; /* borrowed, NULL: cluster-wide */
+    json_t *want;   /* owned: with the note of what was applied */
 };
 
-static void apply_fail(struct apply *a, const char *source, const char *name,
-                       const struct err *err)
+static void apply_fail(struct apply *a, const char *source, const char *name, const struct err *err)
 {
     fflush(stdout);
     fprintf(stderr, "error: %s%s%s: %s\n", source, name != NULL ? ": " : "",
@@ -109,8 +108,7 @@ static void apply_create(struct apply *a, const struct apply_object *o)
     target_path(&path, o->resource, o->ns, NULL);
     apply_options(&path, a);
     if (session_call(a->session, "POST", text_str(&path), "application/json", o->want, &answer,
-                     &err)
-        < 0)
+                     &err) < 0)
         apply_refused(a, o, &answer, &err, "creating");
     else
         apply_say(a, o, "created");
@@ -221,9 +219,11 @@ int cmd_apply(const struct cmd *self, int argc, char **argv)
     struct apply a = { .failed = 0 };
     struct err err = ERR_EMPTY;
     const struct opt table[] = {
-        { "filename", 'f', OPT_LIST, &files, "FILE", "file, directory, or - for standard input; may be repeated" },
+        { "filename", 'f', OPT_LIST, &files, "FILE",
+          "file, directory, or - for standard input; may be repeated" },
         SESSION_FLAGS(&session_opts),
-        { "dry-run", 0, OPT_FLAG, &a.dry_run, NULL, "the server says what it would do, and stores nothing" },
+        { "dry-run", 0, OPT_FLAG, &a.dry_run, NULL,
+          "the server says what it would do, and stores nothing" },
         { .name = NULL },
     };
     int n, exit_code;

@@ -7,13 +7,14 @@
 
 #include <stdio.h>
 
-struct delete {
-    struct session *session;    /* borrowed */
+struct delete
+{
+    struct session *session; /* borrowed */
     const char *selector;
     bool wait, all, ignore_absent, forced_ns;
-    int64_t grace_s;            /* -1: the object's own */
+    int64_t grace_s; /* -1: the object's own */
     bool failed;
-    json_t *gone;               /* owned: {list, name, uid} of those to wait for */
+    json_t *gone; /* owned: {list, name, uid} of those to wait for */
 };
 
 static void delete_refused(struct delete *d, const struct session_answer *answer,
@@ -44,17 +45,17 @@ static void delete_note(struct delete *d, const struct schema_resource *r, const
     if (uid == NULL)
         uid = json_str_or(answer, "details.uid", "");
     target_path(&list, r, ns, NULL);
-    json_array_append_new(d->gone, json_pack("{s:s,s:s,s:s}", "list", text_str(&list), "name",
-                                             name, "uid", uid));
+    json_array_append_new(
+        d->gone, json_pack("{s:s,s:s,s:s}", "list", text_str(&list), "name", name, "uid", uid));
 }
 
 static void delete_one(struct delete *d, const struct schema_resource *r, const char *ns,
                        const char *name)
 {
     cleanup(session_answer_fini) struct session_answer answer = { .status = 0 };
-    cleanup(json_decrefpp) json_t *options = json_pack(
-        "{s:s,s:s,s:s}", "apiVersion", "v1", "kind", "DeleteOptions", "propagationPolicy",
-        "Background");
+    cleanup(json_decrefpp)
+        json_t *options = json_pack("{s:s,s:s,s:s}", "apiVersion", "v1", "kind", "DeleteOptions",
+                                    "propagationPolicy", "Background");
     cleanup(text_fini) struct text path = TEXT_EMPTY;
     struct err err = ERR_EMPTY;
     int rc;
@@ -108,10 +109,10 @@ static void delete_manifests(struct delete *d, const struct opt_list *files)
             const char *ns;
             struct err err = ERR_EMPTY;
             const struct manifest_object *o = &m.objects[k];
-            int rc = o->tree == NULL ? o->err->code
-                                     : target_of_object(&r, &ns, o->tree,
-                                                        session_namespace(d->session),
-                                                        d->forced_ns, &err);
+            int rc = o->tree == NULL
+                         ? o->err->code
+                         : target_of_object(&r, &ns, o->tree, session_namespace(d->session),
+                                            d->forced_ns, &err);
 
             if (rc == 0) {
                 delete_one(d, r, ns, json_str_or(o->tree, "metadata.name", ""));
@@ -127,7 +128,7 @@ static void delete_manifests(struct delete *d, const struct opt_list *files)
 /* --- waiting --- */
 
 struct delete_wait {
-    const char *uid;    /* "": any */
+    const char *uid; /* "": any */
     bool gone;
 };
 
@@ -237,11 +238,13 @@ int cmd_delete(const struct cmd *self, int argc, char **argv)
     struct delete d = { .wait = true, .grace_s = -1, .gone = gone };
     struct err err = ERR_EMPTY;
     const struct opt table[] = {
-        { "filename", 'f', OPT_LIST, &files, "FILE", "what these manifests name; directory, or - for standard input" },
+        { "filename", 'f', OPT_LIST, &files, "FILE",
+          "what these manifests name; directory, or - for standard input" },
         SESSION_FLAGS(&session_opts),
         { "selector", 'l', OPT_TEXT, &d.selector, "SEL", "those with these labels" },
         { "all", 0, OPT_FLAG, &d.all, NULL, "all of the kind in the namespace" },
-        { "wait", 0, OPT_FLAG, &d.wait, NULL, "until they are gone (default); --wait=false: do not" },
+        { "wait", 0, OPT_FLAG, &d.wait, NULL,
+          "until they are gone (default); --wait=false: do not" },
         { "grace-period", 0, OPT_NUMBER, &d.grace_s, "N", "seconds to end in; 0: at once" },
         { "ignore-not-found", 0, OPT_FLAG, &d.ignore_absent, NULL, "absent is as good as deleted" },
         { .name = NULL },

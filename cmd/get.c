@@ -10,11 +10,11 @@
 struct get {
     const struct cmd *cmd;
     struct session_opts session_opts;
-    struct session *session;    /* owned */
+    struct session *session; /* owned */
     const char *selector, *output;
     bool all_namespaces, watch, no_headers;
     struct target_list targets;
-    const char *version;        /* borrowed from the last answer: where a watch goes on */
+    const char *version; /* borrowed from the last answer: where a watch goes on */
     int exit_code;
 };
 
@@ -70,7 +70,7 @@ static void get_write(struct text *t)
 struct get_watch {
     struct get *get;
     const struct target *target;
-    struct print *print;        /* NULL: objects */
+    struct print *print; /* NULL: objects */
 };
 
 /* An item as it would be alone: in lists, kind and version may be left out. */
@@ -115,8 +115,7 @@ static void get_follow(struct get *g, const struct target *t, struct print *p)
 
     get_path(&path, g, t, true);
     if (session_watch(g->session, text_str(&path), p != NULL ? SESSION_TABLE : SESSION_JSON,
-                      get_on_event, &w, &answer, &err)
-        < 0)
+                      get_on_event, &w, &answer, &err) < 0)
         g->exit_code = session_complain(&answer, &err, NULL);
 }
 
@@ -124,7 +123,8 @@ static void get_follow(struct get *g, const struct target *t, struct print *p)
 
 static struct print *get_print(const struct get *g, const struct target *t, const char *kind)
 {
-    struct print_opts opts = { .wide = g->output != NULL, .no_headers = g->no_headers,
+    struct print_opts opts = { .wide = g->output != NULL,
+                               .no_headers = g->no_headers,
                                .namespaces = g->all_namespaces && t->resource->namespaced,
                                .kind = kind };
 
@@ -205,9 +205,9 @@ static void get_collect(json_t *items, json_t *body, const struct schema_resourc
 static void get_print_items(const struct get *g, json_t *items)
 {
     bool alone = g->targets.n == 1 && g->targets.items[0].name != NULL;
-    cleanup(json_decrefpp) json_t *list =
-        json_pack("{s:s,s:s,s:{s:s},s:O}", "apiVersion", "v1", "kind", "List", "metadata",
-                  "resourceVersion", "", "items", items);
+    cleanup(json_decrefpp)
+        json_t *list = json_pack("{s:s,s:s,s:{s:s},s:O}", "apiVersion", "v1", "kind", "List",
+                                 "metadata", "resourceVersion", "", "items", items);
     cleanup(text_fini) struct text out = TEXT_EMPTY;
     json_t *item;
     size_t i;
@@ -257,7 +257,8 @@ static int get_check(const struct get *g, struct err *err)
             return err_set(err, ERR_INVALID,
                            "a resource cannot be retrieved by name across all namespaces");
         if (g->selector != NULL)
-            return err_set(err, ERR_INVALID, "name cannot be provided when a selector is specified");
+            return err_set(err, ERR_INVALID,
+                           "name cannot be provided when a selector is specified");
     }
     return 0;
 }
@@ -270,7 +271,8 @@ int cmd_get(const struct cmd *self, int argc, char **argv)
         SESSION_FLAGS(&g.session_opts),
         { "all-namespaces", 'A', OPT_FLAG, &g.all_namespaces, NULL, "of every namespace" },
         { "output", 'o', OPT_TEXT, &g.output, "FORMAT", "wide, yaml, json or name" },
-        { "selector", 'l', OPT_TEXT, &g.selector, "SEL", "only with these labels: app=web,tier!=db" },
+        { "selector", 'l', OPT_TEXT, &g.selector, "SEL",
+          "only with these labels: app=web,tier!=db" },
         { "watch", 'w', OPT_FLAG, &g.watch, NULL, "go on with what changes" },
         { "no-headers", 0, OPT_FLAG, &g.no_headers, NULL, "rows only" },
         { .name = NULL },

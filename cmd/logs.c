@@ -13,7 +13,7 @@
 struct logs {
     const char *container, *since;
     bool follow, previous, timestamps;
-    int64_t tail, since_s;      /* -1: not given */
+    int64_t tail, since_s; /* -1: not given */
 };
 
 /* The container that the annotation names, else the first; told when there was a choice. */
@@ -94,8 +94,8 @@ static int logs_pod(const char **ret, int n, char **argv, struct err *err)
 
     if (n != 1)
         return err_set(err, ERR_INVALID, "expected the name of one pod");
-    if (slash != NULL && !str_starts(argv[0], "pod/") && !str_starts(argv[0], "pods/")
-        && !str_starts(argv[0], "po/"))
+    if (slash != NULL && !str_starts(argv[0], "pod/") && !str_starts(argv[0], "pods/") &&
+        !str_starts(argv[0], "po/"))
         return err_set(err, ERR_INVALID, "logs are those of a pod, not of %s", argv[0]);
     *ret = slash != NULL ? slash + 1 : argv[0];
     return 0;
@@ -125,7 +125,8 @@ int cmd_logs(const struct cmd *self, int argc, char **argv)
         SESSION_FLAGS(&session_opts),
         { "container", 'c', OPT_TEXT, &l.container, "NAME", "of which container" },
         { "follow", 'f', OPT_FLAG, &l.follow, NULL, "go on with what is written" },
-        { "previous", 'p', OPT_FLAG, &l.previous, NULL, "of the container before its last restart" },
+        { "previous", 'p', OPT_FLAG, &l.previous, NULL,
+          "of the container before its last restart" },
         { "tail", 0, OPT_NUMBER, &l.tail, "N", "the last N lines" },
         { "since", 0, OPT_TEXT, &l.since, "DURATION", "not older than this: 30s, 5m, 2h" },
         { "timestamps", 0, OPT_FLAG, &l.timestamps, NULL, "each line with its time" },

@@ -49,8 +49,8 @@ static void manifest_add_tree(struct manifest *m, const char *source, json_t *tr
     if (!json_is_object(tree)) {
         err_set(&err, ERR_BAD_REQUEST, "a document is no object");
         manifest_add_failure(m, source, &err);
-    } else if (str_ends(json_str_or(tree, "kind", ""), "List") && json_is_array(items)
-               && depth < MANIFEST_MAX_NESTING) {
+    } else if (str_ends(json_str_or(tree, "kind", ""), "List") && json_is_array(items) &&
+               depth < MANIFEST_MAX_NESTING) {
         json_array_foreach (items, i, item)
             manifest_add_tree(m, source, item, depth + 1);
     } else {
@@ -206,8 +206,8 @@ static void manifest_read_stdin(struct manifest *m)
 
 static int manifest_is_one(const struct dirent *entry)
 {
-    return str_ends(entry->d_name, ".yaml") || str_ends(entry->d_name, ".yml")
-           || str_ends(entry->d_name, ".json");
+    return str_ends(entry->d_name, ".yaml") || str_ends(entry->d_name, ".yml") ||
+           str_ends(entry->d_name, ".json");
 }
 
 static void manifest_read_dir(struct manifest *m, const char *dir)

@@ -14,8 +14,8 @@
 #define MANIFEST_MAX_BYTES (64 * 1024 * 1024) /* of one file */
 
 struct manifest_object {
-    json_t *tree;   /* owned; NULL: this one could not be read, and @err says why */
-    char *source;   /* owned: "web.yaml", "STDIN" */
+    json_t *tree;    /* owned; NULL: this one could not be read, and @err says why */
+    char *source;    /* owned: "web.yaml", "STDIN" */
     struct err *err; /* owned, may be NULL */
 };
 

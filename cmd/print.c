@@ -7,14 +7,14 @@
 #include <string.h>
 
 #define PRINT_MAX_COLUMNS 64
-#define PRINT_PADDING 3
-#define PRINT_MIN_WIDTH 6       /* padding included */
+#define PRINT_PADDING     3
+#define PRINT_MIN_WIDTH   6 /* padding included */
 
 struct print {
     struct print_opts opts;
-    json_t *columns;            /* owned; NULL until the first table */
+    json_t *columns; /* owned; NULL until the first table */
     bool header_done;
-    json_t *rows;               /* owned: arrays of strings, not printed yet */
+    json_t *rows; /* owned: arrays of strings, not printed yet */
     size_t widths[PRINT_MAX_COLUMNS];
 };
 
@@ -71,7 +71,7 @@ static size_t print_width(const char *s)
     size_t n = 0;
 
     for (; *s != '\0'; s++)
-        n += ((unsigned char)*s & 0xC0) != 0x80 ? 1 : 0;    /* UTF-8: first bytes only */
+        n += ((unsigned char)*s & 0xC0) != 0x80 ? 1 : 0; /* UTF-8: first bytes only */
     return n;
 }
 
@@ -111,8 +111,7 @@ static void print_row(struct print *p, const json_t *from)
     size_t i;
 
     if (p->opts.namespaces)
-        json_array_append_new(row,
-                              json_string(json_str_or(from, "object.metadata.namespace", "")));
+        json_array_append_new(row, json_string(json_str_or(from, "object.metadata.namespace", "")));
     json_array_foreach (p->columns, i, column) {
         cleanup(text_fini) struct text t = TEXT_EMPTY;
 
@@ -134,8 +133,8 @@ int print_table(struct print *p, const json_t *table)
 
     if (!str_eq(json_str(table, "kind"), "Table"))
         return -1;
-    if (p->columns == NULL && json_is_array(columns)
-        && json_array_size(columns) < PRINT_MAX_COLUMNS)
+    if (p->columns == NULL && json_is_array(columns) &&
+        json_array_size(columns) < PRINT_MAX_COLUMNS)
         p->columns = json_deep_copy(columns);
     if (p->columns == NULL)
         return -1;

@@ -13,9 +13,9 @@
 #include <stdbool.h>
 
 struct print_opts {
-    bool wide;              /* columns of priority 1 too */
-    bool namespaces;        /* first column NAMESPACE */
-    const char *kind;       /* put before names, "deployment.apps"; NULL: not */
+    bool wide;        /* columns of priority 1 too */
+    bool namespaces;  /* first column NAMESPACE */
+    const char *kind; /* put before names, "deployment.apps"; NULL: not */
     bool no_headers;
 };
 

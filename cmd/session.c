@@ -14,11 +14,11 @@
 #define SESSION_LINE_MAX (16 * 1024 * 1024)
 
 struct session {
-    struct oneshot *calls;          /* owned: loop and client */
-    struct client_config config;    /* owned: for requests that the client has no words for */
-    struct http_client *http;       /* owned; NULL until the first stream */
-    char *authorization;            /* owned; NULL without a token */
-    char *ns;                       /* owned */
+    struct oneshot *calls;       /* owned: loop and client */
+    struct client_config config; /* owned: for requests that the client has no words for */
+    struct http_client *http;    /* owned; NULL until the first stream */
+    char *authorization;         /* owned; NULL without a token */
+    char *ns;                    /* owned */
 };
 
 /* --- life --- */
@@ -78,7 +78,7 @@ void session_answer_fini(struct session_answer *a)
 
 /* --- calls --- */
 
-struct session_wait {               /* of the call under way */
+struct session_wait { /* of the call under way */
     bool done;
     int rc;
     struct session_answer *answer;
@@ -121,7 +121,7 @@ struct session_reader {
     struct session_wait wait;
     session_data_fn fn;
     void *arg;
-    bool stopped;                   /* by the callback */
+    bool stopped; /* by the callback */
 };
 
 static int session_on_data(void *arg, const struct http_head *head, const void *data, size_t len)
@@ -157,7 +157,8 @@ static void session_on_read(void *arg, int rc, const struct http_head *head, con
 
 static int session_http(struct session *s, struct err *err)
 {
-    struct http_client_opts opts = { .ca_pem = s->config.ca_pem, .cert_pem = s->config.cert_pem,
+    struct http_client_opts opts = { .ca_pem = s->config.ca_pem,
+                                     .cert_pem = s->config.cert_pem,
                                      .key_pem = s->config.key_pem };
 
     return s->http != NULL ? 0 : http_client_new(&s->http, oneshot_loop(s->calls), &opts, err);
@@ -170,9 +171,13 @@ int session_stream(struct session *s, const char *path, const char *accept, sess
     cleanup(freep) char *url = mem_fmt("%s%s", s->config.server, path);
     cleanup(freep) char *want = mem_fmt("Accept: %s", accept);
     const char *headers[] = { want, s->authorization, NULL };
-    struct http_call_spec spec = { .method = "GET", .url = url, .headers = headers,
-                                   .timeout_ms = -1, .max_body = SESSION_BODY_MAX };
-    struct http_call_listener listener = { .on_data = session_on_data, .on_done = session_on_read,
+    struct http_call_spec spec = { .method = "GET",
+                                   .url = url,
+                                   .headers = headers,
+                                   .timeout_ms = -1,
+                                   .max_body = SESSION_BODY_MAX };
+    struct http_call_listener listener = { .on_data = session_on_data,
+                                           .on_done = session_on_read,
                                            .arg = &r };
     int rc = session_http(s, err);
 
@@ -194,8 +199,8 @@ static int session_collect(void *arg, const char *data, size_t len)
     return 0;
 }
 
-int session_get(struct session *s, const char *path, const char *accept,
-                struct session_answer *ret, struct err *err)
+int session_get(struct session *s, const char *path, const char *accept, struct session_answer *ret,
+                struct err *err)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     int rc = session_stream(s, path, accept, session_collect, &t, ret, err);
@@ -208,10 +213,10 @@ int session_get(struct session *s, const char *path, const char *accept,
 /* --- watches --- */
 
 struct session_watcher {
-    struct text line;               /* of the event that is still arriving */
+    struct text line; /* of the event that is still arriving */
     session_event_fn fn;
     void *arg;
-    json_t *refused;                /* the Status of an ERROR event */
+    json_t *refused; /* the Status of an ERROR event */
     int rc;
     struct err *err;
 };

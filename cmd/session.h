@@ -14,18 +14,20 @@
 
 /* Tables as kubectl asks for them; objects as they are. */
 #define SESSION_TABLE "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-#define SESSION_JSON "application/json"
+#define SESSION_JSON  "application/json"
 
 struct session;
 
-struct session_opts {           /* borrowed; filled by the flags below */
-    const char *kubeconfig;     /* NULL: as oneshot_find_config */
-    const char *ns;             /* NULL: the context's, else "default" */
+struct session_opts {       /* borrowed; filled by the flags below */
+    const char *kubeconfig; /* NULL: as oneshot_find_config */
+    const char *ns;         /* NULL: the context's, else "default" */
 };
-#define SESSION_FLAGS(o)                                                                           \
-    { "namespace", 'n', OPT_TEXT, &(o)->ns, "NS", "namespace (default: the kubeconfig's)" },       \
-    { "kubeconfig", 0, OPT_TEXT, &(o)->kubeconfig, "FILE",                                         \
-      "default $KUBECONFIG, else this host's server, else ~/.kube/config" }
+#define SESSION_FLAGS(o)                                                                     \
+    { "namespace", 'n', OPT_TEXT, &(o)->ns, "NS", "namespace (default: the kubeconfig's)" }, \
+    {                                                                                        \
+        "kubeconfig", 0, OPT_TEXT, &(o)->kubeconfig, "FILE",                                 \
+            "default $KUBECONFIG, else this host's server, else ~/.kube/config"              \
+    }
 
 int session_new(struct session **ret, const struct session_opts *opts, struct err *err);
 struct session *session_free(struct session *s);
@@ -33,8 +35,8 @@ void session_freep(struct session **s);
 const char *session_namespace(const struct session *s);
 
 struct session_answer {
-    int status;                 /* HTTP; 0: no answer came */
-    json_t *body;               /* owned; the object, or the Status that says why not */
+    int status;   /* HTTP; 0: no answer came */
+    json_t *body; /* owned; the object, or the Status that says why not */
 };
 void session_answer_fini(struct session_answer *a);
 
@@ -42,8 +44,8 @@ void session_answer_fini(struct session_answer *a);
 int session_call(struct session *s, const char *method, const char *path, const char *content_type,
                  const json_t *body, struct session_answer *ret, struct err *err);
 /* GET with this Accept; one tree. */
-int session_get(struct session *s, const char *path, const char *accept,
-                struct session_answer *ret, struct err *err);
+int session_get(struct session *s, const char *path, const char *accept, struct session_answer *ret,
+                struct err *err);
 
 /* Bytes of a 2xx answer; non-zero ends the stream. */
 typedef int (*session_data_fn)(void *arg, const char *data, size_t len);

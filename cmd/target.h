@@ -12,7 +12,7 @@
 
 struct target {
     const struct schema_resource *resource;
-    const char *name;       /* borrowed; NULL: all of the kind */
+    const char *name; /* borrowed; NULL: all of the kind */
 };
 
 #define TARGET_MAX 256
@@ -20,7 +20,7 @@ struct target {
 struct target_list {
     struct target items[TARGET_MAX];
     size_t n;
-    char *words;            /* owned: the memory of kinds and names taken from "a/b" and "a,b" */
+    char *words; /* owned: the memory of kinds and names taken from "a/b" and "a,b" */
 };
 
 /* ERR_INVALID in kubectl's words when a word is no kind. */

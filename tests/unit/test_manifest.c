@@ -13,8 +13,9 @@ static void check_names(const struct manifest *m, const char *want)
 
     for (size_t i = 0; i < m->n; i++)
         text_fmt(&have, "%s%s", i > 0 ? "," : "",
-                 m->objects[i].tree == NULL ? "!"
-                                            : json_str_or(m->objects[i].tree, "metadata.name", "?"));
+                 m->objects[i].tree == NULL
+                     ? "!"
+                     : json_str_or(m->objects[i].tree, "metadata.name", "?"));
     CHECK_STR(text_str(&have), want);
 }
 
@@ -40,7 +41,8 @@ TEST(manifest, documents_and_lists_are_taken_apart)
 
 TEST(manifest, json_values_may_stand_one_behind_the_other)
 {
-    check_parse("{\"metadata\":{\"name\":\"a}\\\"{\"}}\n {\"metadata\":{\"name\":\"b\"}}", "a}\"{,b");
+    check_parse("{\"metadata\":{\"name\":\"a}\\\"{\"}}\n {\"metadata\":{\"name\":\"b\"}}",
+                "a}\"{,b");
     check_parse("{\"metadata\":{\"name\":\"a\"}}\n---\n{\"metadata\":{\"name\":\"b\"}}\n", "a,b");
     check_parse("{metadata: {name: flow}}", "flow"); /* YAML that begins like JSON */
 }
@@ -65,9 +67,9 @@ TEST(manifest, directories_give_their_manifests_in_order)
                                             { "d.yml", "metadata: {name: d}" } };
 
     for (size_t i = 0; i < N_ELEMENTS(files); i++)
-        CHECK_INT(file_write_fast(test_path(files[i][0]), files[i][1], strlen(files[i][1]), 0600,
-                                  &err),
-                  0);
+        CHECK_INT(
+            file_write_fast(test_path(files[i][0]), files[i][1], strlen(files[i][1]), 0600, &err),
+            0);
     manifest_read(&m, test_dir());
     check_names(&m, "a,b,d");
     manifest_read(&m, test_path("absent.yaml"));

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-static const char columns[] = "'columnDefinitions':[{'name':'Name','priority':0},"
-                              "{'name':'Nominated Node','priority':1},{'name':'Age','priority':0}],";
+static const char columns[] =
+    "'columnDefinitions':[{'name':'Name','priority':0},"
+    "{'name':'Nominated Node','priority':1},{'name':'Age','priority':0}],";
 
 /* One row; with ' for " */
 static json_t *table_of(bool with_columns, const char *row)
@@ -86,7 +87,7 @@ TEST(print, what_is_no_table_is_told)
     cleanup(json_decrefpp) json_t *bare = table_of(false, "[]");
 
     CHECK_INT(print_table(p, list), -1);
-    CHECK_INT(print_table(p, bare), -1);    /* no columns yet */
+    CHECK_INT(print_table(p, bare), -1); /* no columns yet */
     print_free(p);
 }
 
