@@ -328,25 +328,33 @@ static bool floor_at_once(const struct floor *f, int n, int jobs)
     return good;
 }
 
+static char *floor_read(const char *path)
+{
+    static char text[65536];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        err(1, "%s", path);
+    if (fread(text, 1, sizeof(text) - 1, file) == 0)
+        errx(1, "%s is empty", path);
+    fclose(file);
+    return text;
+}
+
 int main(int argc, char **argv)
 {
-    struct floor f = { .dir = argv[1] };
-    static char config[65536];
-    FILE *file;
+    struct floor f;
     bool good = true;
     double start;
+    int n, jobs;
 
     if (argc != 6)
         errx(2, "usage: floor DIR LOWER CONFIG N JOBS");
-    int n = atoi(argv[4]), jobs = atoi(argv[5]);
+    f = (struct floor){ .dir = argv[1], .lower = argv[2], .config = floor_read(argv[3]) };
+    n = atoi(argv[4]);
+    jobs = atoi(argv[5]);
     if (n < 1 || n > 200 || jobs < 1)
         errx(2, "1 to 200 pods");
-    f.lower = argv[2];
-    f.config = config;
-    file = fopen(argv[3], "re");
-    if (file == NULL || fread(config, 1, sizeof(config) - 1, file) == 0)
-        err(1, "%s", argv[3]);
-    fclose(file);
     setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
     floor_bridge(true);
     start = floor_now_ms();
