@@ -1,6 +1,8 @@
 #include "api/client.h"
 
 #include "api/schema.h"
+#include "base/clock.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -10,12 +12,30 @@
 #define CLIENT_BODY_MAX (256 * 1024 * 1024)
 /* A watch hears a bookmark each minute: more silence than this and the server is gone. */
 #define CLIENT_SILENCE_MS 90000
+/* Calls that began so long before the way was found whole again are taken for lost. */
+#define CLIENT_LOST_MS 1000
 
 struct client {
     struct http_client *http;   /* owned */
     char *server;               /* owned */
     char *authorization;        /* owned: "Authorization: Bearer ..." or NULL */
+    struct list calls;          /* of client_call.link */
+    struct list listeners;      /* of client_listener.link */
+    struct timer *back;         /* runs while the lost calls are ended and listeners told */
+    int64_t back_ms;            /* monotonic: when it began to */
+    bool is_away;               /* the last call found nobody */
 };
+
+struct client_call {
+    struct list link;
+    struct client *client;
+    struct http_call *http;
+    client_done_fn done;
+    void *arg;
+    int64_t began_ms;           /* monotonic */
+};
+
+static void client_on_back(void *arg);
 
 static void client_http_opts(struct http_client_opts *ret, const struct client_config *config)
 {
@@ -31,6 +51,9 @@ int client_new(struct client **ret, uv_loop_t *loop, const struct client_config 
     int rc;
 
     client_http_opts(&opts, config);
+    list_init(&c->calls);
+    list_init(&c->listeners);
+    c->back = timer_new(loop, client_on_back, c);
     c->server = mem_str(config->server);
     if (config->token != NULL)
         c->authorization = mem_fmt("Authorization: Bearer %s", config->token);
@@ -55,7 +78,11 @@ struct client *client_close(struct client *c)
 {
     if (c == NULL)
         return NULL;
+    timer_close(c->back);
+    c->back = NULL;
     http_client_close(c->http);
+    while (!list_empty(&c->listeners))
+        list_del(c->listeners.next);
     free(c->server);
     free(c->authorization);
     free(c);
@@ -68,12 +95,6 @@ const char *client_server(const struct client *c)
 }
 
 /* --- calls --- */
-
-struct client_call {
-    struct http_call *http;
-    client_done_fn done;
-    void *arg;
-};
 
 static int client_code_of(int status)
 {
@@ -96,6 +117,25 @@ static int client_refused(int status, const json_t *body, struct err *err)
     return err_set(err, code, "%s", json_str_or(body, "message", "the server gave no reason"));
 }
 
+static void client_call_free(struct client_call *call)
+{
+    list_del(&call->link);
+    free(call);
+}
+
+/* What a call's end says about the way to the server. */
+static void client_note(struct client *c, int rc)
+{
+    if (rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT) {
+        c->is_away = true;
+    } else if (rc == 0 && c->is_away) {
+        c->is_away = false;
+        c->back_ms = clock_mono_ms();
+        if (c->back != NULL)
+            timer_start(c->back, 0);
+    }
+}
+
 static void client_on_done(void *arg, int rc, const struct http_head *head, const void *body,
                            size_t len, const struct err *err)
 {
@@ -105,7 +145,8 @@ static void client_on_done(void *arg, int rc, const struct http_head *head, cons
     cleanup(json_decrefpp) json_t *tree = NULL;
     struct err own = ERR_EMPTY;
 
-    free(call);
+    client_note(call->client, rc);
+    client_call_free(call);
     if (rc < 0) {
         done(done_arg, rc, 0, NULL, err);
         return;
@@ -120,9 +161,9 @@ static void client_on_done(void *arg, int rc, const struct http_head *head, cons
     done(done_arg, rc, head->status, tree, &own);
 }
 
-struct client_call *client_call(struct client *c, const char *method, const char *path,
-                                const char *content_type, const json_t *body, client_done_fn done,
-                                void *arg)
+struct client_call *client_call_within(struct client *c, int64_t timeout_ms, const char *method,
+                                       const char *path, const char *content_type,
+                                       const json_t *body, client_done_fn done, void *arg)
 {
     struct client_call *call = MEM_NEW(struct client_call);
     cleanup(freep) char *url = mem_fmt("%s%s", c->server, path);
@@ -131,12 +172,15 @@ struct client_call *client_call(struct client *c, const char *method, const char
     const char *headers[4] = { "Accept: application/json" };
     size_t n = 1;
     struct http_call_spec spec = { .method = method, .url = url, .headers = headers,
-                                   .max_body = CLIENT_BODY_MAX };
+                                   .timeout_ms = timeout_ms, .max_body = CLIENT_BODY_MAX };
     struct http_call_listener listener = { .on_done = client_on_done, .arg = call };
 
     assert(path[0] == '/');
+    call->client = c;
     call->done = done;
     call->arg = arg;
+    call->began_ms = clock_mono_ms();
+    list_add_tail(&c->calls, &call->link);
     if (body != NULL) {
         spec.body = text = json_print(body, &spec.body_len);
         headers[n++] = type = mem_fmt("Content-Type: %s", content_type);
@@ -148,10 +192,66 @@ struct client_call *client_call(struct client *c, const char *method, const char
     return call;
 }
 
+struct client_call *client_call(struct client *c, const char *method, const char *path,
+                                const char *content_type, const json_t *body, client_done_fn done,
+                                void *arg)
+{
+    return client_call_within(c, 0, method, path, content_type, body, done, arg);
+}
+
 void client_call_cancel(struct client_call *call)
 {
     http_call_cancel(call->http);
-    free(call);
+    client_call_free(call);
+}
+
+/* --- the server is back --- */
+
+static void client_lose(struct client_call *call)
+{
+    client_done_fn done = call->done;
+    void *arg = call->arg;
+    struct err err = ERR_EMPTY;
+
+    http_call_cancel(call->http);
+    client_call_free(call);
+    err_set(&err, ERR_UNAVAILABLE, "the connection was lost");
+    done(arg, ERR_UNAVAILABLE, 0, NULL, &err);
+}
+
+/* One lost call a turn, since whoever hears of it may end the client. */
+static void client_on_back(void *arg)
+{
+    struct client *c = arg;
+    struct client_call *oldest = list_entry(c->calls.next, struct client_call, link);
+    struct list told;
+
+    if (!list_empty(&c->calls) && oldest->began_ms + CLIENT_LOST_MS < c->back_ms) {
+        timer_start(c->back, 0);
+        client_lose(oldest);
+        return;
+    }
+    list_init(&told);
+    while (!list_empty(&c->listeners)) {
+        struct client_listener *l = list_entry(c->listeners.next, struct client_listener, link);
+
+        list_del(&l->link);
+        list_add_tail(&told, &l->link);
+        l->on_back(l->arg);
+    }
+    list_splice(&c->listeners, &told);
+}
+
+void client_listen(struct client *c, struct client_listener *l)
+{
+    list_init(&l->link);
+    list_add_tail(&c->listeners, &l->link);
+}
+
+void client_unlisten(struct client_listener *l)
+{
+    if (l->link.next != NULL)
+        list_del(&l->link);
 }
 
 struct http_call *client_stream(struct client *c, const char *path,

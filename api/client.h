@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/http_client.h"
 #include "base/json.h"
+#include "base/list.h"
 
 #include <uv.h>
 
@@ -42,7 +43,25 @@ struct client_call;
 struct client_call *client_call(struct client *c, const char *method, const char *path,
                                 const char *content_type, const json_t *body, client_done_fn done,
                                 void *arg);
+/* The same with a limit to the whole call (client_call: 30 s). */
+struct client_call *client_call_within(struct client *c, int64_t timeout_ms, const char *method,
+                                       const char *path, const char *content_type,
+                                       const json_t *body, client_done_fn done, void *arg);
 void client_call_cancel(struct client_call *call);
+
+/* The way to the server was cut and is whole again.
+ *
+ * A connection from before may hang for as long as TCP's own back-off says, so the first answer
+ * after a failure is the sign: calls that had been waiting end with ERR_UNAVAILABLE, then whoever
+ * waits for a back-off, or sits on a stream that may be dead, is told.  Not from within a call's
+ * callback; on_back does not close the client. */
+struct client_listener {
+    struct list link;
+    void (*on_back)(void *arg);
+    void *arg;
+};
+void client_listen(struct client *c, struct client_listener *l); /* borrowed until: */
+void client_unlisten(struct client_listener *l); /* idempotent; fine for a zeroed one */
 
 /* Streams (watch, logs): chunks of bytes as they come; on_done as http_client. */
 struct http_call *client_stream(struct client *c, const char *path,

@@ -22,6 +22,7 @@ struct informer {
     struct client *client;          /* borrowed */
     const struct schema_resource *resource;
     char *ns, *fields, *labels;     /* owned or NULL */
+    struct client_listener back;    /* in the client's list, once started */
     struct informer_listener listeners[INFORMER_LISTENERS_MAX];
     unsigned n_listeners;
     struct map *objects;            /* "ns/name" -> struct object, owned refs */
@@ -328,6 +329,22 @@ static void informer_connect(struct informer *i)
     i->watch = client_stream(i->client, text_str(&path), &listener);
 }
 
+/* The server answers again: a stream from before may be dead without saying so, and nobody need
+ * wait for the back-off. */
+static void informer_on_back(void *arg)
+{
+    struct informer *i = arg;
+
+    if (i->list != NULL)
+        return; /* young: the client has ended the old ones */
+    if (i->watch != NULL)
+        http_call_cancel(STEAL(i->watch));
+    text_clear(&i->line);
+    timer_stop(i->retry);
+    i->retry_ms = INFORMER_RETRY_MIN_MS;
+    informer_connect(i);
+}
+
 /* --- life --- */
 
 int informer_new(struct informer **ret, uv_loop_t *loop, const struct informer_opts *opts,
@@ -362,6 +379,8 @@ void informer_start(struct informer *i)
 {
     assert(!i->started);
     i->started = true;
+    i->back = (struct client_listener){ .on_back = informer_on_back, .arg = i };
+    client_listen(i->client, &i->back);
     informer_connect(i);
 }
 
@@ -400,6 +419,7 @@ struct informer *informer_close(struct informer *i)
     if (i == NULL)
         return NULL;
     assert(!i->telling);
+    client_unlisten(&i->back);
     if (i->list != NULL)
         client_call_cancel(i->list);
     if (i->watch != NULL)

@@ -1,7 +1,8 @@
 /* informer: a local copy of a resource, kept true by LIST and WATCH.
  *
  * Reconnects for ever with back-off (100 ms doubling to 10 s, jitter), relists on 410, resumes
- * from the last revision otherwise; keeps serving the last known state while the server is away.
+ * from the last revision otherwise, at once when the client finds the way to the server whole
+ * again (client_listener); keeps serving the last known state while the server is away.
  * Listeners are told of every change after the copy is updated.  Thread: loop.
  */
 #ifndef API_INFORMER_H

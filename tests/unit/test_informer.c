@@ -280,6 +280,12 @@ static void rogue_on_request(void *arg, struct http_exchange *x)
                                "\"p\",\"namespace\":\"d\",\"resourceVersion\":\"5\"}}]}";
     struct http_stream_listener listener = { .on_gone = rogue_on_gone, .arg = r };
 
+    if (str_eq(http_path(x), "/hang"))
+        return; /* as over a cut cable: neither an answer nor an end */
+    if (str_eq(http_path(x), "/ok")) {
+        http_reply(x, 200, "application/json", "{}", 2);
+        return;
+    }
     if (http_query(x, "watch") == NULL) {
         r->lists++;
         http_reply(x, r->list_status, "application/json", list, sizeof(list) - 1);
@@ -367,6 +373,34 @@ TEST(informer, does_not_hammer_a_server_that_refuses)
         CHECK_INT(informer_synced(r.i), rows[i].list_status == 200);
         rogue_down(&r);
     }
+}
+
+static void rogue_on_call(void *arg, int rc, int status, const json_t *body, const struct err *err)
+{
+    (void)status, (void)body, (void)err;
+    *(int *)arg = rc;
+}
+
+/* A cable is cut and plugged in again: the watch hangs, and so does whatever was asked. */
+TEST(informer, leaves_a_dead_stream_when_the_server_answers_again)
+{
+    struct rogue r;
+    int old = 1, failed = 1, good = 1;
+
+    rogue_up(&r, NULL, 200);
+    CHECK_SOON(&r.loop, r.watches == 1, 5000);
+    client_call(r.client, "GET", "/hang", NULL, NULL, rogue_on_call, &old);
+    client_call_within(r.client, 1100, "GET", "/hang", NULL, NULL, rogue_on_call, &failed);
+    CHECK_SOON(&r.loop, failed != 1, 5000);
+    CHECK_INT(failed, ERR_TIMEOUT);
+    CHECK_INT(old, 1);
+    client_call(r.client, "GET", "/ok", NULL, NULL, rogue_on_call, &good);
+    CHECK_SOON(&r.loop, good != 1, 5000);
+    CHECK_INT(good, 0);
+    CHECK_SOON(&r.loop, r.watches == 2, 1000);
+    CHECK_INT(old, ERR_UNAVAILABLE);
+    CHECK_INT(r.lists, 1);
+    rogue_down(&r);
 }
 
 TEST(informer, bad_events_are_survived)
