@@ -12,11 +12,12 @@
 #include <string.h>
 
 #define ADMIT_TOKEN_SECONDS 3607
-#define ADMIT_TOKEN_PATH "/var/run/secrets/kubernetes.io/serviceaccount"
+#define ADMIT_TOKEN_PATH    "/var/run/secrets/kubernetes.io/serviceaccount"
 
 static const char *admit_name(const struct op *op)
 {
-    return json_str_or(op->tree, "metadata.name", json_str_or(op->tree, "metadata.generateName", ""));
+    return json_str_or(op->tree, "metadata.name",
+                       json_str_or(op->tree, "metadata.generateName", ""));
 }
 
 static const struct object *admit_find(struct op *op, const char *bucket, const char *ns,
@@ -59,18 +60,18 @@ static bool admit_mounts_token(json_t *containers, const char *volume)
     json_t *container, *mount;
     bool added = false;
 
-    json_array_foreach(containers, i, container) {
+    json_array_foreach (containers, i, container) {
         json_t *mounts = json_object_get(container, "volumeMounts");
         bool has = false;
 
-        json_array_foreach(mounts, j, mount)
+        json_array_foreach (mounts, j, mount)
             has = has || str_eq(json_str(mount, "mountPath"), ADMIT_TOKEN_PATH);
         if (has)
             continue;
         if (mounts == NULL)
             json_object_set_new(container, "volumeMounts", mounts = json_array());
-        json_array_append_new(mounts, json_pack("{s:s, s:b, s:s}", "name", volume,
-                                                "readOnly", 1, "mountPath", ADMIT_TOKEN_PATH));
+        json_array_append_new(mounts, json_pack("{s:s, s:b, s:s}", "name", volume, "readOnly", 1,
+                                                "mountPath", ADMIT_TOKEN_PATH));
         added = true;
     }
     return added;
@@ -78,13 +79,13 @@ static bool admit_mounts_token(json_t *containers, const char *volume)
 
 static json_t *admit_token_volume(const char *name)
 {
-    return json_pack(
-        "{s:s, s:{s:i, s:[{s:{s:i, s:s}}, {s:{s:s, s:[{s:s, s:s}]}}, "
-        "{s:{s:[{s:s, s:{s:s, s:s}}]}}]}}",
-        "name", name, "projected", "defaultMode", 420, "sources", "serviceAccountToken",
-        "expirationSeconds", ADMIT_TOKEN_SECONDS, "path", "token", "configMap", "name",
-        "kube-root-ca.crt", "items", "key", "ca.crt", "path", "ca.crt", "downwardAPI", "items",
-        "path", "namespace", "fieldRef", "apiVersion", "v1", "fieldPath", "metadata.namespace");
+    return json_pack("{s:s, s:{s:i, s:[{s:{s:i, s:s}}, {s:{s:s, s:[{s:s, s:s}]}}, "
+                     "{s:{s:[{s:s, s:{s:s, s:s}}]}}]}}",
+                     "name", name, "projected", "defaultMode", 420, "sources",
+                     "serviceAccountToken", "expirationSeconds", ADMIT_TOKEN_SECONDS, "path",
+                     "token", "configMap", "name", "kube-root-ca.crt", "items", "key", "ca.crt",
+                     "path", "ca.crt", "downwardAPI", "items", "path", "namespace", "fieldRef",
+                     "apiVersion", "v1", "fieldPath", "metadata.namespace");
 }
 
 static void admit_mount_token(struct op *op)
@@ -124,7 +125,8 @@ static void admit_service_account(struct op *op)
     o = admit_find(op, "serviceaccounts", op->ns, name);
     if (o == NULL) {
         cleanup(freep) char *why = mem_fmt("error looking up service account %s/%s: "
-                                           "serviceaccount \"%s\" not found", op->ns, name, name);
+                                           "serviceaccount \"%s\" not found",
+                                           op->ns, name, name);
 
         op_refuse(op, status_forbidden(op->resource, admit_name(op), why));
         return;
@@ -148,8 +150,8 @@ static bool admit_is_node(const struct op *op, const char *name)
     for (size_t i = 0; op->user != NULL && op->user->groups != NULL && op->user->groups[i] != NULL;
          i++)
         member = member || str_eq(op->user->groups[i], "system:nodes");
-    return !member || !str_starts(op->user->name, prefix)
-           || str_eq(op->user->name + strlen(prefix), name);
+    return !member || !str_starts(op->user->name, prefix) ||
+           str_eq(op->user->name + strlen(prefix), name);
 }
 
 /* Its Node and its Lease are called like the node. */
@@ -177,8 +179,8 @@ static const struct object *admit_default_class(struct op *op, const char *bucke
         cleanup(json_decrefpp) json_t *tree = object_tree(o);
         json_t *annotations = json_at(tree, "metadata.annotations");
 
-        if (json_bool(tree, flag, false)
-            || str_eq(json_string_value(json_object_get(annotations, flag)), "true"))
+        if (json_bool(tree, flag, false) ||
+            str_eq(json_string_value(json_object_get(annotations, flag)), "true"))
             return o;
     }
     return NULL;
@@ -207,10 +209,10 @@ static void admit_priority(struct op *op)
     }
     value = json_int(tree, "value", 0);
     if (json_int(op->tree, "spec.priority", value) != value) {
-        cleanup(freep) char *why =
-            mem_fmt("the integer value of priority (%lld) must not be provided in pod spec; "
-                    "priority admission controller computed %lld from the given PriorityClass name",
-                    (long long)json_int(op->tree, "spec.priority", value), (long long)value);
+        cleanup(freep) char *why = mem_fmt(
+            "the integer value of priority (%lld) must not be provided in pod spec; "
+            "priority admission controller computed %lld from the given PriorityClass name",
+            (long long)json_int(op->tree, "spec.priority", value), (long long)value);
 
         op_refuse(op, status_forbidden(op->resource, admit_name(op), why));
         return;
@@ -228,7 +230,7 @@ static bool admit_tolerates(const json_t *tolerations, const char *key)
     size_t i;
     json_t *t;
 
-    json_array_foreach(tolerations, i, t) {
+    json_array_foreach (tolerations, i, t) {
         const char *k = json_str_or(t, "key", "");
         const char *effect = json_str_or(t, "effect", "");
 
@@ -251,9 +253,9 @@ static void admit_tolerations(struct op *op)
             list = json_array();
             json_put(op->tree, "spec.tolerations", list);
         }
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "key", keys[i], "operator",
-                                              "Exists", "effect", "NoExecute",
-                                              "tolerationSeconds", 300));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:i}", "key", keys[i], "operator",
+                                        "Exists", "effect", "NoExecute", "tolerationSeconds", 300));
     }
 }
 
@@ -320,7 +322,7 @@ static void admit_secret(struct op *op)
         return;
     if (data == NULL)
         json_object_set_new(op->tree, "data", data = json_object());
-    json_object_foreach(plain, key, value) {
+    json_object_foreach (plain, key, value) {
         cleanup(text_fini) struct text t = TEXT_EMPTY;
 
         bits_base64(&t, json_string_value(value), json_string_length(value));
@@ -333,7 +335,8 @@ static void admit_secret(struct op *op)
  * manifest never take each other's. */
 static void admit_job_selector(struct op *op)
 {
-    static const char *const uid_labels[] = { "controller-uid", "batch.kubernetes.io/controller-uid" };
+    static const char *const uid_labels[] = { "controller-uid",
+                                              "batch.kubernetes.io/controller-uid" };
     static const char *const name_labels[] = { "job-name", "batch.kubernetes.io/job-name" };
     const char *uid = json_str_or(op->tree, "metadata.uid", "");
     json_t *labels = json_at(op->tree, "spec.template.metadata.labels");
@@ -360,7 +363,7 @@ static void admit_service_status(struct op *op)
 
 enum admit_stage {
     ADMIT_CREATE,
-    ADMIT_NAMED,  /* create, once a generated name is known */
+    ADMIT_NAMED, /* create, once a generated name is known */
     ADMIT_UPDATE,
 };
 #define ADMIT_AT(stage) (1u << (stage))

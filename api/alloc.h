@@ -16,12 +16,12 @@ struct alloc;
 
 struct alloc *alloc_new(uint32_t first, uint32_t n);
 struct alloc *alloc_free(struct alloc *a);
-bool alloc_holds(const struct alloc *a, uint32_t value);    /* is @value in the range at all? */
+bool alloc_holds(const struct alloc *a, uint32_t value); /* is @value in the range at all? */
 /* False when taken already or out of range. */
 bool alloc_take(struct alloc *a, uint32_t value);
 /* The first free one at or after a place chosen by @hint (wrapping); false when full. */
 bool alloc_any(struct alloc *a, uint64_t hint, uint32_t *ret);
-void alloc_give(struct alloc *a, uint32_t value);           /* out of range or free: ignored */
+void alloc_give(struct alloc *a, uint32_t value); /* out of range or free: ignored */
 
 /* "10.96.0.0/16" into first address (host order) and prefix length. */
 int alloc_cidr(uint32_t *ret_first, unsigned *ret_bits, const char *cidr, struct err *err);

@@ -59,7 +59,7 @@ static bool auth_list_has(const json_t *list, const char *word)
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item)
+    json_array_foreach (list, i, item)
         if (str_eq(json_string_value(item), word))
             return true;
     return false;
@@ -89,11 +89,11 @@ static int auth_from_join(struct auth_user *ret, const struct store *store, cons
     name = mem_fmt("bootstrap-token-%s", t.id);
     o = store_get(store, "secrets", "kube-system", name);
     secret = o != NULL ? object_tree(o) : NULL;
-    if (secret == NULL || !auth_secret_field(secret, "token-secret", &value)
-        || !bits_equal_secret(text_str(&value), t.secret))
+    if (secret == NULL || !auth_secret_field(secret, "token-secret", &value) ||
+        !bits_equal_secret(text_str(&value), t.secret))
         return err_set(err, ERR_UNAUTHORIZED, "the join token is unknown or was used already");
-    if (auth_secret_field(secret, "expiration", &expiry)
-        && (!clock_parse(text_str(&expiry), &expires_ms) || expires_ms <= now_ms))
+    if (auth_secret_field(secret, "expiration", &expiry) &&
+        (!clock_parse(text_str(&expiry), &expires_ms) || expires_ms <= now_ms))
         return err_set(err, ERR_UNAUTHORIZED, "the join token has expired");
     ret->name = mem_fmt("system:bootstrap:%s", t.id);
     ret->uid = mem_str("");
@@ -216,8 +216,8 @@ static bool auth_node_may(const struct auth_user *u, const struct store *store,
         const struct auth_node_row *row = &auth_node_rows[i];
         const struct object *pod;
 
-        if (!str_eq(row->resource, q->resource) || !str_eq(row->sub, q->sub)
-            || !auth_word_in(row->verbs, q->verb))
+        if (!str_eq(row->resource, q->resource) || !str_eq(row->sub, q->sub) ||
+            !auth_word_in(row->verbs, q->verb))
             continue;
         /* A create on a collection carries no name: the lease's name is checked at update. */
         if (row->own && q->name[0] != '\0' && !str_eq(q->name, u->node))
@@ -245,7 +245,7 @@ static bool auth_resource_matches(const json_t *list, const struct auth_question
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach (list, i, item) {
         const char *s = json_string_value(item);
 
         if (str_eq(s, "*") || str_eq(s, full) || (q->sub[0] != '\0' && str_eq(s, all_sub)))
@@ -259,7 +259,7 @@ static bool auth_url_matches(const json_t *urls, const char *path)
     size_t i;
     json_t *item;
 
-    json_array_foreach(urls, i, item) {
+    json_array_foreach (urls, i, item) {
         const char *s = json_string_value(item);
         size_t len = s != NULL ? strlen(s) : 0;
 
@@ -277,9 +277,9 @@ static bool auth_rule_allows(const json_t *rule, const struct auth_question *q)
         return false;
     if (q->resource[0] == '\0')
         return auth_url_matches(json_at(rule, "nonResourceURLs"), q->path);
-    return auth_list_allows(json_at(rule, "apiGroups"), q->group)
-           && auth_resource_matches(json_at(rule, "resources"), q)
-           && (json_array_size(names) == 0 || auth_list_has(names, q->name));
+    return auth_list_allows(json_at(rule, "apiGroups"), q->group) &&
+           auth_resource_matches(json_at(rule, "resources"), q) &&
+           (json_array_size(names) == 0 || auth_list_has(names, q->name));
 }
 
 static bool auth_subject_is(const json_t *subject, const struct auth_user *u)
@@ -301,7 +301,7 @@ static bool auth_binding_is(const json_t *binding, const struct auth_user *u)
     size_t i;
     json_t *subject;
 
-    json_array_foreach(json_at(binding, "subjects"), i, subject)
+    json_array_foreach (json_at(binding, "subjects"), i, subject)
         if (auth_subject_is(subject, u))
             return true;
     return false;
@@ -311,16 +311,15 @@ static bool auth_role_allows(const struct store *store, const json_t *binding, c
                              const struct auth_question *q)
 {
     bool cluster = str_eq(json_str(binding, "roleRef.kind"), "ClusterRole");
-    const struct object *o =
-        store_get(store,
-                  cluster ? "clusterroles.rbac.authorization.k8s.io"
-                          : "roles.rbac.authorization.k8s.io",
-                  cluster ? "" : ns, json_str_or(binding, "roleRef.name", ""));
+    const struct object *o = store_get(store,
+                                       cluster ? "clusterroles.rbac.authorization.k8s.io"
+                                               : "roles.rbac.authorization.k8s.io",
+                                       cluster ? "" : ns, json_str_or(binding, "roleRef.name", ""));
     cleanup(json_decrefpp) json_t *role = o != NULL ? object_tree(o) : NULL;
     size_t i;
     json_t *rule;
 
-    json_array_foreach(json_at(role, "rules"), i, rule)
+    json_array_foreach (json_at(role, "rules"), i, rule)
         if (auth_rule_allows(rule, q))
             return true;
     return false;
@@ -353,8 +352,7 @@ static bool auth_path_is_open(const struct auth_user *u, const char *path, const
     if (!str_eq(verb, "get") && !str_eq(verb, "list"))
         return false;
     for (size_t i = 0; i < N_ELEMENTS(open); i++)
-        if (str_eq(path, open[i])
-            || (str_starts(path, open[i]) && path[strlen(open[i])] == '/'))
+        if (str_eq(path, open[i]) || (str_starts(path, open[i]) && path[strlen(open[i])] == '/'))
             return true;
     for (size_t i = 0; !u->anonymous && i < N_ELEMENTS(known); i++)
         if (str_starts(path, known[i]))
@@ -382,9 +380,10 @@ bool auth_may(const struct auth_user *u, const struct store *store, const struct
         return true;
     if (u->anonymous)
         return false;
-    return auth_bindings_allow(u, store, "clusterrolebindings.rbac.authorization.k8s.io", NULL, q)
-           || (q->ns[0] != '\0'
-               && auth_bindings_allow(u, store, "rolebindings.rbac.authorization.k8s.io", q->ns, q));
+    return auth_bindings_allow(u, store, "clusterrolebindings.rbac.authorization.k8s.io", NULL,
+                               q) ||
+           (q->ns[0] != '\0' &&
+            auth_bindings_allow(u, store, "rolebindings.rbac.authorization.k8s.io", q->ns, q));
 }
 
 void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q)

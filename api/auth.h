@@ -12,17 +12,17 @@
 #include "storage/store.h"
 
 struct auth_keys {
-    const char *sa_public_pem;      /* verifies ServiceAccount tokens */
-    const char *issuer;             /* ours: in `iss`, and the audience that means this API */
+    const char *sa_public_pem; /* verifies ServiceAccount tokens */
+    const char *issuer;        /* ours: in `iss`, and the audience that means this API */
 };
 
-struct auth_user {                  /* owned; end with auth_user_fini */
-    char *name;                     /* "system:anonymous" when nobody */
-    char **groups;                  /* NULL-terminated */
+struct auth_user { /* owned; end with auth_user_fini */
+    char *name;    /* "system:anonymous" when nobody */
+    char **groups; /* NULL-terminated */
     char *uid;
     bool anonymous;
-    char *node;                     /* system:node:X gives "X", else NULL */
-    char *join_id;                  /* a join token's id, else NULL */
+    char *node;    /* system:node:X gives "X", else NULL */
+    char *join_id; /* a join token's id, else NULL */
 };
 void auth_user_fini(struct auth_user *u);
 
@@ -32,9 +32,9 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
              const struct tls_peer *peer, const char *authorization, int64_t now_ms,
              struct err *err);
 
-struct auth_question {              /* borrowed strings, "" = none */
+struct auth_question { /* borrowed strings, "" = none */
     const char *verb, *group, *resource, *sub, *ns, *name;
-    const char *path;               /* non-resource requests; resource is "" then */
+    const char *path; /* non-resource requests; resource is "" then */
 };
 bool auth_may(const struct auth_user *u, const struct store *store, const struct auth_question *q);
 

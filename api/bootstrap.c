@@ -64,13 +64,12 @@ static void bootstrap_service(struct bootstrap *b, const char *server_ip, uint16
     char ip[ALLOC_IP_MAX];
 
     alloc_ip_print(ip, b->r->service_first + 1);
-    bootstrap_add(
-        b, "services",
-        json_pack("{s:{s:s, s:s, s:{s:s, s:s}}, s:{s:s, s:s, s:[{s:s, s:i, s:i, s:s}]}}",
-                  "metadata", "name", "kubernetes", "namespace", "default", "labels", "component",
-                  "apiserver", "provider", "kubernetes", "spec", "type", "ClusterIP", "clusterIP",
-                  ip, "ports", "name", "https", "port", 443, "targetPort", port, "protocol",
-                  "TCP"));
+    bootstrap_add(b, "services",
+                  json_pack("{s:{s:s, s:s, s:{s:s, s:s}}, s:{s:s, s:s, s:[{s:s, s:i, s:i, s:s}]}}",
+                            "metadata", "name", "kubernetes", "namespace", "default", "labels",
+                            "component", "apiserver", "provider", "kubernetes", "spec", "type",
+                            "ClusterIP", "clusterIP", ip, "ports", "name", "https", "port", 443,
+                            "targetPort", port, "protocol", "TCP"));
     bootstrap_add(b, "endpoints",
                   json_pack("{s:{s:s, s:s, s:{s:s}}, s:[{s:[{s:s}], s:[{s:s, s:i, s:s}]}]}",
                             "metadata", "name", "kubernetes", "namespace", "default", "labels",
@@ -120,7 +119,8 @@ static bool bootstrap_is_renewed(const char *bucket)
 static void bootstrap_step(struct bootstrap *b)
 {
     static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver", .groups = groups,
+    static const struct registry_user user = { .name = "system:apiserver",
+                                               .groups = groups,
                                                .uid = "" };
 
     while (b->next < json_array_size(b->objects)) {

@@ -9,21 +9,21 @@
 #include <assert.h>
 #include <string.h>
 
-#define CLIENT_BODY_MAX (256 * 1024 * 1024)
+#define CLIENT_BODY_MAX   (256 * 1024 * 1024)
 /* A watch hears a bookmark each minute: more silence than this and the server is gone. */
 #define CLIENT_SILENCE_MS 90000
 /* Calls that began so long before the way was found whole again are taken for lost. */
-#define CLIENT_LOST_MS 1000
+#define CLIENT_LOST_MS    1000
 
 struct client {
-    struct http_client *http;   /* owned */
-    char *server;               /* owned */
-    char *authorization;        /* owned: "Authorization: Bearer ..." or NULL */
-    struct list calls;          /* of client_call.link */
-    struct list listeners;      /* of client_listener.link */
-    struct timer *back;         /* runs while the lost calls are ended and listeners told */
-    int64_t back_ms;            /* monotonic: when it began to */
-    bool is_away;               /* the last call found nobody */
+    struct http_client *http; /* owned */
+    char *server;             /* owned */
+    char *authorization;      /* owned: "Authorization: Bearer ..." or NULL */
+    struct list calls;        /* of client_call.link */
+    struct list listeners;    /* of client_listener.link */
+    struct timer *back;       /* runs while the lost calls are ended and listeners told */
+    int64_t back_ms;          /* monotonic: when it began to */
+    bool is_away;             /* the last call found nobody */
 };
 
 struct client_call {
@@ -32,14 +32,15 @@ struct client_call {
     struct http_call *http;
     client_done_fn done;
     void *arg;
-    int64_t began_ms;           /* monotonic */
+    int64_t began_ms; /* monotonic */
 };
 
 static void client_on_back(void *arg);
 
 static void client_http_opts(struct http_client_opts *ret, const struct client_config *config)
 {
-    *ret = (struct http_client_opts){ .ca_pem = config->ca_pem, .cert_pem = config->cert_pem,
+    *ret = (struct http_client_opts){ .ca_pem = config->ca_pem,
+                                      .cert_pem = config->cert_pem,
                                       .key_pem = config->key_pem };
 }
 
@@ -98,8 +99,8 @@ const char *client_server(const struct client *c)
 
 static int client_code_of(int status)
 {
-#define CLIENT_CODE_(code, text, http, reason)                                                     \
-    if (status == http)                                                                            \
+#define CLIENT_CODE_(code, text, http, reason) \
+    if (status == http)                        \
         return code;
     ERR_CODES(CLIENT_CODE_)
 #undef CLIENT_CODE_
@@ -171,8 +172,11 @@ struct client_call *client_call_within(struct client *c, int64_t timeout_ms, con
     cleanup(freep) char *type = NULL;
     const char *headers[4] = { "Accept: application/json" };
     size_t n = 1;
-    struct http_call_spec spec = { .method = method, .url = url, .headers = headers,
-                                   .timeout_ms = timeout_ms, .max_body = CLIENT_BODY_MAX };
+    struct http_call_spec spec = { .method = method,
+                                   .url = url,
+                                   .headers = headers,
+                                   .timeout_ms = timeout_ms,
+                                   .max_body = CLIENT_BODY_MAX };
     struct http_call_listener listener = { .on_done = client_on_done, .arg = call };
 
     assert(path[0] == '/');
@@ -259,8 +263,11 @@ struct http_call *client_stream(struct client *c, const char *path,
 {
     cleanup(freep) char *url = mem_fmt("%s%s", c->server, path);
     const char *headers[] = { "Accept: application/json", c->authorization, NULL };
-    struct http_call_spec spec = { .method = "GET", .url = url, .headers = headers,
-                                   .timeout_ms = -1, .silence_ms = CLIENT_SILENCE_MS,
+    struct http_call_spec spec = { .method = "GET",
+                                   .url = url,
+                                   .headers = headers,
+                                   .timeout_ms = -1,
+                                   .silence_ms = CLIENT_SILENCE_MS,
                                    .max_body = CLIENT_BODY_MAX };
 
     return http_call(c->http, &spec, listener);

@@ -15,12 +15,12 @@
 
 struct client;
 
-struct client_config {          /* where and as whom; owned strings, end with client_config_fini */
-    char *server;               /* "https://10.0.0.1:6443" */
+struct client_config { /* where and as whom; owned strings, end with client_config_fini */
+    char *server;      /* "https://10.0.0.1:6443" */
     char *ca_pem;
-    char *cert_pem, *key_pem;   /* or */
+    char *cert_pem, *key_pem; /* or */
     char *token;
-    char *ns;                   /* default namespace of the context, NULL = "default" */
+    char *ns; /* default namespace of the context, NULL = "default" */
 };
 void client_config_fini(struct client_config *c);
 /* kubeconfig: current-context; inline data or files. */
@@ -31,7 +31,7 @@ void client_config_print(struct text *ret, const struct client_config *c, const 
 int client_new(struct client **ret, uv_loop_t *loop, const struct client_config *config,
                struct err *err);
 void client_renew(struct client *c, const struct client_config *config);
-struct client *client_close(struct client *c);      /* cancels calls; returns NULL */
+struct client *client_close(struct client *c); /* cancels calls; returns NULL */
 const char *client_server(const struct client *c);
 
 /* @body is borrowed tree or NULL.  @path starts with '/', query included (already encoded).

@@ -43,9 +43,8 @@ static int config_read_pem(char **ret, const json_t *tree, const char *key, cons
     }
     if (file == NULL)
         return 0;
-    full = file[0] == '/' || slash == NULL
-               ? mem_str(file)
-               : mem_fmt("%.*s/%s", (int)(slash - path), path, file);
+    full = file[0] == '/' || slash == NULL ? mem_str(file)
+                                           : mem_fmt("%.*s/%s", (int)(slash - path), path, file);
     rc = file_read(&t, full, CONFIG_MAX, err);
     if (rc == 0)
         *ret = text_take(&t);
@@ -56,9 +55,11 @@ static int config_take(struct client_config *ret, const json_t *doc, const char 
                        struct err *err)
 {
     const char *current = json_str_or(doc, "current-context", "");
-    const json_t *context = json_at(json_find(json_at(doc, "contexts"), "name", current), "context");
+    const json_t *context = json_at(json_find(json_at(doc, "contexts"), "name", current),
+                                    "context");
     const json_t *cluster = json_at(
-        json_find(json_at(doc, "clusters"), "name", json_str_or(context, "cluster", "")), "cluster");
+        json_find(json_at(doc, "clusters"), "name", json_str_or(context, "cluster", "")),
+        "cluster");
     const json_t *user = json_at(
         json_find(json_at(doc, "users"), "name", json_str_or(context, "user", "")), "user");
     int rc;
@@ -103,7 +104,8 @@ static void config_print_pem(struct text *ret, const char *key, const char *pem)
 
 void client_config_print(struct text *ret, const struct client_config *c, const char *cluster)
 {
-    text_fmt(ret, "apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: %s\n",
+    text_fmt(ret,
+             "apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: %s\n",
              cluster, c->server);
     config_print_pem(ret, "certificate-authority", c->ca_pem);
     text_fmt(ret, "users:\n- name: %s-admin\n  user:\n", cluster);
@@ -111,8 +113,8 @@ void client_config_print(struct text *ret, const struct client_config *c, const 
     config_print_pem(ret, "client-key", c->key_pem);
     if (c->token != NULL)
         text_fmt(ret, "    token: %s\n", c->token);
-    text_fmt(ret, "contexts:\n- name: %s\n  context:\n    cluster: %s\n    user: %s-admin\n", cluster,
-             cluster, cluster);
+    text_fmt(ret, "contexts:\n- name: %s\n  context:\n    cluster: %s\n    user: %s-admin\n",
+             cluster, cluster, cluster);
     if (c->ns != NULL)
         text_fmt(ret, "    namespace: %s\n", c->ns);
     text_fmt(ret, "current-context: %s\n", cluster);

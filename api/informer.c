@@ -12,30 +12,30 @@
 #include <string.h>
 
 #define INFORMER_LISTENERS_MAX 16
-#define INFORMER_RETRY_MIN_MS 100
-#define INFORMER_RETRY_MAX_MS 10000
-#define INFORMER_LINE_MAX (8 * 1024 * 1024)
+#define INFORMER_RETRY_MIN_MS  100
+#define INFORMER_RETRY_MAX_MS  10000
+#define INFORMER_LINE_MAX      (8 * 1024 * 1024)
 #define INFORMER_WATCH_SECONDS 600
 
 struct informer {
     uv_loop_t *loop;
-    struct client *client;          /* borrowed */
+    struct client *client; /* borrowed */
     const struct schema_resource *resource;
-    char *ns, *fields, *labels;     /* owned or NULL */
-    struct client_listener back;    /* in the client's list, once started */
+    char *ns, *fields, *labels;  /* owned or NULL */
+    struct client_listener back; /* in the client's list, once started */
     struct informer_listener listeners[INFORMER_LISTENERS_MAX];
     unsigned n_listeners;
-    struct map *objects;            /* "ns/name" -> struct object, owned refs */
-    struct client_call *list;       /* under way, or NULL */
-    struct http_call *watch;        /* under way, or NULL */
-    struct text line;               /* the unfinished line of the watch */
+    struct map *objects;      /* "ns/name" -> struct object, owned refs */
+    struct client_call *list; /* under way, or NULL */
+    struct http_call *watch;  /* under way, or NULL */
+    struct text line;         /* the unfinished line of the watch */
     struct timer *retry;
     int64_t retry_ms;
-    uint64_t revision;              /* where the watch goes on; 0 = list first */
+    uint64_t revision; /* where the watch goes on; 0 = list first */
     bool synced, connected, started;
-    bool relist;                    /* the watch said that our revision is gone */
-    bool heard;                     /* this watch brought something */
-    bool telling;                   /* inside a listener */
+    bool relist;  /* the watch said that our revision is gone */
+    bool heard;   /* this watch brought something */
+    bool telling; /* inside a listener */
 };
 
 static void informer_unref_object(void *value)
@@ -155,7 +155,7 @@ static void informer_take_list(struct informer *i, const json_t *body)
     size_t n;
     json_t *item;
 
-    json_array_foreach(json_at(body, "items"), n, item) {
+    json_array_foreach (json_at(body, "items"), n, item) {
         struct object *o = informer_load(i, item);
         cleanup(freep) char *key = o != NULL ? informer_key(o->ns, o->name) : NULL;
 
@@ -211,8 +211,8 @@ static void informer_on_event(struct informer *i, json_t *event)
         i->relist = true;
         return;
     }
-    if (str_u64(json_str_or(tree, "metadata.resourceVersion", ""), &revision)
-        && revision > i->revision)
+    if (str_u64(json_str_or(tree, "metadata.resourceVersion", ""), &revision) &&
+        revision > i->revision)
         i->revision = revision;
     if (str_eq(type, "ADDED") || str_eq(type, "MODIFIED")) {
         struct object *o = informer_load(i, tree);
@@ -309,7 +309,8 @@ static void informer_connect(struct informer *i)
     char number[32];
     char sep = '?';
     struct http_call_listener listener = { .on_data = informer_on_data,
-                                           .on_done = informer_on_watch_done, .arg = i };
+                                           .on_done = informer_on_watch_done,
+                                           .arg = i };
 
     assert(i->list == NULL && i->watch == NULL);
     client_path(&path, i->resource, i->ns, NULL, NULL);

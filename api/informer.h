@@ -16,10 +16,10 @@
 struct informer;
 
 struct informer_opts {
-    struct client *client;          /* borrowed */
-    const char *bucket;             /* "pods", "endpointslices.discovery.k8s.io" */
-    const char *ns;                 /* NULL = all */
-    const char *field_selector;     /* "spec.nodeName=worker1" or NULL */
+    struct client *client;      /* borrowed */
+    const char *bucket;         /* "pods", "endpointslices.discovery.k8s.io" */
+    const char *ns;             /* NULL = all */
+    const char *field_selector; /* "spec.nodeName=worker1" or NULL */
     const char *label_selector;
 };
 
@@ -36,7 +36,8 @@ struct informer_listener {
 
 int informer_new(struct informer **ret, uv_loop_t *loop, const struct informer_opts *opts,
                  struct err *err);
-void informer_listen(struct informer *i, const struct informer_listener *l); /* copied; before start */
+void informer_listen(struct informer *i,
+                     const struct informer_listener *l); /* copied; before start */
 void informer_start(struct informer *i);
 bool informer_synced(const struct informer *i);
 bool informer_connected(const struct informer *i);

@@ -102,8 +102,9 @@ static struct op *op_free(struct op *op)
 
 void op_answer(struct op *op, const struct object *object, const json_t *body)
 {
-    struct registry_answer answer = { .http = op->http, .object = object, .body = body,
-                                      .warnings = op->warnings };
+    struct registry_answer answer = {
+        .http = op->http, .object = object, .body = body, .warnings = op->warnings
+    };
 
     op_alloc_settle(op, op->status == NULL && !op->dry_run);
     if (op->status != NULL) {
@@ -206,10 +207,9 @@ void op_submit(struct op *op, enum store_verb verb)
 /* `Deployment in version "v1" cannot be handled as a Deployment: ` */
 static void op_refuse_decode(struct op *op, const char *what)
 {
-    op_refuse(op, status_failure(ERR_BAD_REQUEST,
-                                 "%s in version \"%s\" cannot be handled as a %s: %s",
-                                 op->resource->kind, op->resource->version, op->resource->kind,
-                                 what));
+    op_refuse(op,
+              status_failure(ERR_BAD_REQUEST, "%s in version \"%s\" cannot be handled as a %s: %s",
+                             op->resource->kind, op->resource->version, op->resource->kind, what));
 }
 
 static void op_check_problems(struct op *op)
@@ -220,7 +220,7 @@ static void op_check_problems(struct op *op)
 
     if (json_array_size(op->problems) == 0 || op->validation == REGISTRY_IGNORE)
         return;
-    json_array_foreach(op->problems, i, problem) {
+    json_array_foreach (op->problems, i, problem) {
         if (op->validation == REGISTRY_WARN)
             op_warn(op, "%s", json_string_value(problem));
         text_fmt(&t, "%s%s", i > 0 ? ", " : "", json_string_value(problem));
@@ -319,10 +319,11 @@ static void op_validate(struct op *op)
     else
         validate_update(&errors, op->resource, op->tree, op->old_tree);
     if (errors.n > 0)
-        op_refuse(op, status_invalid(op->resource,
-                                     json_str_or(op->tree, "metadata.name",
-                                                 json_str_or(op->tree, "metadata.generateName", "")),
-                                     &errors));
+        op_refuse(op,
+                  status_invalid(op->resource,
+                                 json_str_or(op->tree, "metadata.name",
+                                             json_str_or(op->tree, "metadata.generateName", "")),
+                                 &errors));
     field_errors_fini(&errors);
 }
 
@@ -331,15 +332,14 @@ static void op_validate(struct op *op)
 static bool op_name_is_taken(const struct op *op)
 {
     return store_latest(op->r->store, op->resource->bucket, op->ns,
-                        json_str_or(op->tree, "metadata.name", ""))
-           != NULL;
+                        json_str_or(op->tree, "metadata.name", "")) != NULL;
 }
 
 /* A generated name may be taken: another one is drawn, as in Kubernetes up to eight times. */
 static void op_pick_name(struct op *op)
 {
-    bool generated = str_empty(json_str(op->tree, "metadata.name"))
-                     && !str_empty(json_str(op->tree, "metadata.generateName"));
+    bool generated = str_empty(json_str(op->tree, "metadata.name")) &&
+                     !str_empty(json_str(op->tree, "metadata.generateName"));
 
     for (int i = 0; generated && i < REGISTRY_NAME_TRIES; i++) {
         meta_generate_name(op);
@@ -478,8 +478,8 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
 
     if (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')
         op_load_old(op);
-    if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op)
-        && str_empty(json_str(req->body, "metadata.resourceVersion"))) {
+    if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op) &&
+        str_empty(json_str(req->body, "metadata.resourceVersion"))) {
         op->tree = json_deep_copy(req->body);
         registry_create(op);
     } else if (op->old == NULL && (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')) {
@@ -488,8 +488,8 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
     } else if (registry_sub_write(op, req)) {
         return; /* answered or under way */
     } else if (op->sub[0] != '\0' && !str_eq(op->sub, "status") && !str_eq(op->sub, "approval")) {
-        op_refuse(op, status_failure(ERR_METHOD, "the %s subresource of %s is not served",
-                                     op->sub, op->resource->plural));
+        op_refuse(op, status_failure(ERR_METHOD, "the %s subresource of %s is not served", op->sub,
+                                     op->resource->plural));
         op_answer(op, NULL, NULL);
     } else if (req->verb == REGISTRY_CREATE) {
         op->tree = json_deep_copy(req->body);

@@ -21,22 +21,22 @@
 
 struct registry;
 
-struct registry_user {          /* who asks; borrowed */
-    const char *name;           /* "system:admin" */
-    const char *const *groups;  /* NULL-terminated */
-    const char *uid;            /* "" if none */
+struct registry_user {         /* who asks; borrowed */
+    const char *name;          /* "system:admin" */
+    const char *const *groups; /* NULL-terminated */
+    const char *uid;           /* "" if none */
 };
 
 struct registry_opts {
-    struct store *store;                    /* borrowed, outlives the registry */
-    int64_t (*wall_ms)(void *arg);          /* wall clock */
-    uint64_t (*random)(void *arg);          /* uids, name suffixes */
+    struct store *store;           /* borrowed, outlives the registry */
+    int64_t (*wall_ms)(void *arg); /* wall clock */
+    uint64_t (*random)(void *arg); /* uids, name suffixes */
     void *arg;
-    const char *service_cidr;               /* "10.96.0.0/16" */
-    const char *pod_cidr;                   /* "10.244.0.0/16"; /24 per node, assigned at Node creation */
-    uint16_t node_port_min, node_port_max;  /* 30000-32767 */
-    const char *cluster_domain;             /* "cluster.local" */
-    const char *ca_pem;                     /* into kube-root-ca.crt; may be NULL in simulations */
+    const char *service_cidr; /* "10.96.0.0/16" */
+    const char *pod_cidr;     /* "10.244.0.0/16"; /24 per node, assigned at Node creation */
+    uint16_t node_port_min, node_port_max; /* 30000-32767 */
+    const char *cluster_domain;            /* "cluster.local" */
+    const char *ca_pem;                    /* into kube-root-ca.crt; may be NULL in simulations */
 };
 
 int registry_new(struct registry **ret, const struct registry_opts *opts, struct err *err);
@@ -44,7 +44,10 @@ struct registry *registry_free(struct registry *r);
 struct store *registry_store(struct registry *r);
 
 enum registry_verb {
-    REGISTRY_CREATE, REGISTRY_UPDATE, REGISTRY_PATCH, REGISTRY_DELETE,
+    REGISTRY_CREATE,
+    REGISTRY_UPDATE,
+    REGISTRY_PATCH,
+    REGISTRY_DELETE,
 };
 enum registry_patch { REGISTRY_JSON_PATCH, REGISTRY_MERGE_PATCH, REGISTRY_STRATEGIC_PATCH };
 enum registry_validation { REGISTRY_IGNORE, REGISTRY_WARN, REGISTRY_STRICT };
@@ -52,25 +55,25 @@ enum registry_validation { REGISTRY_IGNORE, REGISTRY_WARN, REGISTRY_STRICT };
 struct registry_request {
     enum registry_verb verb;
     const struct schema_resource *resource;
-    const char *sub;            /* "" or "status", "scale", "binding", "eviction", "finalize", ... */
-    const char *ns;             /* "" for cluster-scoped */
-    const char *name;           /* "" for create on a collection */
-    json_t *body;               /* borrowed; object, patch document or DeleteOptions; may be NULL for delete */
-    const json_t *problems;     /* paths of duplicate keys that the parser saw, or NULL */
+    const char *sub;  /* "" or "status", "scale", "binding", "eviction", "finalize", ... */
+    const char *ns;   /* "" for cluster-scoped */
+    const char *name; /* "" for create on a collection */
+    json_t *body; /* borrowed; object, patch document or DeleteOptions; may be NULL for delete */
+    const json_t *problems; /* paths of duplicate keys that the parser saw, or NULL */
     enum registry_patch patch;
     enum registry_validation validation;
     bool dry_run;
     const struct registry_user *user;
     /* DELETE, also from query parameters; body's DeleteOptions win.  -1 / NULL = not given. */
     int64_t grace_seconds;
-    const char *propagation;    /* "Background", "Foreground", "Orphan" */
+    const char *propagation; /* "Background", "Foreground", "Orphan" */
 };
 
-struct registry_answer {        /* borrowed during the callback */
-    int http;                   /* 200, 201, 4xx ... */
-    const struct object *object;    /* the object as stored, or NULL */
-    const json_t *body;         /* instead of object: a Status, a Scale, a dry-run result */
-    const json_t *warnings;     /* array of strings, or NULL */
+struct registry_answer {         /* borrowed during the callback */
+    int http;                    /* 200, 201, 4xx ... */
+    const struct object *object; /* the object as stored, or NULL */
+    const json_t *body;          /* instead of object: a Status, a Scale, a dry-run result */
+    const json_t *warnings;      /* array of strings, or NULL */
 };
 typedef void (*registry_done_fn)(void *arg, const struct registry_answer *answer);
 

@@ -11,16 +11,18 @@
 #include <string.h>
 
 struct delete_options {
-    int64_t grace;              /* -1 = not given */
-    const char *propagation;    /* NULL = not given */
-    const char *uid, *version;  /* preconditions or NULL */
+    int64_t grace;             /* -1 = not given */
+    const char *propagation;   /* NULL = not given */
+    const char *uid, *version; /* preconditions or NULL */
 };
 
 static void delete_refuse(struct op *op, const char *field, const char *value, const char *known)
 {
-    op_refuse(op, status_failure(ERR_INVALID,
-                                 "DeleteOptions.meta.k8s.io \"\" is invalid: %s: Unsupported value: "
-                                 "\"%s\": supported values: %s", field, value, known));
+    op_refuse(op,
+              status_failure(ERR_INVALID,
+                             "DeleteOptions.meta.k8s.io \"\" is invalid: %s: Unsupported value: "
+                             "\"%s\": supported values: %s",
+                             field, value, known));
 }
 
 /* Negative seconds mean one (rest.BeforeDelete). */
@@ -64,9 +66,10 @@ static void delete_check_body(struct op *op, const json_t *given)
     else
         decode_check(body, schema_type("meta/v1.DeleteOptions"), NULL, &err);
     if (err.code != 0)
-        op_refuse(op, status_failure(ERR_BAD_REQUEST,
-                                     "the body cannot be handled as a DeleteOptions: %s", err.text));
-    json_array_foreach(json_at(body, "dryRun"), i, dry) {
+        op_refuse(op,
+                  status_failure(ERR_BAD_REQUEST,
+                                 "the body cannot be handled as a DeleteOptions: %s", err.text));
+    json_array_foreach (json_at(body, "dryRun"), i, dry) {
         op->dry_run = true;
         if (!str_eq(json_string_value(dry), "All"))
             delete_refuse(op, "dryRun", json_string_value(dry), "\"All\"");
@@ -105,8 +108,8 @@ static int64_t delete_grace(const struct op *op, const struct delete_options *o)
 
     if (!str_eq(op->resource->bucket, "pods"))
         return 0;
-    if (str_empty(json_str(op->old_tree, "spec.nodeName")) || str_eq(phase, "Succeeded")
-        || str_eq(phase, "Failed"))
+    if (str_empty(json_str(op->old_tree, "spec.nodeName")) || str_eq(phase, "Succeeded") ||
+        str_eq(phase, "Failed"))
         return 0;
     if (grace == -1)
         grace = json_int(op->old_tree, "spec.terminationGracePeriodSeconds", 30);
@@ -118,7 +121,7 @@ static bool delete_has_finalizer(const json_t *tree, const char *name)
     size_t i;
     json_t *f;
 
-    json_array_foreach(json_at(tree, "metadata.finalizers"), i, f)
+    json_array_foreach (json_at(tree, "metadata.finalizers"), i, f)
         if (str_eq(json_string_value(f), name))
             return true;
     return false;
@@ -169,15 +172,15 @@ static bool delete_is_namespace(const struct op *op)
 /* What keeps an object after its grace is over. */
 static bool delete_is_held(const json_t *tree)
 {
-    return json_array_size(json_at(tree, "metadata.finalizers")) > 0
-           || (str_eq(json_str(tree, "kind"), "Namespace")
-               && json_array_size(json_at(tree, "spec.finalizers")) > 0);
+    return json_array_size(json_at(tree, "metadata.finalizers")) > 0 ||
+           (str_eq(json_str(tree, "kind"), "Namespace") &&
+            json_array_size(json_at(tree, "spec.finalizers")) > 0);
 }
 
 bool registry_delete_is_due(const json_t *tree)
 {
-    return json_at(tree, "metadata.deletionTimestamp") != NULL && !delete_is_held(tree)
-           && json_int(tree, "metadata.deletionGracePeriodSeconds", 0) == 0;
+    return json_at(tree, "metadata.deletionTimestamp") != NULL && !delete_is_held(tree) &&
+           json_int(tree, "metadata.deletionGracePeriodSeconds", 0) == 0;
 }
 
 /* When the grace began: now, or with the first deletion, whose end was @before seconds later. */
@@ -185,8 +188,8 @@ static int64_t delete_start(const struct op *op, int64_t before)
 {
     int64_t end;
 
-    if (before >= 0
-        && clock_parse(json_str_or(op->old_tree, "metadata.deletionTimestamp", ""), &end))
+    if (before >= 0 &&
+        clock_parse(json_str_or(op->old_tree, "metadata.deletionTimestamp", ""), &end))
         return end - before * 1000;
     return op->r->opts.wall_ms(op->r->opts.arg);
 }
@@ -215,10 +218,11 @@ void registry_delete_check(struct op *op, const struct registry_request *req)
     delete_check_body(op, req->body);
     if (op_ok(op))
         delete_check(op, &o);
-    if (delete_is_namespace(op) && op_ok(op)
-        && (str_eq(op->name, "default") || str_eq(op->name, "kube-system")
-            || str_eq(op->name, "kube-public")))
-        op_refuse(op, status_forbidden(op->resource, op->name, "this namespace may not be deleted"));
+    if (delete_is_namespace(op) && op_ok(op) &&
+        (str_eq(op->name, "default") || str_eq(op->name, "kube-system") ||
+         str_eq(op->name, "kube-public")))
+        op_refuse(op,
+                  status_forbidden(op->resource, op->name, "this namespace may not be deleted"));
 }
 
 void registry_delete(struct op *op, const struct registry_request *req)

@@ -15,36 +15,36 @@
 
 struct registry {
     struct registry_opts opts;
-    struct store *store;            /* borrowed */
-    struct alloc *ips;              /* owned: cluster IPs */
-    struct alloc *ports;            /* owned: node ports */
-    struct alloc *cidrs;            /* owned: the nth block of the pod CIDR */
-    uint32_t service_first;         /* service CIDR: .1 is the API's, .10 the DNS' */
-    uint32_t pod_first;             /* pod CIDR */
+    struct store *store;    /* borrowed */
+    struct alloc *ips;      /* owned: cluster IPs */
+    struct alloc *ports;    /* owned: node ports */
+    struct alloc *cidrs;    /* owned: the nth block of the pod CIDR */
+    uint32_t service_first; /* service CIDR: .1 is the API's, .10 the DNS' */
+    uint32_t pod_first;     /* pod CIDR */
     unsigned pod_bits;
 };
 
 struct op {
     struct registry *r;
     const struct schema_resource *resource;
-    const char *sub, *ns, *name;    /* borrowed from the request until submitted */
+    const char *sub, *ns, *name; /* borrowed from the request until submitted */
     const struct registry_user *user;
     enum registry_validation validation;
     bool dry_run;
-    json_t *tree;                   /* owned: the new state */
-    json_t *old_tree;               /* owned: the state before, NULL for create */
-    const struct object *old;       /* borrowed from the store, NULL for create */
-    json_t *dups;                   /* owned: paths of duplicate keys in the body, or NULL */
-    json_t *problems;               /* owned array of strictness problems */
-    json_t *warnings;               /* owned array, NULL while empty */
-    json_t *status;                 /* owned: set = refused */
+    json_t *tree;             /* owned: the new state */
+    json_t *old_tree;         /* owned: the state before, NULL for create */
+    const struct object *old; /* borrowed from the store, NULL for create */
+    json_t *dups;             /* owned: paths of duplicate keys in the body, or NULL */
+    json_t *problems;         /* owned array of strictness problems */
+    json_t *warnings;         /* owned array, NULL while empty */
+    json_t *status;           /* owned: set = refused */
     /* Taken from the allocators by this op; given back if it fails. */
     uint32_t taken_ip, taken_ports[REGISTRY_PORTS_MAX], taken_cidr;
     unsigned n_ips, n_ports, n_cidrs;
-    bool gone;                      /* success removes the object and frees what it held */
-    int http;                       /* of success */
-    bool answer_status;             /* success is told as a Status (delete, binding) */
-    bool answer_scale;              /* success is told as a Scale */
+    bool gone;          /* success removes the object and frees what it held */
+    int http;           /* of success */
+    bool answer_status; /* success is told as a Status (delete, binding) */
+    bool answer_scale;  /* success is told as a Scale */
     registry_done_fn done;
     void *arg;
 };
@@ -68,13 +68,13 @@ void registry_update_rest(struct op *op);
 
 /* --- registry_meta.c: metadata and system fields --- */
 void meta_prepare_create(struct op *op);
-void meta_generate_name(struct op *op);     /* from generateName, a new one at each call */
+void meta_generate_name(struct op *op); /* from generateName, a new one at each call */
 void meta_prepare_update(struct op *op);
-void meta_check_version(struct op *op);     /* resourceVersion and uid against the present ones */
+void meta_check_version(struct op *op); /* resourceVersion and uid against the present ones */
 bool meta_is_generation_kind(const struct schema_resource *r);
 /* Whether anything but metadata and status differs. */
 bool meta_spec_differs(const json_t *a, const json_t *b);
-bool meta_is_lazy(const struct op *op);     /* heartbeats and events cost no fsync */
+bool meta_is_lazy(const struct op *op); /* heartbeats and events cost no fsync */
 void meta_time(const struct registry *r, char ret[40]);
 
 /* --- registry_delete.c --- */
@@ -91,9 +91,9 @@ bool registry_sub_write(struct op *op, const struct registry_request *req);
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
 
 /* --- admission.c --- */
-void admit_create(struct op *op);   /* mutates op->tree, may refuse */
+void admit_create(struct op *op); /* mutates op->tree, may refuse */
 void admit_update(struct op *op);
-void admit_named(struct op *op);    /* what needs the final name */
+void admit_named(struct op *op); /* what needs the final name */
 
 /* --- namespace_extras.c --- */
 /* What every namespace has; right behind the submitted namespace. */
@@ -103,7 +103,7 @@ void admit_root_ca(struct op *op);
 /* --- service_alloc.c --- */
 void service_alloc_load(struct registry *r);
 void service_alloc_create(struct op *op);
-void service_alloc_keep(struct op *op);     /* before validation: what an update leaves unsaid */
+void service_alloc_keep(struct op *op); /* before validation: what an update leaves unsaid */
 void service_alloc_update(struct op *op);
 void node_alloc_create(struct op *op);
 void op_alloc_settle(struct op *op, bool ok);

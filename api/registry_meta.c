@@ -11,15 +11,24 @@
 #include <string.h>
 
 #define META_GENERATED_BASE_MAX 58
-#define META_SUFFIX 5
+#define META_SUFFIX             5
 
 /* Kinds that count changes of their spec. */
 static const char *const meta_generation_buckets[] = {
-    "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps",
-    "replicationcontrollers", "jobs.batch", "cronjobs.batch", "ingresses.networking.k8s.io",
-    "ingressclasses.networking.k8s.io", "networkpolicies.networking.k8s.io",
-    "poddisruptionbudgets.policy", "priorityclasses.scheduling.k8s.io",
-    "endpointslices.discovery.k8s.io", "flowschemas.flowcontrol.apiserver.k8s.io",
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "replicationcontrollers",
+    "jobs.batch",
+    "cronjobs.batch",
+    "ingresses.networking.k8s.io",
+    "ingressclasses.networking.k8s.io",
+    "networkpolicies.networking.k8s.io",
+    "poddisruptionbudgets.policy",
+    "priorityclasses.scheduling.k8s.io",
+    "endpointslices.discovery.k8s.io",
+    "flowschemas.flowcontrol.apiserver.k8s.io",
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
     "customresourcedefinitions.apiextensions.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -32,8 +41,10 @@ static const char *const meta_status_on_create[] = { "nodes" };
 
 /* Kinds whose PUT must name the version it replaces (AllowUnconditionalUpdate is false). */
 static const char *const meta_needs_version[] = {
-    "customresourcedefinitions.apiextensions.k8s.io", "apiservices.apiregistration.k8s.io",
-    "leases.coordination.k8s.io", "poddisruptionbudgets.policy",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "apiservices.apiregistration.k8s.io",
+    "leases.coordination.k8s.io",
+    "poddisruptionbudgets.policy",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
 };
@@ -93,8 +104,12 @@ void meta_prepare_create(struct op *op)
 {
     char now[40], uid[BITS_UUID_MAX];
     static const char *const wiped[] = {
-        "metadata.resourceVersion", "metadata.managedFields", "metadata.selfLink",
-        "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds", "metadata.generation",
+        "metadata.resourceVersion",
+        "metadata.managedFields",
+        "metadata.selfLink",
+        "metadata.deletionTimestamp",
+        "metadata.deletionGracePeriodSeconds",
+        "metadata.generation",
     };
 
     if (!str_empty(json_str(op->tree, "metadata.resourceVersion"))) {
@@ -154,8 +169,8 @@ void meta_check_version(struct op *op)
         field_invalid(&errors, "metadata.resourceVersion", zero, "must be specified for an update");
         op_refuse(op, status_invalid(op->resource, op->name, &errors));
         field_errors_fini(&errors);
-    } else if (!str_empty(version)
-               && !str_eq(version, json_str(op->old_tree, "metadata.resourceVersion"))) {
+    } else if (!str_empty(version) &&
+               !str_eq(version, json_str(op->old_tree, "metadata.resourceVersion"))) {
         op_refuse(op, status_conflict(op->resource, op->name, NULL));
     }
 }
@@ -165,7 +180,7 @@ static bool meta_same_but(const json_t *a, const json_t *b, const char *const *s
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)a, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)a, key, value) {
         bool skipped = false;
 
         for (size_t i = 0; skip[i] != NULL; i++)
@@ -199,8 +214,12 @@ static void meta_limit_to_status(struct op *op)
 void meta_prepare_update(struct op *op)
 {
     static const char *const fixed[] = {
-        "metadata.uid", "metadata.creationTimestamp", "metadata.deletionTimestamp",
-        "metadata.deletionGracePeriodSeconds", "metadata.generation", "metadata.generateName",
+        "metadata.uid",
+        "metadata.creationTimestamp",
+        "metadata.deletionTimestamp",
+        "metadata.deletionGracePeriodSeconds",
+        "metadata.generation",
+        "metadata.generateName",
         "metadata.resourceVersion",
     };
 
@@ -237,7 +256,7 @@ static bool meta_is_heartbeat(const struct op *op)
         size_t i;
         json_t *condition;
 
-        json_array_foreach(json_at(trees[t], "status.conditions"), i, condition)
+        json_array_foreach (json_at(trees[t], "status.conditions"), i, condition)
             json_object_del(condition, "lastHeartbeatTime");
     }
     return json_equal(a, b);
@@ -260,6 +279,6 @@ static bool meta_is_renewal(const struct op *op)
 
 bool meta_is_lazy(const struct op *op)
 {
-    return str_eq(op->resource->bucket, "events")
-           || (!op->gone && (meta_is_renewal(op) || meta_is_heartbeat(op)));
+    return str_eq(op->resource->bucket, "events") ||
+           (!op->gone && (meta_is_renewal(op) || meta_is_heartbeat(op)));
 }

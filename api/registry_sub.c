@@ -55,7 +55,7 @@ static void binding_apply(struct op *op, const json_t *body)
     json_t *value;
 
     json_put_str(op->tree, "spec.nodeName", json_str(body, "target.name"));
-    json_object_foreach(json_at(body, "metadata.annotations"), key, value) {
+    json_object_foreach (json_at(body, "metadata.annotations"), key, value) {
         if (json_at(op->tree, "metadata.annotations") == NULL)
             json_put(op->tree, "metadata.annotations", json_object());
         json_object_set(json_at(op->tree, "metadata.annotations"), key, value);
@@ -99,8 +99,8 @@ static const struct object *eviction_budget(const struct op *op, unsigned *ret_n
         cleanup(json_decrefpp) json_t *tree = object_tree(o);
         cleanup(selector_freep) struct selector *s = NULL;
 
-        if (selector_from_json(&s, json_at(tree, "spec.selector"), &err) == 0
-            && selector_matches(s, op->old)) {
+        if (selector_from_json(&s, json_at(tree, "spec.selector"), &err) == 0 &&
+            selector_matches(s, op->old)) {
             found = o;
             (*ret_n)++;
         }
@@ -120,8 +120,8 @@ static void eviction_refuse(struct op *op, const char *message, const char *caus
 /* The budget's controller has not seen the newest pods or rules: counts cannot be trusted. */
 static bool eviction_is_stale(const json_t *budget)
 {
-    return json_int(budget, "status.observedGeneration", 0)
-           < json_int(budget, "metadata.generation", 0);
+    return json_int(budget, "status.observedGeneration", 0) <
+           json_int(budget, "metadata.generation", 0);
 }
 
 static void eviction_check(struct op *op, const json_t *tree)
@@ -147,10 +147,14 @@ static void eviction_check(struct op *op, const json_t *tree)
 static void eviction_charge(struct op *op, const struct object *budget)
 {
     struct err err = ERR_EMPTY;
-    const struct object *latest = store_latest(op->r->store, budget->bucket, budget->ns, budget->name);
+    const struct object *latest = store_latest(op->r->store, budget->bucket, budget->ns,
+                                               budget->name);
     cleanup(json_decrefpp) json_t *tree = latest != NULL ? object_tree(latest) : NULL;
-    struct store_write w = { .verb = STORE_UPDATE, .bucket = budget->bucket, .ns = budget->ns,
-                             .name = budget->name, .tree = tree };
+    struct store_write w = { .verb = STORE_UPDATE,
+                             .bucket = budget->bucket,
+                             .ns = budget->ns,
+                             .name = budget->name,
+                             .tree = tree };
     char now[40];
     int rc;
 
@@ -175,8 +179,8 @@ static void eviction_charge(struct op *op, const struct object *budget)
 /* Pods that serve nobody yet, or no more, need no budget. */
 static bool eviction_is_free(const struct op *op)
 {
-    return pod_is_terminal(op->old_tree) || op->old->deleting
-           || str_eq(json_str_or(op->old_tree, "status.phase", ""), "Pending");
+    return pod_is_terminal(op->old_tree) || op->old->deleting ||
+           str_eq(json_str_or(op->old_tree, "status.phase", ""), "Pending");
 }
 
 /* A pod that is not ready counts for nothing in a budget that is met, or that says so. */
@@ -206,10 +210,11 @@ static void sub_eviction(struct op *op, const struct registry_request *req)
     registry_delete_check(op, &del); /* before a budget pays for it */
     budget = eviction_budget(op, &n);
     if (op_ok(op) && !eviction_is_free(op) && n > 1)
-        op_refuse(op, status_failure(ERR_INTERNAL, "This pod has more than one PodDisruptionBudget, "
-                                                   "which the eviction subresource does not support."));
-    else if (op_ok(op) && !eviction_is_free(op) && n == 1
-             && !eviction_is_unhealthy_free(op, budget))
+        op_refuse(op,
+                  status_failure(ERR_INTERNAL, "This pod has more than one PodDisruptionBudget, "
+                                               "which the eviction subresource does not support."));
+    else if (op_ok(op) && !eviction_is_free(op) && n == 1 &&
+             !eviction_is_unhealthy_free(op, budget))
         eviction_charge(op, budget);
     if (op_ok(op))
         registry_delete(op, &del);
@@ -305,7 +310,8 @@ static void scale_check(struct op *op, const json_t *wanted)
     if (!str_eq(name, op->name))
         op_refuse(op, status_failure(ERR_BAD_REQUEST,
                                      "the name of the object (%s) does not match the name on "
-                                     "the URL (%s)", name, op->name));
+                                     "the URL (%s)",
+                                     name, op->name));
     if (replicas != NULL && json_integer_value(replicas) < 0)
         field_invalid(&errors, "spec.replicas", replicas, "must be greater than or equal to 0");
     if (errors.n > 0)
@@ -381,8 +387,8 @@ bool registry_sub_write(struct op *op, const struct registry_request *req)
     for (size_t i = 0; i < N_ELEMENTS(sub_rows); i++) {
         const struct sub_row *row = &sub_rows[i];
 
-        if (!str_eq(op->sub, row->sub)
-            || (row->bucket != NULL && !str_eq(row->bucket, op->resource->bucket)))
+        if (!str_eq(op->sub, row->sub) ||
+            (row->bucket != NULL && !str_eq(row->bucket, op->resource->bucket)))
             continue;
         if (str_eq(op->sub, "scale") && scale_find(op->resource) == NULL)
             continue;

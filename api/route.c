@@ -113,8 +113,8 @@ static void route_fill(struct route *ret, const struct route_parts *p, unsigned 
 static void route_resource(struct route *ret, const struct route_parts *p, unsigned i,
                            const char *group, const char *version)
 {
-    bool in_namespace = str_eq(p->text[i], "namespaces") && i + 2 < p->n
-                        && schema_resource(group, version, p->text[i + 2]) != NULL;
+    bool in_namespace = str_eq(p->text[i], "namespaces") && i + 2 < p->n &&
+                        schema_resource(group, version, p->text[i + 2]) != NULL;
 
     ret->kind = ROUTE_UNKNOWN;
     if (in_namespace) {

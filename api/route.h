@@ -10,22 +10,23 @@
 #include <stdbool.h>
 
 enum route_kind {
-    ROUTE_RESOURCE,     /* a served resource */
-    ROUTE_OTHER,        /* /version, /healthz, /openapi, /api, /apis, discovery documents */
-    ROUTE_UNKNOWN,      /* below /api or /apis, but nothing that is served */
+    ROUTE_RESOURCE, /* a served resource */
+    ROUTE_OTHER,    /* /version, /healthz, /openapi, /api, /apis, discovery documents */
+    ROUTE_UNKNOWN,  /* below /api or /apis, but nothing that is served */
 };
 
 #define ROUTE_PART_MAX 254
 
 struct route {
     enum route_kind kind;
-    const char *verb;       /* "get" "list" "watch" "create" "update" "patch" "delete" "deletecollection"; literal */
+    const char *
+        verb; /* "get" "list" "watch" "create" "update" "patch" "delete" "deletecollection"; literal */
     const struct schema_resource *resource;
-    const struct schema_sub *sub_row;       /* NULL when @sub is "" */
-    char ns[ROUTE_PART_MAX];                /* decoded; "" = none */
+    const struct schema_sub *sub_row; /* NULL when @sub is "" */
+    char ns[ROUTE_PART_MAX];          /* decoded; "" = none */
     char name[ROUTE_PART_MAX];
     char sub[64];
-    char rest[1024];                        /* behind the subresource (proxy paths), with leading '/' or "" */
+    char rest[1024]; /* behind the subresource (proxy paths), with leading '/' or "" */
 };
 
 /* @watch: the query said watch=true.  False: a part is too long or badly encoded (400). */

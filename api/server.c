@@ -95,8 +95,8 @@ static bool call_media_form(const char *media, enum call_form *ret)
         *ret = CALL_META;
     else if (strstr(media, "as=") != NULL)
         return false;
-    else if (strstr(media, "application/json") != NULL || strstr(media, "*/*") != NULL
-             || strstr(media, "application/*") != NULL)
+    else if (strstr(media, "application/json") != NULL || strstr(media, "*/*") != NULL ||
+             strstr(media, "application/*") != NULL)
         *ret = CALL_JSON;
     else
         return false;
@@ -209,8 +209,8 @@ static const struct {
 /* Whether the registry or the reads know this subresource. */
 static bool server_serves_sub(const struct route *r)
 {
-    static const char *const subs[] = { "status", "scale", "binding", "eviction", "finalize",
-                                        "approval" };
+    static const char *const subs[] = { "status",   "scale",    "binding",
+                                        "eviction", "finalize", "approval" };
 
     for (size_t i = 0; i < N_ELEMENTS(subs); i++)
         if (str_eq(r->sub, subs[i]))
@@ -234,8 +234,8 @@ static void server_resource(struct call *c)
     unsigned may = r->sub_row != NULL ? r->sub_row->verbs : r->resource->verbs;
 
     for (size_t i = 0; i < N_ELEMENTS(server_subs); i++)
-        if (str_eq(r->resource->bucket, server_subs[i].bucket)
-            && str_eq(r->sub, server_subs[i].sub) && str_eq(r->verb, server_subs[i].verb)) {
+        if (str_eq(r->resource->bucket, server_subs[i].bucket) &&
+            str_eq(r->sub, server_subs[i].sub) && str_eq(r->verb, server_subs[i].verb)) {
             server_subs[i].serve(c);
             return;
         }
@@ -244,8 +244,8 @@ static void server_resource(struct call *c)
         return;
     }
     for (size_t i = 0; i < N_ELEMENTS(server_verbs); i++)
-        if (str_eq(r->verb, server_verbs[i].verb) && (may & server_verbs[i].may) != 0
-            && server_names_fit(r)) {
+        if (str_eq(r->verb, server_verbs[i].verb) && (may & server_verbs[i].may) != 0 &&
+            server_names_fit(r)) {
             server_verbs[i].serve(c);
             return;
         }
@@ -256,8 +256,13 @@ static bool server_authorize(struct call *c)
 {
     const struct route *r = &c->route;
     cleanup(text_fini) struct text why = TEXT_EMPTY;
-    struct auth_question q = { .verb = r->verb, .path = http_path(c->x), .group = "",
-                               .resource = "", .sub = "", .ns = "", .name = "" };
+    struct auth_question q = { .verb = r->verb,
+                               .path = http_path(c->x),
+                               .group = "",
+                               .resource = "",
+                               .sub = "",
+                               .ns = "",
+                               .name = "" };
 
     if (r->kind == ROUTE_RESOURCE) {
         q.group = r->resource->group;
@@ -297,9 +302,9 @@ static bool server_authenticate(struct call *c)
 /* To act as oneself when asked to act as another would answer the wrong question. */
 static bool server_refuse_impersonation(struct call *c)
 {
-    if (http_header(c->x, "Impersonate-User") == NULL
-        && http_header(c->x, "Impersonate-Group") == NULL
-        && http_header(c->x, "Impersonate-Uid") == NULL)
+    if (http_header(c->x, "Impersonate-User") == NULL &&
+        http_header(c->x, "Impersonate-Group") == NULL &&
+        http_header(c->x, "Impersonate-Uid") == NULL)
         return true;
     call_fail(c, ERR_FORBIDDEN, "impersonation is not served");
     return false;
@@ -338,11 +343,13 @@ static void server_on_request(void *arg, struct http_exchange *x)
 /* 413 and its like come before a request is complete; the body is a Status all the same. */
 static char *server_refusal_body(void *arg, int http_status)
 {
-    cleanup(json_decrefpp) json_t *status =
-        http_status == 413
-            ? status_failure(ERR_LIMIT, "Request entity too large: limit is 3145728")
-            : status_failure(ERR_BAD_REQUEST, "the request could not be read (HTTP %d)",
-                             http_status);
+    cleanup(json_decrefpp)
+        json_t *status = http_status == 413
+                             ? status_failure(ERR_LIMIT,
+                                              "Request entity too large: limit is 3145728")
+                             : status_failure(ERR_BAD_REQUEST,
+                                              "the request could not be read (HTTP %d)",
+                                              http_status);
 
     (void)arg;
     json_put_int(status, "code", http_status);

@@ -25,7 +25,7 @@ struct server_opts {                    /* strings are copied */
     const struct tls_pair *node_client; /* how we show ourselves to the nodes' API */
     const char *sa_key_pem;             /* signs and verifies ServiceAccount tokens */
     const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */
-    size_t max_body;                    /* 0 = 3 MiB */
+    size_t max_body;                                           /* 0 = 3 MiB */
 };
 
 int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *opts,

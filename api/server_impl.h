@@ -16,16 +16,16 @@
 #include "base/list.h"
 
 struct server {
-    uv_loop_t *loop;                /* borrowed */
-    struct registry *registry;      /* borrowed */
-    struct store *store;            /* borrowed from the registry */
-    struct http_server *http;       /* owned */
-    struct http_client *nodes;      /* owned: calls to the nodes' API */
-    struct tls_pair ca;             /* owned copy */
+    uv_loop_t *loop;           /* borrowed */
+    struct registry *registry; /* borrowed */
+    struct store *store;       /* borrowed from the registry */
+    struct http_server *http;  /* owned */
+    struct http_client *nodes; /* owned: calls to the nodes' API */
+    struct tls_pair ca;        /* owned copy */
     struct auth_keys keys;
-    char *sa_key_pem, *sa_public_pem, *address, *issuer;    /* owned */
+    char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
-    struct list watches;            /* of struct watch */
+    struct list watches; /* of struct watch */
     bool closing;
     void (*on_closed)(void *arg);
     void *arg;
@@ -35,22 +35,25 @@ enum call_form { CALL_JSON, CALL_TABLE, CALL_META };
 
 struct call {
     struct server *s;
-    struct http_exchange *x;        /* borrowed until answered */
+    struct http_exchange *x; /* borrowed until answered */
     struct route route;
     struct auth_user user;
     enum call_form form;
     enum table_include include;
-    json_t *body;                   /* owned: parsed request body or NULL */
-    json_t *problems;               /* owned: duplicates the parser saw */
+    json_t *body;     /* owned: parsed request body or NULL */
+    json_t *problems; /* owned: duplicates the parser saw */
 };
 
 /* --- server.c --- */
-struct call *call_free(struct call *c);                 /* returns NULL */
-void call_send_status(struct call *c, json_t *status_steal);    /* answers and frees */
-void call_send_text(struct call *c, int http, const char *type, struct text *t); /* takes t's bytes, frees */
-void call_send_json(struct call *c, int http, const json_t *body);      /* answers and frees */
-void call_send_object(struct call *c, int http, const struct object *o); /* in the asked form; frees */
-void call_fail(struct call *c, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+struct call *call_free(struct call *c);                      /* returns NULL */
+void call_send_status(struct call *c, json_t *status_steal); /* answers and frees */
+void call_send_text(struct call *c, int http, const char *type,
+                    struct text *t);                               /* takes t's bytes, frees */
+void call_send_json(struct call *c, int http, const json_t *body); /* answers and frees */
+void call_send_object(struct call *c, int http,
+                      const struct object *o); /* in the asked form; frees */
+void call_fail(struct call *c, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Reads Accept and includeObject; false: answered 406 or 400. */
 bool call_read_form(struct call *c);
 /* Parses the body by its Content-Type; false: answered. */

@@ -11,11 +11,11 @@
 
 static void misc_version(struct call *c)
 {
-    cleanup(json_decrefpp) json_t *body =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "major", MKUBE_KUBERNETES_MAJOR,
-                  "minor", MKUBE_KUBERNETES_MINOR, "gitVersion", MKUBE_KUBERNETES_VERSION,
-                  "gitCommit", "", "gitTreeState", "clean", "buildDate", "", "goVersion", "none",
-                  "compiler", "gcc", "platform", "linux/amd64");
+    cleanup(json_decrefpp) json_t *body = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "major", MKUBE_KUBERNETES_MAJOR, "minor",
+        MKUBE_KUBERNETES_MINOR, "gitVersion", MKUBE_KUBERNETES_VERSION, "gitCommit", "",
+        "gitTreeState", "clean", "buildDate", "", "goVersion", "none", "compiler", "gcc",
+        "platform", "linux/amd64");
 
     call_send_json(c, 200, body);
 }
@@ -42,9 +42,9 @@ static void misc_cacerts(struct call *c)
 
 static void misc_root(struct call *c)
 {
-    cleanup(json_decrefpp) json_t *body =
-        json_pack("{s:[s,s,s,s,s,s,s,s]}", "paths", "/api", "/apis", "/healthz", "/livez",
-                  "/openapi/v2", "/openapi/v3", "/readyz", "/version");
+    cleanup(json_decrefpp)
+        json_t *body = json_pack("{s:[s,s,s,s,s,s,s,s]}", "paths", "/api", "/apis", "/healthz",
+                                 "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version");
 
     call_send_json(c, 200, body);
 }
@@ -117,7 +117,8 @@ static void misc_discovery(struct call *c)
 
     if (top && version != NULL && discovery_aggregated(&t, path, version)) {
         cleanup(freep) char *type = mem_fmt("application/json;g=apidiscovery.k8s.io;v=%s;"
-                                            "as=APIGroupDiscoveryList", version);
+                                            "as=APIGroupDiscoveryList",
+                                            version);
 
         misc_send_tagged(c, type, &t);
     } else if (discovery_legacy(&t, path, c->s->address)) {
@@ -170,8 +171,9 @@ void server_other(struct call *c)
         if (!exact && !below)
             continue;
         found = true;
-        if (str_eq(http_method(c->x), misc_paths[i].method != NULL ? misc_paths[i].method : "GET")
-            || (misc_paths[i].method == NULL && str_eq(http_method(c->x), "HEAD"))) {
+        if (str_eq(http_method(c->x),
+                   misc_paths[i].method != NULL ? misc_paths[i].method : "GET") ||
+            (misc_paths[i].method == NULL && str_eq(http_method(c->x), "HEAD"))) {
             misc_paths[i].serve(c);
             return;
         }

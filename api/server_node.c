@@ -11,11 +11,11 @@
 #include <ctype.h>
 #include <string.h>
 
-#define NODE_CERT_DAYS 365
-#define NODE_API_PORT 10250
+#define NODE_CERT_DAYS    365
+#define NODE_API_PORT     10250
 #define TOKEN_SECONDS_MIN 600
 #define TOKEN_SECONDS_MAX (365 * 24 * 3600)
-#define LOG_BACKLOG_MAX (16 * 1024 * 1024)
+#define LOG_BACKLOG_MAX   (16 * 1024 * 1024)
 
 /* --- join: a token is changed into certificates, once --- */
 
@@ -28,8 +28,9 @@ static int join_sign(struct call *c, const char *node, char **ret_client, char *
     const char *ip = json_str_or(c->body, "ip", http_remote(c->x));
     const char *const ips[] = { ip, NULL };
     struct tls_spec client = { .cn = cn, .orgs = orgs, .is_client = true, .days = NODE_CERT_DAYS };
-    struct tls_spec serving = { .cn = cn, .orgs = orgs, .dns = dns, .ips = ips, .is_server = true,
-                                .days = NODE_CERT_DAYS };
+    struct tls_spec serving = {
+        .cn = cn, .orgs = orgs, .dns = dns, .ips = ips, .is_server = true, .days = NODE_CERT_DAYS
+    };
     int rc = tls_csr_sign(ret_client, &c->s->ca, json_str_or(c->body, "clientRequest", ""), &client,
                           err);
 
@@ -42,18 +43,17 @@ static int join_sign(struct call *c, const char *node, char **ret_client, char *
 /* A node's serving certificate must never pass for the API's. */
 static bool join_is_ours(const char *node)
 {
-    return str_eq(node, "localhost") || str_eq(node, "kubernetes")
-           || str_starts(node, "kubernetes.");
+    return str_eq(node, "localhost") || str_eq(node, "kubernetes") ||
+           str_starts(node, "kubernetes.");
 }
 
 static void join_answer(struct call *c, const char *client, const char *serving)
 {
     struct server *s = c->s;
-    cleanup(json_decrefpp) json_t *body =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ca", s->ca.cert_pem, "clientCertificate",
-                  client, "servingCertificate", serving, "clusterCIDR", s->cluster_cidr,
-                  "serviceCIDR", s->service_cidr, "clusterDNS", s->dns_ip, "clusterDomain",
-                  s->domain);
+    cleanup(json_decrefpp) json_t *body = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ca", s->ca.cert_pem, "clientCertificate", client,
+        "servingCertificate", serving, "clusterCIDR", s->cluster_cidr, "serviceCIDR",
+        s->service_cidr, "clusterDNS", s->dns_ip, "clusterDomain", s->domain);
 
     call_send_json(c, 200, body);
 }
@@ -83,12 +83,17 @@ static void join_on_token_used(void *arg, const struct registry_answer *answer)
 static void join_use_token(struct join *j)
 {
     static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver", .groups = groups,
+    static const struct registry_user user = { .name = "system:apiserver",
+                                               .groups = groups,
                                                .uid = "" };
     struct call *c = j->call;
     cleanup(freep) char *name = mem_fmt("bootstrap-token-%s", c->user.join_id);
-    struct registry_request req = { .verb = REGISTRY_DELETE, .resource = schema_bucket("secrets"),
-                                    .sub = "", .ns = "kube-system", .name = name, .user = &user,
+    struct registry_request req = { .verb = REGISTRY_DELETE,
+                                    .resource = schema_bucket("secrets"),
+                                    .sub = "",
+                                    .ns = "kube-system",
+                                    .name = name,
+                                    .user = &user,
                                     .grace_seconds = -1 };
 
     registry_write(c->s->registry, &req, join_on_token_used, j);
@@ -103,8 +108,9 @@ void server_join(struct call *c)
     if (!call_read_body(c))
         return;
     if (c->user.join_id == NULL) {
-        call_fail(c, ERR_FORBIDDEN, "joining needs a join token: run `mkube token create` on the "
-                                    "server");
+        call_fail(c, ERR_FORBIDDEN,
+                  "joining needs a join token: run `mkube token create` on the "
+                  "server");
         return;
     }
     node = json_str_or(c->body, "nodeName", "");
@@ -138,9 +144,9 @@ static json_t *token_request_reply(const struct call *c, const char *jwt, int64_
     clock_print(when, expires_ms);
     return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:O, s:I}, s:{s:s, s:s}}", "kind", "TokenRequest",
                      "apiVersion", "authentication.k8s.io/v1", "metadata", "name", c->route.name,
-                     "namespace", c->route.ns, "spec", "audiences",
-                     (json_t *)(uintptr_t)audiences, "expirationSeconds", (json_int_t)seconds,
-                     "status", "token", jwt, "expirationTimestamp", when);
+                     "namespace", c->route.ns, "spec", "audiences", (json_t *)(uintptr_t)audiences,
+                     "expirationSeconds", (json_int_t)seconds, "status", "token", jwt,
+                     "expirationTimestamp", when);
 }
 
 /* The pod that the token shall live and die with; NULL = none was asked for. */
@@ -173,8 +179,8 @@ static bool token_request_check(struct call *c)
     cleanup(json_decrefpp) json_t *pod = NULL;
     const char *kind, *name, *uid;
 
-    if (c->body != NULL
-        && decode_check(c->body, schema_type("authentication/v1.TokenRequest"), NULL, &err) < 0)
+    if (c->body != NULL &&
+        decode_check(c->body, schema_type("authentication/v1.TokenRequest"), NULL, &err) < 0)
         return token_request_refuse(c, status_failure(ERR_BAD_REQUEST, "%s", err.text));
     if (json_at(c->body, "spec.boundObjectRef") == NULL)
         return true;
@@ -182,9 +188,8 @@ static bool token_request_check(struct call *c)
     name = json_str_or(c->body, "spec.boundObjectRef.name", "");
     uid = json_str_or(c->body, "spec.boundObjectRef.uid", "");
     if (!str_eq(kind, "Pod"))
-        return token_request_refuse(c, status_failure(ERR_BAD_REQUEST,
-                                                      "cannot bind token to object of type %s",
-                                                      kind));
+        return token_request_refuse(
+            c, status_failure(ERR_BAD_REQUEST, "cannot bind token to object of type %s", kind));
     o = token_request_pod(c);
     if (o == NULL)
         return token_request_refuse(c, status_not_found(schema_bucket("pods"), name));
@@ -193,11 +198,13 @@ static bool token_request_check(struct call *c)
         return token_request_refuse(
             c, status_failure(ERR_BAD_REQUEST,
                               "cannot bind token for serviceaccount \"%s\" to pod running with "
-                              "different serviceaccount name.", c->route.name));
+                              "different serviceaccount name.",
+                              c->route.name));
     if (uid[0] != '\0' && !str_eq(uid, o->uid)) {
-        cleanup(freep) char *why =
-            mem_fmt("the UID in the bound object reference (%s) does not match the UID in record. "
-                    "The object might have been deleted and then recreated", uid);
+        cleanup(freep) char *why = mem_fmt(
+            "the UID in the bound object reference (%s) does not match the UID in record. "
+            "The object might have been deleted and then recreated",
+            uid);
 
         return token_request_refuse(c, status_conflict(schema_bucket("pods"), name, why));
     }
@@ -227,17 +234,19 @@ static void token_request_issue(struct call *c, const struct object *account)
     int64_t seconds = json_int(c->body, "spec.expirationSeconds", 3600);
     const char *issuer = c->s->issuer;
     json_t *asked = json_at(c->body, "spec.audiences");
-    cleanup(json_decrefpp) json_t *audiences =
-        json_array_size(asked) > 0 ? json_incref(asked) : json_pack("[s]", issuer);
+    cleanup(json_decrefpp) json_t *audiences = json_array_size(asked) > 0
+                                                   ? json_incref(asked)
+                                                   : json_pack("[s]", issuer);
     cleanup(token_claims_fini) struct token_claims claims = { 0 };
     cleanup(text_fini) struct text jwt = TEXT_EMPTY;
     cleanup(json_decrefpp) json_t *body = NULL;
 
     if (seconds < TOKEN_SECONDS_MIN) {
-        call_fail(c, ERR_INVALID, "TokenRequest.authentication.k8s.io \"%s\" is invalid: "
-                                  "spec.expirationSeconds: Invalid value: %lld: may not specify a "
-                                  "duration less than 10 minutes", c->route.name,
-                  (long long)seconds);
+        call_fail(c, ERR_INVALID,
+                  "TokenRequest.authentication.k8s.io \"%s\" is invalid: "
+                  "spec.expirationSeconds: Invalid value: %lld: may not specify a "
+                  "duration less than 10 minutes",
+                  c->route.name, (long long)seconds);
         return;
     }
     if (seconds > TOKEN_SECONDS_MAX)
@@ -254,8 +263,8 @@ static void token_request_issue(struct call *c, const struct object *account)
 
 void server_token_request(struct call *c)
 {
-    const struct object *account =
-        store_get(c->s->store, c->route.resource->bucket, c->route.ns, c->route.name);
+    const struct object *account = store_get(c->s->store, c->route.resource->bucket, c->route.ns,
+                                             c->route.name);
 
     if (!call_read_body(c) || !token_request_check(c))
         return;
@@ -272,7 +281,7 @@ void server_token_request(struct call *c)
 
 struct log_proxy {
     struct call *call;
-    struct http_call *upstream;     /* NULL once done */
+    struct http_call *upstream; /* NULL once done */
     bool streaming, gone;
 };
 
@@ -360,11 +369,13 @@ static const char *log_container(struct call *c, const json_t *pod)
     for (size_t l = 0; l < N_ELEMENTS(lists); l++)
         if (!str_empty(asked) && json_find(json_at(pod, lists[l]), "name", asked) != NULL)
             return asked;
-    json_array_foreach(containers, i, container)
+    json_array_foreach (containers, i, container)
         text_fmt(&names, "%s%s", i > 0 ? " " : "", json_str_or(container, "name", ""));
     if (str_empty(asked))
-        call_fail(c, ERR_BAD_REQUEST, "a container name must be specified for pod %s, choose one "
-                                      "of: [%s]", c->route.name, text_str(&names));
+        call_fail(c, ERR_BAD_REQUEST,
+                  "a container name must be specified for pod %s, choose one "
+                  "of: [%s]",
+                  c->route.name, text_str(&names));
     else
         call_fail(c, ERR_BAD_REQUEST, "container %s is not valid for pod %s", asked, c->route.name);
     return NULL;
@@ -380,9 +391,9 @@ static bool log_node_url(struct text *ret, const struct call *c, const char *nam
 
     if (ip == NULL)
         return false;
-    text_fmt(ret, "https://%s:%lld", ip,
-             (long long)json_int(node, "status.daemonEndpoints.kubeletEndpoint.Port",
-                                 NODE_API_PORT));
+    text_fmt(
+        ret, "https://%s:%lld", ip,
+        (long long)json_int(node, "status.daemonEndpoints.kubeletEndpoint.Port", NODE_API_PORT));
     return true;
 }
 
@@ -399,7 +410,7 @@ static void log_add_query(struct text *ret, const char *key, const char *value)
 
 static void log_add_path(struct text *ret, const struct call *c, const char *container)
 {
-    static const char *const passed[] = { "follow", "previous", "tailLines", "sinceSeconds",
+    static const char *const passed[] = { "follow",    "previous",   "tailLines", "sinceSeconds",
                                           "sinceTime", "timestamps", "limitBytes" };
 
     text_fmt(ret, "/containerLogs/%s/%s/%s?", c->route.ns, c->route.name, container);
@@ -411,7 +422,8 @@ static void log_add_path(struct text *ret, const struct call *c, const char *con
 static void log_start(struct call *c, const char *url)
 {
     struct log_proxy *p = MEM_NEW(struct log_proxy);
-    struct http_call_listener listener = { .on_data = log_on_data, .on_done = log_on_done,
+    struct http_call_listener listener = { .on_data = log_on_data,
+                                           .on_done = log_on_done,
                                            .arg = p };
     struct http_call_spec spec = { .method = "GET", .url = url, .timeout_ms = -1 };
 

@@ -11,7 +11,8 @@
 
 void server_table_opts(struct table_opts *ret, const struct call *c)
 {
-    *ret = (struct table_opts){ .resource = c->route.resource, .include = c->include,
+    *ret = (struct table_opts){ .resource = c->route.resource,
+                                .include = c->include,
                                 .now_ms = clock_wall_ms() };
 }
 
@@ -72,10 +73,10 @@ bool server_selectors(struct call *c, struct selector **ret_labels,
 struct list_page {
     struct selector *labels;
     struct field_selector *fields;
-    uint64_t limit;             /* 0 = all */
-    uint64_t revision;          /* what the list says it shows */
+    uint64_t limit;              /* 0 = all */
+    uint64_t revision;           /* what the list says it shows */
     char *after_ns, *after_name; /* owned: where to go on, NULL = start */
-    const struct object *last;  /* borrowed: the last one shown */
+    const struct object *last;   /* borrowed: the last one shown */
     uint64_t shown, remaining;
 };
 
@@ -103,8 +104,8 @@ static bool list_token_read(struct list_page *p, const char *token)
     bool ok = bits_unbase64url(&plain, token, strlen(token));
 
     part = str_split(ok ? text_str(&plain) : "", ' ');
-    ok = ok && part[0] != NULL && part[1] != NULL && part[2] != NULL
-         && str_u64(part[0], &p->revision);
+    ok = ok && part[0] != NULL && part[1] != NULL && part[2] != NULL &&
+         str_u64(part[0], &p->revision);
     if (ok) {
         p->after_ns = mem_str(part[1]);
         p->after_name = mem_str(part[2]);
@@ -117,7 +118,8 @@ static void list_refuse_match(struct call *c, const char *detail)
 {
     call_send_status(c, status_failure(ERR_INVALID,
                                        "ListOptions.meta.k8s.io \"\" is invalid: "
-                                       "resourceVersionMatch: Forbidden: %s", detail));
+                                       "resourceVersionMatch: Forbidden: %s",
+                                       detail));
 }
 
 /* The rules of resourceVersion and resourceVersionMatch; false: answered. */
@@ -128,12 +130,14 @@ static bool list_check_version(struct call *c, struct list_page *p)
     uint64_t wanted = 0;
 
     if (http_query(c->x, "sendInitialEvents") != NULL) {
-        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: "
-                                  "Forbidden: sendInitialEvents is forbidden for list");
+        call_fail(c, ERR_INVALID,
+                  "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: "
+                  "Forbidden: sendInitialEvents is forbidden for list");
         return false;
     }
     if (!str_empty(match) && str_empty(version)) {
-        list_refuse_match(c, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+        list_refuse_match(c,
+                          "resourceVersionMatch is forbidden unless resourceVersion is provided");
         return false;
     }
     if (!str_empty(match) && p->after_name != NULL) {
@@ -143,14 +147,16 @@ static bool list_check_version(struct call *c, struct list_page *p)
     if (str_empty(version) || p->after_name != NULL)
         return true;
     if (!str_u64(version, &wanted)) {
-        call_fail(c, ERR_BAD_REQUEST, "Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
-                                      "invalid syntax", version, version);
+        call_fail(c, ERR_BAD_REQUEST,
+                  "Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
+                  "invalid syntax",
+                  version, version);
         return false;
     }
     if (wanted > p->revision) {
-        json_t *status = status_failure(ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                                        (unsigned long long)wanted,
-                                        (unsigned long long)p->revision);
+        json_t *status = status_failure(
+            ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+            (unsigned long long)wanted, (unsigned long long)p->revision);
 
         json_put_int(status, "details.retryAfterSeconds", 1);
         json_put(status, "details.causes",
@@ -160,13 +166,16 @@ static bool list_check_version(struct call *c, struct list_page *p)
         return false;
     }
     if (!str_empty(match) && !str_eq(match, "Exact") && !str_eq(match, "NotOlderThan")) {
-        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
-                                  "Unsupported value: \"%s\": supported values: \"Exact\", "
-                                  "\"NotOlderThan\", \"\"", match);
+        call_fail(c, ERR_INVALID,
+                  "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
+                  "Unsupported value: \"%s\": supported values: \"Exact\", "
+                  "\"NotOlderThan\", \"\"",
+                  match);
         return false;
     }
     if (str_eq(match, "Exact") && wanted == 0) {
-        list_refuse_match(c, "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+        list_refuse_match(c,
+                          "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
         return false;
     }
     if (str_eq(match, "Exact") && wanted != p->revision) {
@@ -191,8 +200,9 @@ static bool list_read_options(struct call *c, struct list_page *p)
         return false;
     }
     if (p->revision > store_revision(c->s->store)) {
-        call_fail(c, ERR_EXPIRED, "The provided continue parameter is too old to display a "
-                                  "consistent list result.");
+        call_fail(c, ERR_EXPIRED,
+                  "The provided continue parameter is too old to display a "
+                  "consistent list result.");
         return false;
     }
     return list_check_version(c, p) && server_selectors(c, &p->labels, &p->fields);
@@ -247,7 +257,8 @@ static void list_print_plain(struct text *ret, const struct call *c, const struc
     if (c->form == CALL_META)
         text_puts(ret, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
     else
-        text_fmt(ret, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", c->route.resource->kind, version);
+        text_fmt(ret, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", c->route.resource->kind,
+                 version);
     text_fmt(ret, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)p->revision);
     if (token[0] != '\0')
         text_fmt(ret, ",\"continue\":\"%s\"", token);

@@ -14,17 +14,17 @@
 
 #define WATCH_BACKLOG_MAX (1024 * 1024)
 #define WATCH_BOOKMARK_MS 60000
-#define WATCH_TIMEOUT_MS (30 * 60000)
+#define WATCH_TIMEOUT_MS  (30 * 60000)
 
 struct watch {
-    struct list link;               /* in server.watches */
-    struct call *call;              /* owned */
-    struct store_cursor *cursor;    /* owned; NULL once ended */
+    struct list link;            /* in server.watches */
+    struct call *call;           /* owned */
+    struct store_cursor *cursor; /* owned; NULL once ended */
     struct selector *labels;
     struct field_selector *fields;
     struct timer *pump, *bookmark, *end;
-    bool bookmarks;                 /* the client asked for them */
-    bool initial_events;            /* streaming list: tell when the initial ones are through */
+    bool bookmarks;      /* the client asked for them */
+    bool initial_events; /* streaming list: tell when the initial ones are through */
     bool columns_sent;
     bool ended;
 };
@@ -33,8 +33,8 @@ static bool watch_wants(const struct watch *w, const struct object *o)
 {
     const char *ns = w->call->route.ns;
 
-    return o != NULL && (ns[0] == '\0' || str_eq(ns, o->ns)) && selector_matches(w->labels, o)
-           && field_selector_matches(w->fields, o);
+    return o != NULL && (ns[0] == '\0' || str_eq(ns, o->ns)) && selector_matches(w->labels, o) &&
+           field_selector_matches(w->fields, o);
 }
 
 static void watch_print_object(struct watch *w, struct text *t, const struct object *o)
@@ -84,8 +84,9 @@ static void watch_send_bookmark(struct watch *w, uint64_t revision, bool initial
         table_close(&t);
         text_puts(&t, "}\n");
     } else {
-        text_fmt(&t, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\","
-                     "\"metadata\":{\"resourceVersion\":\"%llu\"%s}}}\n",
+        text_fmt(&t,
+                 "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\","
+                 "\"metadata\":{\"resourceVersion\":\"%llu\"%s}}}\n",
                  c->form == CALL_META ? "PartialObjectMetadata" : c->route.resource->kind,
                  c->form == CALL_META ? "meta.k8s.io/v1" : version, (unsigned long long)revision,
                  initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
@@ -95,8 +96,8 @@ static void watch_send_bookmark(struct watch *w, uint64_t revision, bool initial
 
 static void watch_send_error(struct http_exchange *x, json_t *status_steal)
 {
-    cleanup(json_decrefpp) json_t *event = json_pack("{s:s, s:o}", "type", "ERROR", "object",
-                                                     status_steal);
+    cleanup(json_decrefpp)
+        json_t *event = json_pack("{s:s, s:o}", "type", "ERROR", "object", status_steal);
     cleanup(freep) char *line = json_print(event, NULL);
     cleanup(freep) char *whole = mem_fmt("%s\n", line);
 
@@ -155,8 +156,8 @@ static void watch_on_pump(void *arg)
 
     if (w->ended)
         return;
-    while (http_backlog(w->call->x) < WATCH_BACKLOG_MAX
-           && (rc = store_cursor_next(w->cursor, &change)) == 1)
+    while (http_backlog(w->call->x) < WATCH_BACKLOG_MAX &&
+           (rc = store_cursor_next(w->cursor, &change)) == 1)
         watch_deliver(w, &change);
     if (rc == STORE_TOO_OLD) {
         watch_send_error(w->call->x, watch_expired(store_cursor_revision(w->cursor),
@@ -231,7 +232,8 @@ static int64_t watch_timeout_ms(const struct call *c)
 
 static void watch_open_stream(struct watch *w)
 {
-    struct http_stream_listener listener = { .on_drain = watch_on_wake, .on_gone = watch_on_gone,
+    struct http_stream_listener listener = { .on_drain = watch_on_wake,
+                                             .on_gone = watch_on_gone,
                                              .arg = w };
     struct server *s = w->call->s;
 
@@ -283,7 +285,8 @@ static const char *watch_options_problem(const struct call *c)
     bool initial = http_query(c->x, "sendInitialEvents") != NULL;
 
     if (!initial && !str_empty(match))
-        return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless "
+        return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch "
+               "unless "
                "sendInitialEvents is provided";
     if (initial && !str_eq(match, "NotOlderThan"))
         return "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
@@ -309,7 +312,8 @@ static bool watch_read_version(struct call *c, uint64_t *ret_after, bool *ret_cu
         return false;
     }
     if (after > now) {
-        json_t *status = status_failure(ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+        json_t *status = status_failure(ERR_TIMEOUT,
+                                        "Too large resource version: %llu, current: %llu",
                                         (unsigned long long)after, (unsigned long long)now);
 
         json_put_int(status, "details.retryAfterSeconds", 1);
@@ -329,8 +333,8 @@ void server_watch(struct call *c)
     uint64_t after;
     bool current;
 
-    if (!call_read_form(c) || !watch_read_version(c, &after, &current)
-        || !server_selectors(c, &labels, &fields)) {
+    if (!call_read_form(c) || !watch_read_version(c, &after, &current) ||
+        !server_selectors(c, &labels, &fields)) {
         selector_free(labels);
         return;
     }

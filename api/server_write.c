@@ -17,15 +17,17 @@ static bool write_read_dry_run(struct call *c, struct registry_request *req)
         return true;
     req->dry_run = str_eq(dry, "All");
     if (!req->dry_run)
-        call_fail(c, ERR_INVALID, "%s: dryRun: Unsupported value: \"%s\": supported values: \"All\"",
+        call_fail(c, ERR_INVALID,
+                  "%s: dryRun: Unsupported value: \"%s\": supported values: \"All\"",
                   c->route.resource->kind, dry);
     return req->dry_run;
 }
 
 static bool write_read_validation(struct call *c, struct registry_request *req)
 {
-    static const char *const names[] = { [REGISTRY_IGNORE] = "Ignore", [REGISTRY_WARN] = "Warn",
-                                         [REGISTRY_STRICT] = "Strict" };
+    static const char *const names[] = {
+        [REGISTRY_IGNORE] = "Ignore", [REGISTRY_WARN] = "Warn", [REGISTRY_STRICT] = "Strict"
+    };
     const char *text = http_query(c->x, "fieldValidation");
 
     req->validation = REGISTRY_WARN;
@@ -36,8 +38,10 @@ static bool write_read_validation(struct call *c, struct registry_request *req)
             req->validation = (enum registry_validation)i;
             return true;
         }
-    call_fail(c, ERR_INVALID, "fieldValidation: Unsupported value: \"%s\": supported values: "
-                              "\"Ignore\", \"Strict\", \"Warn\"", text);
+    call_fail(c, ERR_INVALID,
+              "fieldValidation: Unsupported value: \"%s\": supported values: "
+              "\"Ignore\", \"Strict\", \"Warn\"",
+              text);
     return false;
 }
 
@@ -109,8 +113,8 @@ static bool write_read(struct call *c, struct registry_request *req, struct regi
         .name = c->route.name,
         .user = user,
     };
-    if (!write_read_dry_run(c, req) || !write_read_validation(c, req) || !write_read_patch(c, req)
-        || !write_read_delete(c, req) || !call_read_body(c))
+    if (!write_read_dry_run(c, req) || !write_read_validation(c, req) ||
+        !write_read_patch(c, req) || !write_read_delete(c, req) || !call_read_body(c))
         return false;
     if (c->body == NULL && req->verb != REGISTRY_DELETE) {
         call_fail(c, ERR_BAD_REQUEST, "the request has no body");
@@ -129,7 +133,7 @@ static void write_warnings(struct call *c, const json_t *warnings)
     size_t i;
     json_t *item;
 
-    json_array_foreach(warnings, i, item) {
+    json_array_foreach (warnings, i, item) {
         cleanup(text_fini) struct text t = TEXT_EMPTY;
 
         text_puts(&t, "299 - \"");
@@ -169,8 +173,8 @@ void server_write(struct call *c)
 
 struct collection {
     struct call *call;
-    size_t waiting;     /* deletions under way, plus one while they are being started */
-    json_t *failure;    /* owned: the first refusal */
+    size_t waiting;  /* deletions under way, plus one while they are being started */
+    json_t *failure; /* owned: the first refusal */
 };
 
 static void collection_step(struct collection *l)

@@ -25,9 +25,9 @@ static bool service_may_have_ports(const json_t *tree)
 
 static bool service_wants_ports(const json_t *tree)
 {
-    return service_is(tree, "NodePort")
-           || (service_is(tree, "LoadBalancer")
-               && json_bool(tree, "spec.allocateLoadBalancerNodePorts", true));
+    return service_is(tree, "NodePort") ||
+           (service_is(tree, "LoadBalancer") &&
+            json_bool(tree, "spec.allocateLoadBalancerNodePorts", true));
 }
 
 static void service_refuse_ip(struct op *op, const char *ip, const char *why)
@@ -36,7 +36,8 @@ static void service_refuse_ip(struct op *op, const char *ip, const char *why)
     cleanup(json_decrefpp) json_t *value = json_pack("[s]", ip);
 
     field_invalid(&errors, "spec.clusterIPs", value, "failed to allocate IP %s: %s", ip, why);
-    op_refuse(op, status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""), &errors));
+    op_refuse(op,
+              status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""), &errors));
     field_errors_fini(&errors);
 }
 
@@ -70,7 +71,7 @@ static void service_check_families(struct op *op)
     if (str_eq(json_string_value(policy), "RequireDualStack"))
         field_invalid(&errors, "spec.ipFamilyPolicy", policy,
                       "this cluster is not configured for dual-stack services");
-    json_array_foreach(json_at(op->tree, "spec.ipFamilies"), i, family) {
+    json_array_foreach (json_at(op->tree, "spec.ipFamilies"), i, family) {
         char path[64];
 
         snprintf(path, sizeof(path), "spec.ipFamilies[%zu]", i);
@@ -81,8 +82,8 @@ static void service_check_families(struct op *op)
         field_invalid(&errors, "spec.clusterIPs", ips,
                       "may only hold one address: this cluster has one address family");
     if (errors.n > 0)
-        op_refuse(op, status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""),
-                                     &errors));
+        op_refuse(
+            op, status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""), &errors));
     field_errors_fini(&errors);
 }
 
@@ -109,8 +110,7 @@ static void service_give_ip(struct op *op)
         return;
     }
     if (!alloc_ip_parse(wanted, &ip) || !alloc_holds(r->ips, ip)) {
-        cleanup(freep) char *why =
-            mem_fmt("the provided network does not match the current range");
+        cleanup(freep) char *why = mem_fmt("the provided network does not match the current range");
 
         service_refuse_ip(op, wanted, why);
     } else if (!alloc_take(r->ips, ip)) {
@@ -126,7 +126,7 @@ static bool service_port_known(const json_t *old, int64_t port)
     size_t i;
     json_t *p;
 
-    json_array_foreach(json_at(old, "spec.ports"), i, p)
+    json_array_foreach (json_at(old, "spec.ports"), i, p)
         if (json_int(p, "nodePort", 0) == port)
             return true;
     return false;
@@ -140,7 +140,8 @@ static void service_refuse_port(struct op *op, size_t index, int64_t port, const
 
     snprintf(path, sizeof(path), "spec.ports[%zu].nodePort", index);
     field_invalid(&errors, path, value, "%s", why);
-    op_refuse(op, status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""), &errors));
+    op_refuse(op,
+              status_invalid(op->resource, json_str_or(op->tree, "metadata.name", ""), &errors));
     field_errors_fini(&errors);
 }
 
@@ -185,7 +186,7 @@ static void service_give_ports(struct op *op)
     size_t i;
     json_t *port;
 
-    json_array_foreach(json_at(op->tree, "spec.ports"), i, port)
+    json_array_foreach (json_at(op->tree, "spec.ports"), i, port)
         if (op_ok(op))
             service_give_port(op, i, port);
 }
@@ -209,9 +210,9 @@ static json_t *service_same_port(const json_t *old, const json_t *port)
     size_t i;
     json_t *q;
 
-    json_array_foreach(json_at(old, "spec.ports"), i, q)
-        if (json_int(port, "port", 0) == json_int(q, "port", -1)
-            && str_eq(json_str_or(port, "protocol", "TCP"), json_str_or(q, "protocol", "TCP")))
+    json_array_foreach (json_at(old, "spec.ports"), i, q)
+        if (json_int(port, "port", 0) == json_int(q, "port", -1) &&
+            str_eq(json_str_or(port, "protocol", "TCP"), json_str_or(q, "protocol", "TCP")))
             return q;
     return NULL;
 }
@@ -226,7 +227,7 @@ static void service_keep_ports(json_t *tree, const json_t *old)
 
     if (!service_may_have_ports(old))
         return;
-    json_array_foreach(json_at(tree, "spec.ports"), i, port) {
+    json_array_foreach (json_at(tree, "spec.ports"), i, port) {
         int64_t known = json_int(service_same_port(old, port), "nodePort", 0);
         int64_t said = json_int(port, "nodePort", 0);
 
@@ -249,8 +250,8 @@ static void service_keep_ip(json_t *tree, const json_t *old)
         json_put_str(tree, "spec.clusterIP", was);
     ip = json_str_or(tree, "spec.clusterIP", "");
     /* Whoever changes the one means the other too. */
-    if (ip[0] != '\0'
-        && (json_array_size(ips) == 0 || json_equal(ips, json_at(old, "spec.clusterIPs"))))
+    if (ip[0] != '\0' &&
+        (json_array_size(ips) == 0 || json_equal(ips, json_at(old, "spec.clusterIPs"))))
         json_put(tree, "spec.clusterIPs", json_pack("[s]", ip));
 }
 
@@ -283,8 +284,8 @@ static void service_drop_typed(json_t *tree, const json_t *old)
     for (size_t i = 0; i < N_ELEMENTS(service_typed); i++) {
         const struct service_typed *t = &service_typed[i];
 
-        if (t->needs(old) && !t->needs(tree)
-            && json_equal(json_at(tree, t->path), json_at(old, t->path)))
+        if (t->needs(old) && !t->needs(tree) &&
+            json_equal(json_at(tree, t->path), json_at(old, t->path)))
             json_del(tree, t->path);
     }
 }
@@ -307,8 +308,8 @@ void service_alloc_update(struct op *op)
         return;
     if (service_wants_ip(op->tree))
         service_check_families(op);
-    if (op_ok(op) && service_wants_ip(op->tree)
-        && str_empty(json_str(op->old_tree, "spec.clusterIP")))
+    if (op_ok(op) && service_wants_ip(op->tree) &&
+        str_empty(json_str(op->old_tree, "spec.clusterIP")))
         service_give_ip(op);
     if (op_ok(op) && service_may_have_ports(op->tree))
         service_give_ports(op);
@@ -379,7 +380,7 @@ static void service_give_back(struct registry *r, const json_t *tree, const json
 
     if (alloc_ip_parse(ip_text, &ip) && !str_eq(json_str(now, "spec.clusterIP"), ip_text))
         alloc_give(r->ips, ip);
-    json_array_foreach(json_at(tree, "spec.ports"), i, p) {
+    json_array_foreach (json_at(tree, "spec.ports"), i, p) {
         int64_t port = json_int(p, "nodePort", 0);
 
         if (port != 0 && !service_port_known(now, port))
@@ -394,7 +395,8 @@ void op_alloc_settle(struct op *op, bool ok)
 
     if (!ok) {
         op_give_taken(op);
-    } else if (str_eq(op->resource->bucket, "services") && op->old_tree != NULL && op->tree != NULL) {
+    } else if (str_eq(op->resource->bucket, "services") && op->old_tree != NULL &&
+               op->tree != NULL) {
         service_give_back(op->r, op->old_tree, now);
         service_give_back(op->r, op->tree, now);
     } else if (str_eq(op->resource->bucket, "nodes") && op->gone) {
@@ -413,7 +415,7 @@ static void service_load_one(struct registry *r, const json_t *tree)
 
     if (alloc_ip_parse(json_str_or(tree, "spec.clusterIP", ""), &ip))
         alloc_take(r->ips, ip);
-    json_array_foreach(json_at(tree, "spec.ports"), i, p)
+    json_array_foreach (json_at(tree, "spec.ports"), i, p)
         alloc_take(r->ports, (uint32_t)json_int(p, "nodePort", 0));
 }
 

@@ -18,7 +18,8 @@ json_t *status_not_found(const struct schema_resource *r, const char *name);
 json_t *status_exists(const struct schema_resource *r, const char *name);
 /* A generated name that was taken each time. */
 json_t *status_not_unique(const struct schema_resource *r, const char *name);
-json_t *status_conflict(const struct schema_resource *r, const char *name, const char *why); /* NULL: object modified */
+json_t *status_conflict(const struct schema_resource *r, const char *name,
+                        const char *why); /* NULL: object modified */
 json_t *status_invalid(const struct schema_resource *r, const char *name,
                        const struct field_errors *errors);
 /* `pods "x" is forbidden: why` */
@@ -27,6 +28,6 @@ json_t *status_forbidden(const struct schema_resource *r, const char *name, cons
 json_t *status_success(int http);
 /* The answer to a DELETE that removed the object at once. */
 json_t *status_deleted(const struct schema_resource *r, const char *name, const char *uid);
-int status_code(const json_t *status);          /* .code, 200 for Success */
+int status_code(const json_t *status); /* .code, 200 for Success */
 
 #endif

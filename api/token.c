@@ -29,8 +29,9 @@ static json_t *token_payload(const struct token_claims *c, const char *issuer, i
     cleanup(freep) char *subject = mem_fmt("system:serviceaccount:%s:%s", c->ns, c->account);
 
     if (c->pod != NULL)
-        json_object_set_new(k8s, "pod", json_pack("{s:s, s:s}", "name", c->pod, "uid",
-                                                  c->pod_uid != NULL ? c->pod_uid : ""));
+        json_object_set_new(
+            k8s, "pod",
+            json_pack("{s:s, s:s}", "name", c->pod, "uid", c->pod_uid != NULL ? c->pod_uid : ""));
     if (c->node != NULL)
         json_object_set_new(k8s, "node", json_pack("{s:s}", "name", c->node));
     return json_pack("{s:O, s:I, s:I, s:I, s:s, s:o, s:s}", "aud", c->audiences, "exp",
@@ -76,7 +77,7 @@ static void token_read(struct token_claims *ret, const json_t *payload)
     ret->node = mem_str(json_str(k8s, "node.name"));
     ret->expires_ms = json_int(payload, "exp", 0) * 1000;
     /* RFC 7519 section 4.1.3: a lone audience may be a plain string. */
-    ret->audiences = json_is_string(aud) ? json_pack("[O]", aud)
+    ret->audiences = json_is_string(aud)  ? json_pack("[O]", aud)
                      : json_is_array(aud) ? json_incref(aud)
                                           : json_array();
 }
@@ -90,9 +91,8 @@ int token_verify(struct token_claims *ret, const char *jwt, const char *public_p
     cleanup(text_fini) struct text sig = TEXT_EMPTY;
     cleanup(json_decrefpp) json_t *payload = NULL;
 
-    if (dot2 == NULL
-        || !bits_unbase64url(&body, dot1 + 1, (size_t)(dot2 - dot1 - 1))
-        || !bits_unbase64url(&sig, dot2 + 1, strlen(dot2 + 1)) || sig.len != 64)
+    if (dot2 == NULL || !bits_unbase64url(&body, dot1 + 1, (size_t)(dot2 - dot1 - 1)) ||
+        !bits_unbase64url(&sig, dot2 + 1, strlen(dot2 + 1)) || sig.len != 64)
         return err_set(err, ERR_UNAUTHORIZED, "the token is not a signed JWT");
     if (!tls_verify_es256(public_pem, (const unsigned char *)sig.data, jwt, (size_t)(dot2 - jwt)))
         return err_set(err, ERR_UNAUTHORIZED, "the token's signature is not ours");
@@ -119,9 +119,9 @@ static bool token_is_alnum(const char *s, size_t len)
 bool token_join_parse(struct token_join *ret, const char *text)
 {
     /* mk1.iiiiii.ssssssssssssssss.<64 hex> */
-    if (text == NULL || strlen(text) != 4 + 6 + 1 + 16 + 1 + 64 || !str_starts(text, "mk1.")
-        || text[10] != '.' || text[27] != '.' || !token_is_alnum(text + 4, 6)
-        || !token_is_alnum(text + 11, 16) || !token_is_alnum(text + 28, 64))
+    if (text == NULL || strlen(text) != 4 + 6 + 1 + 16 + 1 + 64 || !str_starts(text, "mk1.") ||
+        text[10] != '.' || text[27] != '.' || !token_is_alnum(text + 4, 6) ||
+        !token_is_alnum(text + 11, 16) || !token_is_alnum(text + 28, 64))
         return false;
     snprintf(ret->id, sizeof(ret->id), "%.6s", text + 4);
     snprintf(ret->secret, sizeof(ret->secret), "%.16s", text + 11);

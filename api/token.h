@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct token_claims {       /* owned strings, end with token_claims_fini */
+struct token_claims { /* owned strings, end with token_claims_fini */
     char *ns, *account, *account_uid, *pod, *pod_uid, *node;
-    int64_t expires_ms;     /* wall */
-    json_t *audiences;      /* array of strings */
+    int64_t expires_ms; /* wall */
+    json_t *audiences;  /* array of strings */
 };
 void token_claims_fini(struct token_claims *c);
 
@@ -30,9 +30,9 @@ int token_verify(struct token_claims *ret, const char *jwt, const char *public_p
                  const char *issuer, int64_t now_ms, struct err *err);
 
 struct token_join {
-    char id[7];             /* 6 of [a-z0-9] */
-    char secret[17];        /* 16 of [a-z0-9] */
-    char ca_hash[65];       /* hex */
+    char id[7];       /* 6 of [a-z0-9] */
+    char secret[17];  /* 16 of [a-z0-9] */
+    char ca_hash[65]; /* hex */
 };
 /* False: not a join token. */
 bool token_join_parse(struct token_join *ret, const char *text);

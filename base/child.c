@@ -11,8 +11,8 @@
 #include <string.h>
 
 struct child {
-    uv_loop_t *loop;        /* borrowed */
-    child_done_fn done;     /* NULL once told or forgotten */
+    uv_loop_t *loop;    /* borrowed */
+    child_done_fn done; /* NULL once told or forgotten */
     void *arg;
     struct child_proc proc;
     uv_poll_t out, err, exit;
@@ -100,7 +100,8 @@ static void child_watch(struct child *c, uv_poll_t *poll, int fd, uv_poll_cb cb)
     uv_poll_start(poll, UV_READABLE | UV_DISCONNECT, cb);
 }
 
-struct child *child_run(uv_loop_t *loop, const struct child_spec *spec, child_done_fn done, void *arg)
+struct child *child_run(uv_loop_t *loop, const struct child_spec *spec, child_done_fn done,
+                        void *arg)
 {
     struct child *c = MEM_NEW(struct child);
 
@@ -137,7 +138,7 @@ void child_cancel(struct child *c)
     if (c->proc.pid == 0)
         child_close(c);
     else
-        child_proc_kill(&c->proc);  /* child_on_exit reaps and frees */
+        child_proc_kill(&c->proc); /* child_on_exit reaps and frees */
 }
 
 void child_leave(struct child *c)

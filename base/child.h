@@ -17,23 +17,23 @@
 #include <uv.h>
 
 struct child_spec {
-    const char *const *argv;    /* NULL-terminated; argv[0] is looked up in PATH */
-    const char *const *env;     /* NULL = ours */
-    const void *input;          /* copied; may be NULL */
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+    const char *const *env;  /* NULL = ours */
+    const void *input;       /* copied; may be NULL */
     size_t input_len;
-    int64_t deadline_ms;        /* from now; 0 = 30,000; -1 = none (long-running companions) */
-    size_t max_output;          /* stdout kept; 0 = 1 MiB; more is ERR_LIMIT */
-    const int *pass_fds;        /* NULL or pairs {ours, theirs}, ended by -1; ours is dup'ed at start;
+    int64_t deadline_ms; /* from now; 0 = 30,000; -1 = none (long-running companions) */
+    size_t max_output;   /* stdout kept; 0 = 1 MiB; more is ERR_LIMIT */
+    const int *pass_fds; /* NULL or pairs {ours, theirs}, ended by -1; ours is dup'ed at start;
                                  * theirs 1 or 2 replaces the pipe (a log file that outlives us) */
-    bool new_session;           /* setsid: the child outlives us by design (conmon, the entry proxy) */
+    bool new_session;    /* setsid: the child outlives us by design (conmon, the entry proxy) */
 };
 
 struct child_result {
-    int exit_code;              /* -1: killed by @signal */
+    int exit_code; /* -1: killed by @signal */
     int signal;
-    const char *output;         /* stdout, NUL-terminated, borrowed until the callback returns */
+    const char *output; /* stdout, NUL-terminated, borrowed until the callback returns */
     size_t output_len;
-    const char *errors;         /* stderr tail, likewise */
+    const char *errors; /* stderr tail, likewise */
 };
 
 struct child;
@@ -42,7 +42,8 @@ typedef void (*child_done_fn)(void *arg, int rc, const struct child_result *resu
                               const struct err *err);
 
 /* @spec is copied.  @done is called exactly once, never from within this call. */
-struct child *child_run(uv_loop_t *loop, const struct child_spec *spec, child_done_fn done, void *arg);
+struct child *child_run(uv_loop_t *loop, const struct child_spec *spec, child_done_fn done,
+                        void *arg);
 /* SIGKILLs and forgets: @done is not called.  The pointer is dead after. */
 void child_cancel(struct child *c);
 /* Forgets without killing, for programs meant to outlive us: @done is not called, nobody waits

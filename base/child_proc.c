@@ -12,9 +12,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define CHILD_PROC_DEADLINE_MS 30000
-#define CHILD_PROC_MAX_OUTPUT (1024 * 1024)
-#define CHILD_PROC_ERRORS_TAIL 8192
+#define CHILD_PROC_DEADLINE_MS  30000
+#define CHILD_PROC_MAX_OUTPUT   (1024 * 1024)
+#define CHILD_PROC_ERRORS_TAIL  8192
 #define CHILD_PROC_MESSAGE_TAIL 600
 #define CHILD_PROC_MAX_PASS_FDS 16
 
@@ -24,8 +24,8 @@ extern char **environ;
 struct child_proc_launch {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    int in, out, err;                       /* the child's ends */
-    int passed[CHILD_PROC_MAX_PASS_FDS];    /* high duplicates */
+    int in, out, err;                    /* the child's ends */
+    int passed[CHILD_PROC_MAX_PASS_FDS]; /* high duplicates */
     unsigned n_passed;
 };
 
@@ -50,7 +50,7 @@ static void child_proc_launch_fini(struct child_proc_launch *l)
 
 static int child_proc_write_all(int fd, const void *data, size_t len)
 {
-    for (size_t done = 0; done < len; ) {
+    for (size_t done = 0; done < len;) {
         ssize_t n = write(fd, (const char *)data + done, len - done);
 
         if (n < 0 && errno != EINTR)

@@ -12,14 +12,14 @@
 #include <stdbool.h>
 
 struct child_proc {
-    char *name;             /* owned; argv[0] */
-    pid_t pid;              /* 0 once reaped */
+    char *name; /* owned; argv[0] */
+    pid_t pid;  /* 0 once reaped */
     int pidfd;
-    int out, err;           /* our ends, non-blocking; -1 after EOF */
+    int out, err; /* our ends, non-blocking; -1 after EOF */
     struct text output;
-    struct text errors;     /* only the tail */
+    struct text errors; /* only the tail */
     size_t max_output;
-    int64_t deadline_ms;    /* from start; -1 none */
+    int64_t deadline_ms; /* from start; -1 none */
     bool is_over_limit, is_timed_out;
     int wait_status;
 };

@@ -12,15 +12,16 @@
 
 struct http_args {
     struct http_arg {
-        const char *key, *value;    /* in @text */
-    } *list;                        /* owned */
+        const char *key, *value; /* in @text */
+    } * list;                    /* owned */
     size_t n;
-    char *text;                     /* owned */
+    char *text; /* owned */
 };
 
 /* @query is without '?'; NULL gives none. */
 void http_args_init(struct http_args *ret, const char *query);
 void http_args_fini(struct http_args *a);
-const char *http_args_get(const struct http_args *a, const char *key);  /* the first; NULL if absent */
+const char *http_args_get(const struct http_args *a,
+                          const char *key); /* the first; NULL if absent */
 
 #endif

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define HTTP_CALL_TIMEOUT_MS 30000
-#define HTTP_CALL_CONNECT_MS 5000
-#define HTTP_CALL_MAX_BODY (64 * 1024 * 1024)
+#define HTTP_CALL_TIMEOUT_MS  30000
+#define HTTP_CALL_CONNECT_MS  5000
+#define HTTP_CALL_MAX_BODY    (64 * 1024 * 1024)
 /* A buffer larger than this is not kept between two pieces of a stream. */
 #define HTTP_CALL_KEEP_BUFFER (64 * 1024)
 
@@ -28,7 +28,7 @@ const char *http_head_get(const struct http_head *h, const char *name)
 static void http_call_clear_head(struct http_call *call)
 {
     for (size_t i = 0; i < call->head.n_headers; i++)
-        free((char *)(uintptr_t)call->headers[i].name);  /* the value shares its memory */
+        free((char *)(uintptr_t)call->headers[i].name); /* the value shares its memory */
     call->head = (struct http_head){ .content_type = "", .headers = call->headers };
     call->header_bytes = 0;
 }
@@ -73,7 +73,7 @@ static size_t http_call_on_header(char *line, size_t size, size_t n, void *arg)
     long status = 0;
 
     call->heard_ms = clock_mono_ms();
-    if (len > 5 && strncmp(line, "HTTP/", 5) == 0) {    /* also after 1xx and redirects */
+    if (len > 5 && strncmp(line, "HTTP/", 5) == 0) { /* also after 1xx and redirects */
         http_call_clear_head(call);
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
         call->head.status = (int)status;
@@ -178,8 +178,8 @@ static void http_call_set_headers(struct http_call *call, const struct http_call
         http_call_add_line(call, *h);
     }
     if (!has_type)
-        http_call_add_line(call, "Content-Type:");  /* libcurl would claim a form */
-    http_call_add_line(call, "Expect:");            /* no extra round trip for a body */
+        http_call_add_line(call, "Content-Type:"); /* libcurl would claim a form */
+    http_call_add_line(call, "Expect:");           /* no extra round trip for a body */
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->request_headers);
 }
 
@@ -289,14 +289,10 @@ static const struct {
     CURLcode curl;
     int code;
 } http_call_codes[] = {
-    { CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT },
-    { CURLE_COULDNT_RESOLVE_HOST, ERR_UNAVAILABLE },
-    { CURLE_COULDNT_CONNECT, ERR_UNAVAILABLE },
-    { CURLE_SEND_ERROR, ERR_UNAVAILABLE },
-    { CURLE_RECV_ERROR, ERR_UNAVAILABLE },
-    { CURLE_GOT_NOTHING, ERR_UNAVAILABLE },
-    { CURLE_PARTIAL_FILE, ERR_UNAVAILABLE },
-    { CURLE_URL_MALFORMAT, ERR_INVALID },
+    { CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT },   { CURLE_COULDNT_RESOLVE_HOST, ERR_UNAVAILABLE },
+    { CURLE_COULDNT_CONNECT, ERR_UNAVAILABLE },  { CURLE_SEND_ERROR, ERR_UNAVAILABLE },
+    { CURLE_RECV_ERROR, ERR_UNAVAILABLE },       { CURLE_GOT_NOTHING, ERR_UNAVAILABLE },
+    { CURLE_PARTIAL_FILE, ERR_UNAVAILABLE },     { CURLE_URL_MALFORMAT, ERR_INVALID },
     { CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID },
 };
 
@@ -374,7 +370,7 @@ void http_call_deliver(struct http_call *call)
 void http_call_cancel(struct http_call *call)
 {
     if (call->is_done)
-        return;     /* within its own on_done */
+        return; /* within its own on_done */
     call->is_done = true;
     http_client_remove(call->client, call);
     if (!call->is_busy)

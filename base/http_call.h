@@ -13,7 +13,7 @@
 #include <curl/curl.h>
 #include <uv.h>
 
-#define HTTP_CALL_MAX_HEADERS 256
+#define HTTP_CALL_MAX_HEADERS      256
 #define HTTP_CALL_MAX_HEADER_BYTES (64 * 1024)
 
 struct http_call {
@@ -23,21 +23,21 @@ struct http_call {
     CURL *easy;
     struct curl_slist *request_headers;
     struct http_call_listener listener;
-    char *what;                 /* "GET http://host/path" for messages */
+    char *what; /* "GET http://host/path" for messages */
 
     struct http_head head;
-    struct http_header_pair *headers;   /* owned, with their strings; head borrows */
+    struct http_header_pair *headers; /* owned, with their strings; head borrows */
     size_t header_bytes;
-    struct text data;           /* for on_data */
-    struct text body;           /* for on_done */
+    struct text data; /* for on_data */
+    struct text body; /* for on_done */
     size_t max_body;
 
-    struct timer *silence;      /* NULL: none */
+    struct timer *silence; /* NULL: none */
     int64_t silence_ms, heard_ms;
     char curl_error[CURL_ERROR_SIZE];
-    struct err err;             /* why our own callbacks stopped the transfer */
-    bool is_busy;               /* inside a callback of the listener */
-    bool is_done;               /* on_done was called, or never will be */
+    struct err err; /* why our own callbacks stopped the transfer */
+    bool is_busy;   /* inside a callback of the listener */
+    bool is_done;   /* on_done was called, or never will be */
 };
 
 /* Sets up the easy handle; @err when an option is refused (a bad URL shows later). */

@@ -15,31 +15,31 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define HTTP_CLIENT_PER_HOST 32
-#define HTTP_CLIENT_IDLE 64
-#define HTTP_CLIENT_AGENT "mkube"
+#define HTTP_CLIENT_PER_HOST   32
+#define HTTP_CLIENT_IDLE       64
+#define HTTP_CLIENT_AGENT      "mkube"
 /* How often libcurl may ask to go on at once before the rest of the loop has its turn. */
-#define HTTP_CLIENT_TURNS 8
+#define HTTP_CLIENT_TURNS      8
 /* libcurl tells connections apart by the path of the certificate, so a path is not used again
  * for this many renewals. */
 #define HTTP_CLIENT_IDENTITIES 8
 
 struct http_client {
-    uv_loop_t *loop;            /* borrowed */
+    uv_loop_t *loop; /* borrowed */
     CURLM *multi;
-    struct timer *timer;        /* libcurl's */
-    struct list calls;          /* of http_call.link */
-    struct list ready;          /* of http_call.ready */
-    struct tls_trust *trust;    /* NULL: insecure, or the system's not yet read */
+    struct timer *timer;     /* libcurl's */
+    struct list calls;       /* of http_call.link */
+    struct list ready;       /* of http_call.ready */
+    struct tls_trust *trust; /* NULL: insecure, or the system's not yet read */
     bool is_insecure;
     /* Certificate and key as memory files, by /proc path: the GnuTLS flavour of libcurl 7.88
      * takes neither as blobs, and secrets stay off the disk. */
     int identities[HTTP_CLIENT_IDENTITIES];
-    unsigned n_identities;      /* made so far; the newest is in use when has_identity */
+    unsigned n_identities; /* made so far; the newest is in use when has_identity */
     bool has_identity;
     char *agent;
     bool is_stepping, is_closing;
-    bool wants_step;            /* libcurl asked to be called again while it was called */
+    bool wants_step; /* libcurl asked to be called again while it was called */
 };
 
 struct http_client_socket {
@@ -100,8 +100,8 @@ static void http_client_hand_on(struct http_client *c)
         http_call_deliver(call);
     }
     while (!c->is_closing && (msg = curl_multi_info_read(c->multi, &left)) != NULL) {
-        if (msg->msg == CURLMSG_DONE && curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
-                                                          (char **)&call) == CURLE_OK)
+        if (msg->msg == CURLMSG_DONE &&
+            curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call) == CURLE_OK)
             http_call_finish(call, msg->data.result);
     }
 }
@@ -286,11 +286,10 @@ int http_client_check_peer(struct http_client *c, CURL *easy, struct err *err)
     if (strcasecmp(scheme, "http") == 0)
         return 0;
     host = http_client_host(easy);
-    if (host == NULL ||
-        curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
-        info->backend != CURLSSLBACKEND_GNUTLS || info->internals == NULL)
+    if (host == NULL || curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK ||
+        info == NULL || info->backend != CURLSSLBACKEND_GNUTLS || info->internals == NULL)
         return err_set(err, ERR_PROTOCOL, "no TLS session to verify");
-    if (c->trust == NULL) {     /* the system's store takes milliseconds and a megabyte */
+    if (c->trust == NULL) { /* the system's store takes milliseconds and a megabyte */
         rc = tls_trust_new(&c->trust, NULL, err);
         if (rc < 0)
             return rc;
@@ -370,7 +369,7 @@ struct http_call *http_call(struct http_client *c, const struct http_call_spec *
     assert(!c->is_closing);
     list_add_tail(&c->calls, &call->link);
     curl_multi_add_handle(c->multi, call->easy);
-    if (rc < 0) {   /* told later, as every end is */
+    if (rc < 0) { /* told later, as every end is */
         call->err = err;
         call->silence = timer_close(call->silence);
         call->silence = timer_new(c->loop, http_client_on_refused, call);

@@ -16,11 +16,11 @@
 struct http_client;
 
 struct http_client_opts {
-    const char *ca_pem;         /* trust only this; NULL = system store */
+    const char *ca_pem;             /* trust only this; NULL = system store */
     const char *cert_pem, *key_pem; /* client certificate; NULL = none */
-    bool insecure;              /* probes with scheme HTTPS: Kubernetes does not verify either */
-    const char *user_agent;     /* NULL = "mkube" */
-    int max_per_host;           /* 0 = 32 connections */
+    bool insecure;          /* probes with scheme HTTPS: Kubernetes does not verify either */
+    const char *user_agent; /* NULL = "mkube" */
+    int max_per_host;       /* 0 = 32 connections */
 };
 
 /* All of @opts is copied. */
@@ -32,28 +32,31 @@ void http_client_renew(struct http_client *c, const struct http_client_opts *opt
  * Allowed from within a callback. */
 struct http_client *http_client_close(struct http_client *c);
 
-struct http_head {              /* borrowed during the callback; never NULL */
-    int status;                 /* 0: no answer came */
-    const char *content_type;   /* "" if none */
-    const struct http_header_pair { const char *name, *value; } *headers;
+struct http_head {            /* borrowed during the callback; never NULL */
+    int status;               /* 0: no answer came */
+    const char *content_type; /* "" if none */
+    const struct http_header_pair {
+        const char *name, *value;
+    } * headers;
     size_t n_headers;
 };
-const char *http_head_get(const struct http_head *h, const char *name); /* case-insensitive; NULL if absent */
+const char *http_head_get(const struct http_head *h,
+                          const char *name); /* case-insensitive; NULL if absent */
 
-struct http_call_spec {         /* copied */
-    const char *method;         /* "GET" */
+struct http_call_spec { /* copied */
+    const char *method; /* "GET" */
     const char *url;
     const char *unix_socket;    /* NULL, or path to connect to in place of the URL's host */
     const char *const *headers; /* "Name: value", NULL-terminated, or NULL; an Accept-Encoding
                                  * here is undone before the body is handed over */
     const void *body;
     size_t body_len;
-    int64_t timeout_ms;         /* whole call; 0 = 30,000; -1 = none (watches) */
-    int64_t connect_ms;         /* 0 = 5,000 */
-    int64_t silence_ms;         /* fail with ERR_TIMEOUT after so long without a byte; 0 = never */
-    size_t max_body;            /* kept for on_done; 0 = 64 MiB; more is ERR_LIMIT */
-    unsigned max_redirects;     /* 0 = hand 3xx to the caller */
-    bool fresh;                 /* do not reuse a connection (probes) */
+    int64_t timeout_ms;     /* whole call; 0 = 30,000; -1 = none (watches) */
+    int64_t connect_ms;     /* 0 = 5,000 */
+    int64_t silence_ms;     /* fail with ERR_TIMEOUT after so long without a byte; 0 = never */
+    size_t max_body;        /* kept for on_done; 0 = 64 MiB; more is ERR_LIMIT */
+    unsigned max_redirects; /* 0 = hand 3xx to the caller */
+    bool fresh;             /* do not reuse a connection (probes) */
 };
 
 struct http_call;

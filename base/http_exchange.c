@@ -13,9 +13,9 @@
 #include <strings.h>
 #include <zlib.h>
 
-#define HTTP_GZIP_FROM (128 * 1024)
+#define HTTP_GZIP_FROM        (128 * 1024)
 /* Fast rather than small: the loop waits for it. */
-#define HTTP_GZIP_LEVEL 1
+#define HTTP_GZIP_LEVEL       1
 #define HTTP_MAX_HEADER_BYTES 8192
 
 struct http_conn *http_conn_ref(struct http_conn *c)
@@ -147,7 +147,7 @@ void http_exchange_completed(struct http_exchange *x)
     http_conn_enter(x->conn, HTTP_PHASE_IDLE);
     list_del(&x->link);
     if (x->state == HTTP_ASKED || x->state == HTTP_WAITING)
-        x->server = NULL;   /* an orphan: its owner still holds it and will answer */
+        x->server = NULL; /* an orphan: its owner still holds it and will answer */
     else
         http_exchange_tell_end(x);
 }
@@ -230,8 +230,8 @@ void http_set_header(struct http_exchange *x, const char *name, const char *valu
     }
     x->header_bytes += len;
     x->headers = mem_grow(x->headers, x->n_headers + 1, sizeof(*x->headers));
-    x->headers[x->n_headers++] =
-        (struct http_exchange_header){ .name = mem_str(name), .value = mem_str(value) };
+    x->headers[x->n_headers++] = (struct http_exchange_header){ .name = mem_str(name),
+                                                                .value = mem_str(value) };
 }
 
 static void http_exchange_answer(struct http_exchange *x, enum http_state state, int status,
@@ -357,11 +357,11 @@ void http_exchange_refuse_raw(struct http_exchange *x, int status)
 {
     const char *type;
     cleanup(freep) char *body = http_refusal_body(x->server, status, &type);
-    cleanup(freep) char *all =
-        mem_fmt("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                "Connection: close\r\n\r\n%s",
-                status, MHD_get_reason_phrase_for((unsigned)status), type, strlen(body),
-                strcmp(x->method, "HEAD") == 0 ? "" : body);
+    cleanup(freep) char *all = mem_fmt(
+        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+        "Connection: close\r\n\r\n%s",
+        status, MHD_get_reason_phrase_for((unsigned)status), type, strlen(body),
+        strcmp(x->method, "HEAD") == 0 ? "" : body);
 
     x->conn->is_refused = true;
     if (send(x->conn->fd, all, strlen(all), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

@@ -20,44 +20,44 @@
 #include <netinet/in.h>
 
 enum http_phase {
-    HTTP_PHASE_IDLE,    /* no request line yet */
-    HTTP_PHASE_HEAD,    /* until the headers are complete */
+    HTTP_PHASE_IDLE, /* no request line yet */
+    HTTP_PHASE_HEAD, /* until the headers are complete */
     HTTP_PHASE_BODY,
-    HTTP_PHASE_BUSY,    /* ours to answer */
+    HTTP_PHASE_BUSY, /* ours to answer */
 };
 
 struct http_conn {
-    struct list link;               /* in http_server.conns, or .arrivals before MHD knows it */
-    struct http_server *server;     /* borrowed; NULL once the connection is closed */
+    struct list link;           /* in http_server.conns, or .arrivals before MHD knows it */
+    struct http_server *server; /* borrowed; NULL once the connection is closed */
     unsigned n_refs;
-    int fd;                         /* MHD's */
-    struct tls_peer peer;           /* owned */
+    int fd;               /* MHD's */
+    struct tls_peer peer; /* owned */
     char remote[INET6_ADDRSTRLEN];
     enum http_phase phase;
-    int64_t since_ms, heard_ms;     /* begin of the phase; last byte of the body */
-    bool is_refused;                /* the client may still be sending a body we do not want */
+    int64_t since_ms, heard_ms; /* begin of the phase; last byte of the body */
+    bool is_refused;            /* the client may still be sending a body we do not want */
 };
 struct http_conn *http_conn_ref(struct http_conn *c);
 struct http_conn *http_conn_unref(struct http_conn *c);
 void http_conn_enter(struct http_conn *c, enum http_phase phase);
 
 struct http_server {
-    uv_loop_t *loop;                /* borrowed */
+    uv_loop_t *loop; /* borrowed */
     struct http_server_opts opts;
     struct MHD_Daemon *daemon;
     struct tls_listener *listener;
     bool is_plain;
-    uv_poll_t poll;                 /* of MHD's epoll descriptor */
-    uv_idle_t idle;                 /* active while MHD must run again before the next wait */
+    uv_poll_t poll; /* of MHD's epoll descriptor */
+    uv_idle_t idle; /* active while MHD must run again before the next wait */
     struct timer *sweep;
     int64_t sweep_ms;
     struct list conns, arrivals, exchanges;
     unsigned n_conns;
-    struct lingers lingers;         /* plain only */
-    bool is_running;                /* inside MHD */
-    bool wants_run;                 /* asked for while inside */
+    struct lingers lingers; /* plain only */
+    bool is_running;        /* inside MHD */
+    bool wants_run;         /* asked for while inside */
     bool is_closing;
-    unsigned n_open;                /* handles and the listener */
+    unsigned n_open; /* handles and the listener */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
@@ -76,11 +76,11 @@ enum http_state {
 struct http_watch;
 
 struct http_exchange {
-    struct list link;                   /* in http_server.exchanges while MHD has it */
-    uv_loop_t *loop;                    /* borrowed */
-    struct http_server *server;         /* NULL once an orphan */
-    struct http_conn *conn;             /* shared ref */
-    struct MHD_Connection *connection;  /* NULL before the headers and once completed */
+    struct list link;                  /* in http_server.exchanges while MHD has it */
+    uv_loop_t *loop;                   /* borrowed */
+    struct http_server *server;        /* NULL once an orphan */
+    struct http_conn *conn;            /* shared ref */
+    struct MHD_Connection *connection; /* NULL before the headers and once completed */
     enum http_state state;
     bool is_suspended;
 
@@ -91,23 +91,24 @@ struct http_exchange {
 
     struct http_exchange_header {
         char *name, *value;
-    } *headers;                         /* owned, for the answer */
+    } * headers; /* owned, for the answer */
     size_t n_headers, header_bytes;
     int status;
-    struct MHD_Response *response;      /* owned until queued */
+    struct MHD_Response *response; /* owned until queued */
 
     struct http_stream_listener listener;
     struct text out;
     size_t out_done;
-    bool was_high;                      /* on_drain is owed */
-    bool is_ended, is_aborted;          /* by its owner; is_aborted also when the client left */
-    struct http_watch *watch;           /* for the client's leaving while suspended */
+    bool was_high;             /* on_drain is owed */
+    bool is_ended, is_aborted; /* by its owner; is_aborted also when the client left */
+    struct http_watch *watch;  /* for the client's leaving while suspended */
 
     void (*on_upgraded)(void *arg, int fd, const void *early, size_t early_len);
-    void *upgraded_arg;                 /* on_upgraded is NULL once told */
+    void *upgraded_arg; /* on_upgraded is NULL once told */
 };
 
-struct http_exchange *http_exchange_new(struct http_server *s, struct http_conn *c, const char *uri);
+struct http_exchange *http_exchange_new(struct http_server *s, struct http_conn *c,
+                                        const char *uri);
 /* All of the request is here: asks the owner. */
 void http_exchange_ask(struct http_exchange *x);
 /* The answer, if there is one, goes to MHD; else the connection is suspended. */

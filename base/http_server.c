@@ -11,16 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HTTP_SERVER_MAX_BODY (3 * 1024 * 1024)
+#define HTTP_SERVER_MAX_BODY        (3 * 1024 * 1024)
 #define HTTP_SERVER_MAX_CONNECTIONS 4096
-#define HTTP_SERVER_IDLE_MS 120000
-#define HTTP_SERVER_HEAD_MS 30000
-#define HTTP_SERVER_BODY_MS 30000
-#define HTTP_SERVER_BODY_ALL_MS 300000
-#define HTTP_SERVER_SWEEP_MS 5000
+#define HTTP_SERVER_IDLE_MS         120000
+#define HTTP_SERVER_HEAD_MS         30000
+#define HTTP_SERVER_BODY_MS         30000
+#define HTTP_SERVER_BODY_ALL_MS     300000
+#define HTTP_SERVER_SWEEP_MS        5000
 /* Per connection: headers of one request and the piece of body or answer in flight. */
-#define HTTP_SERVER_POOL (24 * 1024)
-#define HTTP_SERVER_TURNS 4
+#define HTTP_SERVER_POOL            (24 * 1024)
+#define HTTP_SERVER_TURNS           4
 
 /* --- driving libmicrohttpd --- */
 
@@ -129,7 +129,7 @@ static void http_server_on_arrival(struct http_server *s, struct MHD_Connection 
 {
     int fd = http_server_fd(mc);
 
-    LIST_EACH(it, &s->arrivals) {
+    LIST_EACH (it, &s->arrivals) {
         struct http_conn *c = list_entry(it, struct http_conn, link);
 
         if (c->fd == fd) {
@@ -255,15 +255,13 @@ static int64_t http_server_less(int64_t a, int64_t b)
 static bool http_conn_is_late(const struct http_conn *c, int64_t idle_ms, int64_t now_ms)
 {
     switch (c->phase) {
-    case HTTP_PHASE_IDLE:
-        return now_ms - c->since_ms > idle_ms;
+    case HTTP_PHASE_IDLE: return now_ms - c->since_ms > idle_ms;
     case HTTP_PHASE_HEAD:
         return now_ms - c->since_ms > http_server_less(idle_ms, HTTP_SERVER_HEAD_MS);
     case HTTP_PHASE_BODY:
         return now_ms - c->heard_ms > http_server_less(idle_ms, HTTP_SERVER_BODY_MS) ||
                now_ms - c->since_ms > HTTP_SERVER_BODY_ALL_MS;
-    case HTTP_PHASE_BUSY:
-        break;
+    case HTTP_PHASE_BUSY: break;
     }
     return false;
 }
@@ -273,7 +271,7 @@ static void http_server_on_sweep(void *arg)
     struct http_server *s = arg;
     int64_t now_ms = clock_mono_ms();
 
-    LIST_EACH(it, &s->conns) {
+    LIST_EACH (it, &s->conns) {
         struct http_conn *c = list_entry(it, struct http_conn, link);
 
         /* MHD reads the end and closes. */
@@ -281,7 +279,7 @@ static void http_server_on_sweep(void *arg)
             shutdown(c->fd, SHUT_RDWR);
     }
     timer_start(s->sweep, s->sweep_ms);
-    http_server_run(s);     /* MHD's own time-outs: clients that do not read */
+    http_server_run(s); /* MHD's own time-outs: clients that do not read */
 }
 
 /* --- life --- */
@@ -292,16 +290,12 @@ static struct MHD_Daemon *http_server_daemon(struct http_server *s)
 
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0,
-        NULL, NULL, http_server_on_progress, s,
-        MHD_OPTION_CONNECTION_LIMIT, s->opts.max_connections + 64,
-        MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_SERVER_POOL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_CONNECTION, http_server_on_notify, s,
-        MHD_OPTION_NOTIFY_COMPLETED, http_server_on_completed, s,
-        MHD_OPTION_URI_LOG_CALLBACK, http_server_on_uri, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, http_server_on_unescape, NULL,
-        MHD_OPTION_END);
+        NULL, NULL, http_server_on_progress, s, MHD_OPTION_CONNECTION_LIMIT,
+        s->opts.max_connections + 64, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_SERVER_POOL, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_NOTIFY_CONNECTION, http_server_on_notify, s, MHD_OPTION_NOTIFY_COMPLETED,
+        http_server_on_completed, s, MHD_OPTION_URI_LOG_CALLBACK, http_server_on_uri, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, http_server_on_unescape, NULL, MHD_OPTION_END);
 }
 
 static int http_server_listen(struct http_server *s, struct err *err)
@@ -356,7 +350,7 @@ int http_server_new(struct http_server **ret, uv_loop_t *loop, const struct http
     rc = uv_poll_init(loop, &s->poll, epoll_fd);
     assert(rc == 0);
     uv_idle_init(loop, &s->idle);
-    s->n_open = 3;  /* these two and the listener */
+    s->n_open = 3; /* these two and the listener */
     s->sweep = timer_new(loop, http_server_on_sweep, s);
     timer_start(s->sweep, s->sweep_ms);
     uv_poll_start(&s->poll, UV_READABLE, http_server_on_ready);
@@ -409,12 +403,12 @@ static void http_server_on_stop(void *arg)
 {
     struct http_server *s = arg;
 
-    LIST_EACH(it, &s->exchanges)
+    LIST_EACH (it, &s->exchanges)
         http_exchange_give_up(list_entry(it, struct http_exchange, link));
     http_server_run(s);
     s->sweep = timer_close(s->sweep);
     uv_close((uv_handle_t *)&s->poll, http_server_on_poll_closed);
-    s->is_running = true;   /* kicks from callbacks have nothing to start any more */
+    s->is_running = true; /* kicks from callbacks have nothing to start any more */
     MHD_stop_daemon(s->daemon);
     uv_close((uv_handle_t *)&s->idle, http_server_on_idle_closed);
     assert(list_empty(&s->exchanges) && list_empty(&s->conns) && list_empty(&s->arrivals));

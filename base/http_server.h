@@ -22,11 +22,11 @@ struct http_exchange;
 
 struct http_server_opts {
     const char *address;
-    uint16_t port;                  /* 0 = any */
-    struct tls_server *creds;       /* NULL = plain */
-    size_t max_body;                /* 0 = 3 MiB; more is answered 413 with refusal_body and the connection ends */
-    unsigned max_connections;       /* 0 = 4,096 */
-    int64_t idle_ms;                /* keep-alive; 0 = 120,000; a request's head may take 30 s
+    uint16_t port;            /* 0 = any */
+    struct tls_server *creds; /* NULL = plain */
+    size_t max_body; /* 0 = 3 MiB; more is answered 413 with refusal_body and the connection ends */
+    unsigned max_connections; /* 0 = 4,096 */
+    int64_t idle_ms;          /* keep-alive; 0 = 120,000; a request's head may take 30 s
                                      * in all, its body be silent for 30 s (or idle_ms if less) */
     void (*on_request)(void *arg, struct http_exchange *x);
     /* Makes the JSON body (malloc'ed) for refusals that happen before on_request: 413.  May be
@@ -44,16 +44,17 @@ void http_server_renew(struct http_server *s, struct tls_server *creds);
 void http_server_close(struct http_server *s, void (*on_closed)(void *arg), void *arg);
 
 /* --- the request: all borrowed, valid while the exchange is --- */
-const char *http_method(const struct http_exchange *x);     /* "GET" */
-const char *http_path(const struct http_exchange *x);       /* still percent-encoded, without query */
-const char *http_query(const struct http_exchange *x, const char *key); /* decoded; NULL if absent; "" if empty */
+const char *http_method(const struct http_exchange *x); /* "GET" */
+const char *http_path(const struct http_exchange *x);   /* still percent-encoded, without query */
+const char *http_query(const struct http_exchange *x,
+                       const char *key); /* decoded; NULL if absent; "" if empty */
 /* Every pair, also repeated keys (exec's command=a&command=b); returns false at the end. */
 bool http_query_each(const struct http_exchange *x, size_t *it, const char **ret_key,
                      const char **ret_value);
-const char *http_header(const struct http_exchange *x, const char *name);   /* case-insensitive */
+const char *http_header(const struct http_exchange *x, const char *name); /* case-insensitive */
 const void *http_body(const struct http_exchange *x, size_t *ret_len);
-const struct tls_peer *http_peer(const struct http_exchange *x);            /* never NULL */
-const char *http_remote(const struct http_exchange *x);                     /* "10.0.0.7" */
+const struct tls_peer *http_peer(const struct http_exchange *x); /* never NULL */
+const char *http_remote(const struct http_exchange *x);          /* "10.0.0.7" */
 
 /* --- the answer --- */
 /* Adds a response header; before reply, stream or upgrade. Repeated names are kept (Warning).
@@ -71,7 +72,7 @@ void http_reply_take(struct http_exchange *x, int status, const char *content_ty
  * falls to zero after having been above 64 KiB.  on_gone fires exactly once, when the client
  * left or after http_end has been flushed; the exchange is dead afterwards. */
 struct http_stream_listener {
-    void (*on_drain)(void *arg);    /* may be NULL */
+    void (*on_drain)(void *arg); /* may be NULL */
     void (*on_gone)(void *arg);
     void *arg;
 };

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define HTTP_STREAM_HIGH (64 * 1024)
+#define HTTP_STREAM_HIGH  (64 * 1024)
 /* For clients of HTTP/1.0 only; chunks are made in the connection's own pool. */
 #define HTTP_STREAM_BLOCK 1024
 
@@ -111,7 +111,7 @@ void http_write(struct http_exchange *x, const void *data, size_t len)
 {
     assert(x->state == HTTP_STREAMING && !x->is_ended);
     if (x->is_aborted || len == 0)
-        return;     /* nobody listens; on_gone is on its way */
+        return; /* nobody listens; on_gone is on its way */
     text_add(&x->out, data, len);
     if (http_backlog(x) > HTTP_STREAM_HIGH)
         x->was_high = true;

@@ -8,14 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINGER_MS 2000
+#define LINGER_MS        2000
 /* Beyond these, a connection is reset: lingering is a courtesy. */
-#define LINGER_MAX 256
+#define LINGER_MAX       256
 #define LINGER_MAX_BYTES (64u * 1024 * 1024)
 
 struct linger_socket {
     struct list link;
-    struct lingers *set;    /* borrowed */
+    struct lingers *set; /* borrowed */
     uv_poll_t poll;
     struct timer *timer;
     int fd;

@@ -11,14 +11,14 @@
 
 #include <uv.h>
 
-struct lingers {        /* embed; lingers_init .. lingers_stop */
-    uv_loop_t *loop;    /* borrowed */
+struct lingers {     /* embed; lingers_init .. lingers_stop */
+    uv_loop_t *loop; /* borrowed */
     struct list list;
     unsigned n;
 };
 
 void lingers_init(struct lingers *set, uv_loop_t *loop);
-void lingers_add(struct lingers *set, int fd);  /* consumes @fd */
-void lingers_stop(struct lingers *set);         /* closes all at once; handles end in the loop */
+void lingers_add(struct lingers *set, int fd); /* consumes @fd */
+void lingers_stop(struct lingers *set);        /* closes all at once; handles end in the loop */
 
 #endif

@@ -7,7 +7,7 @@
 
 struct timer {
     uv_timer_t handle;
-    timer_fn fn;    /* NULL once closed */
+    timer_fn fn; /* NULL once closed */
     void *arg;
 };
 
@@ -79,7 +79,8 @@ struct loop_deferral {
 
 static void loop_deferral_on_closed(uv_handle_t *handle)
 {
-    struct loop_deferral *d = container_of((uv_idle_t *)(void *)handle, struct loop_deferral, handle);
+    struct loop_deferral *d = container_of((uv_idle_t *)(void *)handle, struct loop_deferral,
+                                           handle);
     timer_fn fn = d->fn;
     void *arg = d->arg;
 
@@ -110,7 +111,7 @@ static const int loop_signal_numbers[] = { SIGTERM, SIGINT };
 struct loop_signals {
     uv_signal_t handles[N_ELEMENTS(loop_signal_numbers)];
     unsigned n_open;
-    void (*fn)(void *arg, int signum);  /* NULL once closed */
+    void (*fn)(void *arg, int signum); /* NULL once closed */
     void *arg;
 };
 

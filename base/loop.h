@@ -17,10 +17,10 @@ struct timer;
 typedef void (*timer_fn)(void *arg);
 
 struct timer *timer_new(uv_loop_t *loop, timer_fn fn, void *arg);
-void timer_start(struct timer *t, int64_t delay_ms);    /* one shot; re-arms when running */
+void timer_start(struct timer *t, int64_t delay_ms); /* one shot; re-arms when running */
 void timer_stop(struct timer *t);
 bool timer_active(const struct timer *t);
-struct timer *timer_close(struct timer *t);             /* NULL is fine; returns NULL */
+struct timer *timer_close(struct timer *t); /* NULL is fine; returns NULL */
 
 /* Runs @fn(@arg) once, soon, from the loop and never from within this call. */
 void loop_defer(uv_loop_t *loop, timer_fn fn, void *arg);

@@ -9,9 +9,9 @@
 #include <arpa/inet.h>
 #include <assert.h>
 
-#define TLS_CA_DAYS 3650
-#define TLS_LEAF_DAYS 365
-#define TLS_DAY_S (24 * 3600)
+#define TLS_CA_DAYS      3650
+#define TLS_LEAF_DAYS    365
+#define TLS_DAY_S        (24 * 3600)
 #define TLS_SERIAL_BYTES 16
 
 void tls_pair_fini(struct tls_pair *p)
@@ -215,7 +215,7 @@ static int tls_set_authority_key_id(gnutls_x509_crt_t crt, gnutls_x509_crt_t iss
     int rc = gnutls_x509_crt_get_subject_key_id(issuer, id, &size, NULL);
 
     if (rc < 0)
-        return 0;   /* a CA from elsewhere may have none */
+        return 0; /* a CA from elsewhere may have none */
     return gnutls_x509_crt_set_authority_key_id(crt, id, size);
 }
 

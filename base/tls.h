@@ -14,20 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct tls_pair {       /* init with TLS_PAIR_EMPTY, end with tls_pair_fini */
-    char *cert_pem;     /* owned; may hold a chain */
-    char *key_pem;      /* owned */
+struct tls_pair {   /* init with TLS_PAIR_EMPTY, end with tls_pair_fini */
+    char *cert_pem; /* owned; may hold a chain */
+    char *key_pem;  /* owned */
 };
-#define TLS_PAIR_EMPTY { .cert_pem = NULL, .key_pem = NULL }
+#define TLS_PAIR_EMPTY                    \
+    {                                     \
+        .cert_pem = NULL, .key_pem = NULL \
+    }
 void tls_pair_fini(struct tls_pair *p);
 
 struct tls_spec {
     const char *cn;
-    const char *const *orgs;    /* NULL-terminated or NULL */
-    const char *const *dns;     /* subject alternative names */
+    const char *const *orgs; /* NULL-terminated or NULL */
+    const char *const *dns;  /* subject alternative names */
     const char *const *ips;
     bool is_server, is_client;
-    int days;                   /* of validity; 0 = 365; cut to the CA's own end */
+    int days; /* of validity; 0 = 365; cut to the CA's own end */
 };
 
 /* A CA, self-signed, ten years. */
@@ -62,15 +65,19 @@ int tls_server_new(struct tls_server **ret, const struct tls_pair *own, const ch
 struct tls_server *tls_server_ref(struct tls_server *s);
 struct tls_server *tls_server_unref(struct tls_server *s);
 /* Adds a certificate chosen by SNI (entry); before first use only. */
-int tls_server_add(struct tls_server *s, const char *host, const struct tls_pair *pair, struct err *err);
+int tls_server_add(struct tls_server *s, const char *host, const struct tls_pair *pair,
+                   struct err *err);
 
 /* Who is at the other end, after the handshake. */
 struct tls_peer {
-    bool verified;      /* showed a certificate of the client CA, purpose client, not expired */
-    char *cn;           /* owned; NULL when not verified */
-    char **orgs;        /* owned, NULL-terminated */
+    bool verified; /* showed a certificate of the client CA, purpose client, not expired */
+    char *cn;      /* owned; NULL when not verified */
+    char **orgs;   /* owned, NULL-terminated */
 };
-#define TLS_PEER_EMPTY { .verified = false, .cn = NULL, .orgs = NULL }
+#define TLS_PEER_EMPTY                              \
+    {                                               \
+        .verified = false, .cn = NULL, .orgs = NULL \
+    }
 void tls_peer_fini(struct tls_peer *p);
 void tls_peer_copy(struct tls_peer *ret, const struct tls_peer *from);
 

@@ -16,35 +16,35 @@
 
 /* What one side did not take yet. */
 struct tls_conn_rest {
-    unsigned char *data;    /* owned; NULL: nothing waits */
+    unsigned char *data; /* owned; NULL: nothing waits */
     size_t len, done;
 };
 
 struct tls_conn {
     struct list link;
-    struct tls_conn_owner *owner;   /* borrowed */
-    struct tls_server *creds;       /* shared ref: outlives the session */
+    struct tls_conn_owner *owner; /* borrowed */
+    struct tls_server *creds;     /* shared ref: outlives the session */
     gnutls_session_t session;
-    int fd, app;                    /* TCP; our end of the socketpair, -1 before OPEN */
+    int fd, app; /* TCP; our end of the socketpair, -1 before OPEN */
     uv_poll_t net_poll, app_poll;
-    int net_events, app_events;     /* what is being watched */
-    unsigned n_open;                /* handles */
-    struct timer *deadline;         /* of the handshake, or of sending the last bytes; else NULL */
-    bool is_open;                   /* handshake done */
+    int net_events, app_events; /* what is being watched */
+    unsigned n_open;            /* handles */
+    struct timer *deadline;     /* of the handshake, or of sending the last bytes; else NULL */
+    bool is_open;               /* handshake done */
     struct sockaddr_storage remote;
     socklen_t remote_len;
 
     struct tls_conn_rest to_app, to_net;
-    bool is_record_held;            /* GnuTLS has encrypted part of to_net and waits to send it */
-    const unsigned char *ahead;     /* cipher text read and not yet pulled: scratch or @kept */
+    bool is_record_held;        /* GnuTLS has encrypted part of to_net and waits to send it */
+    const unsigned char *ahead; /* cipher text read and not yet pulled: scratch or @kept */
     size_t n_ahead;
-    unsigned char *kept;            /* owned copy of it between two events */
-    bool is_ahead_kept;             /* @ahead points into @kept */
-    bool is_net_dry;                /* the last read was short: no use in another */
-    bool net_eof;                   /* the client sends no more */
-    bool app_eof;                   /* the application sends no more ... */
-    bool is_bye_sent;               /* ... and the client was told */
-    bool app_gone;                  /* nor does it read */
+    unsigned char *kept; /* owned copy of it between two events */
+    bool is_ahead_kept;  /* @ahead points into @kept */
+    bool is_net_dry;     /* the last read was short: no use in another */
+    bool net_eof;        /* the client sends no more */
+    bool app_eof;        /* the application sends no more ... */
+    bool is_bye_sent;    /* ... and the client was told */
+    bool app_gone;       /* nor does it read */
 };
 
 /* --- end --- */
@@ -223,7 +223,7 @@ enum tls_conn_verdict { TLS_CONN_GO_ON, TLS_CONN_NET_DEAD, TLS_CONN_APP_DEAD };
 
 static bool tls_conn_is_premature(int rc)
 {
-    return rc == GNUTLS_E_PREMATURE_TERMINATION;    /* FIN without close_notify */
+    return rc == GNUTLS_E_PREMATURE_TERMINATION; /* FIN without close_notify */
 }
 
 /* Client to application, until one of them blocks.  The application is on this thread, so
@@ -322,7 +322,7 @@ static ssize_t tls_conn_read_app(struct tls_conn *c, unsigned char *buffer)
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return c->app_gone ? 0 : -1;
-    return n < 0 ? 0 : n;   /* ECONNRESET: it closed without reading everything */
+    return n < 0 ? 0 : n; /* ECONNRESET: it closed without reading everything */
 }
 
 /* Application to client, until one of them blocks. */
@@ -348,7 +348,7 @@ static enum tls_conn_verdict tls_conn_pump_out(struct tls_conn *c)
         if (done < n)
             tls_conn_rest_set(&c->to_net, buffer + done, (size_t)(n - done));
         if (n < TLS_CONN_SCRATCH && !c->app_gone)
-            break;      /* the poll tells when there is more */
+            break; /* the poll tells when there is more */
     }
     if (c->app_eof && c->to_net.data == NULL)
         tls_conn_say_bye(c);
@@ -430,7 +430,7 @@ static void tls_conn_on_app(uv_poll_t *poll, int status, int events)
 {
     struct tls_conn *c = poll->data;
 
-    if (status < 0)     /* EPOLLERR: closed with unread bytes; libuv has stopped watching */
+    if (status < 0) /* EPOLLERR: closed with unread bytes; libuv has stopped watching */
         c->app_events = 0;
     if (status < 0 || (events & UV_PRIORITIZED) != 0) {
         c->app_gone = true;

@@ -22,8 +22,8 @@ struct tls_conn;
 /* What a connection needs of its listener; lives longer than it. */
 struct tls_conn_owner {
     uv_loop_t *loop;
-    unsigned char in[TLS_CONN_SCRATCH];     /* cipher text read ahead */
-    unsigned char out[TLS_CONN_SCRATCH];    /* plain text, either way */
+    unsigned char in[TLS_CONN_SCRATCH];  /* cipher text read ahead */
+    unsigned char out[TLS_CONN_SCRATCH]; /* plain text, either way */
     /* The handshake is done.  @fd is the application's end, given away.  Last statement of its
      * caller. */
     void (*on_open)(struct tls_conn_owner *o, int fd, const struct sockaddr *remote,
@@ -40,6 +40,6 @@ int tls_conn_new(struct tls_conn_owner *o, int fd, struct tls_server *creds,
                  struct err *err);
 /* Sends what can be sent at once and closes; on_end is not called. */
 void tls_conn_close(struct tls_conn *c);
-struct tls_conn *tls_conn_first(struct tls_conn_owner *o);  /* NULL: none */
+struct tls_conn *tls_conn_first(struct tls_conn_owner *o); /* NULL: none */
 
 #endif

@@ -11,16 +11,16 @@
 
 #define TLS_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define TLS_MAX_HOST 255
-#define TLS_DAY_MS (24LL * 3600 * 1000)
+#define TLS_DAY_MS   (24LL * 3600 * 1000)
 
 struct tls_server {
     unsigned n_refs;
     gnutls_certificate_credentials_t cred;
-    struct map *hosts;          /* owned; lower-case SNI name -> credentials; NULL without */
+    struct map *hosts; /* owned; lower-case SNI name -> credentials; NULL without */
     gnutls_priority_t priority;
     gnutls_datum_t ticket_key;
     bool asks_clients;
-    int64_t issued_ms;          /* our own certificate is at least this new */
+    int64_t issued_ms; /* our own certificate is at least this new */
 };
 
 static void tls_server_free(struct tls_server *s)
@@ -143,7 +143,8 @@ static bool tls_host_key(char ret[TLS_MAX_HOST + 1], const char *host, size_t le
     return true;
 }
 
-int tls_server_add(struct tls_server *s, const char *host, const struct tls_pair *pair, struct err *err)
+int tls_server_add(struct tls_server *s, const char *host, const struct tls_pair *pair,
+                   struct err *err)
 {
     gnutls_certificate_credentials_t cred;
     char key[TLS_MAX_HOST + 1];
@@ -212,7 +213,7 @@ int tls_server_session(gnutls_session_t *ret, struct tls_server *s, struct err *
     }
     if (s->asks_clients)
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
-    gnutls_handshake_set_timeout(session, 0);   /* the owner's timer does that */
+    gnutls_handshake_set_timeout(session, 0); /* the owner's timer does that */
     if (s->hosts != NULL) {
         gnutls_session_set_ptr(session, s);
         gnutls_handshake_set_post_client_hello_function(session, tls_server_on_hello);
@@ -299,13 +300,13 @@ void tls_peer_copy(struct tls_peer *ret, const struct tls_peer *from)
 
 struct tls_trust {
     gnutls_x509_trust_list_t list;
-    bool is_ours;       /* a given CA, not the system's store */
+    bool is_ours; /* a given CA, not the system's store */
     int64_t issued_ms;
     /* The last certificate found good, so that a kept connection is not verified per request. */
     unsigned char *good;
     size_t good_len;
     char *good_host;
-    int64_t good_until_ms;  /* monotonic */
+    int64_t good_until_ms; /* monotonic */
 };
 
 /* How long a verdict is kept; bounds how late an expiry is noticed. */
@@ -380,7 +381,8 @@ static int tls_trust_verify(struct tls_trust *t, const gnutls_datum_t *ders, uns
     };
     gnutls_x509_crt_t chain[TLS_TRUST_MAX_CHAIN];
     unsigned flags = t->is_ours ? GNUTLS_VERIFY_DISABLE_TIME_CHECKS |
-                                      GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS : 0;
+                                      GNUTLS_VERIFY_DISABLE_TRUSTED_TIME_CHECKS
+                                : 0;
     unsigned n_chain = 0;
     int rc = 0;
 

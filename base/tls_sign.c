@@ -29,7 +29,8 @@ static bool tls_es256_half(unsigned char *ret, const gnutls_datum_t *number)
 int tls_sign_es256(unsigned char ret[64], const char *key_pem, const void *data, size_t len,
                    struct err *err)
 {
-    const gnutls_datum_t message = { .data = (unsigned char *)(uintptr_t)data, .size = (unsigned)len };
+    const gnutls_datum_t message = { .data = (unsigned char *)(uintptr_t)data,
+                                     .size = (unsigned)len };
     cleanup(tls_x509_key_freep) gnutls_privkey_t key = NULL;
     cleanup(tls_x509_datum_fini) gnutls_datum_t der = { NULL, 0 };
     cleanup(tls_x509_datum_fini) gnutls_datum_t r = { NULL, 0 };
@@ -70,7 +71,8 @@ static int tls_pub_import(gnutls_pubkey_t pub, const char *pem)
 bool tls_verify_es256(const char *cert_or_pub_pem, const unsigned char sig[64], const void *data,
                       size_t len)
 {
-    const gnutls_datum_t message = { .data = (unsigned char *)(uintptr_t)data, .size = (unsigned)len };
+    const gnutls_datum_t message = { .data = (unsigned char *)(uintptr_t)data,
+                                     .size = (unsigned)len };
     unsigned char copy[2 * TLS_ES256_HALF];
     const gnutls_datum_t r = { .data = copy, .size = TLS_ES256_HALF };
     const gnutls_datum_t s = { .data = copy + TLS_ES256_HALF, .size = TLS_ES256_HALF };

@@ -14,24 +14,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TLS_LISTENER_MAX 4096
+#define TLS_LISTENER_MAX          4096
 #define TLS_LISTENER_HANDSHAKE_MS 10000
-#define TLS_LISTENER_BACKLOG 1024
+#define TLS_LISTENER_BACKLOG      1024
 /* Clients taken in one turn of the loop. */
-#define TLS_LISTENER_ACCEPTS 64
+#define TLS_LISTENER_ACCEPTS      64
 /* Pause after the process ran out of descriptors: the pending client stays readable. */
-#define TLS_LISTENER_REST_MS 100
+#define TLS_LISTENER_REST_MS      100
 
 struct tls_listener {
-    struct tls_conn_owner owner;    /* of the TLS connections */
-    struct tls_listener_opts opts;  /* address and creds are not used from here */
-    struct tls_server *creds;       /* shared ref; NULL: plain */
+    struct tls_conn_owner owner;   /* of the TLS connections */
+    struct tls_listener_opts opts; /* address and creds are not used from here */
+    struct tls_server *creds;      /* shared ref; NULL: plain */
     int fd;
     uint16_t port;
     uv_poll_t poll;
     struct timer *rest;
     struct lingers lingers;
-    unsigned n_conns;               /* TLS only */
+    unsigned n_conns; /* TLS only */
     bool is_paused, is_listening, is_closing;
     void (*on_closed)(void *arg);
     void *closed_arg;
@@ -157,7 +157,7 @@ static int tls_listener_bind(int *ret_fd, uint16_t *ret_port, const struct tls_l
     if (fd < 0)
         return err_errno(err, errno, "make a socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (addr.ss_family == AF_INET6)     /* "::" serves IPv4 too */
+    if (addr.ss_family == AF_INET6) /* "::" serves IPv4 too */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, TLS_LISTENER_BACKLOG) < 0)
         return err_errno(err, errno, "listen on %s port %u", opts->address, opts->port);

@@ -57,8 +57,8 @@ int tls_x509_key(gnutls_privkey_t *ret, const char *pem, struct err *err);
 /* Attributes of a name, from a reader that wraps gnutls_x509_cr{t,q}_get_dn_by_oid. */
 typedef int (*tls_x509_dn_fn)(void *object, const char *oid, unsigned index, void *buffer,
                               size_t *size);
-char *tls_x509_cn(tls_x509_dn_fn get, void *object);     /* owned; NULL if absent */
-char **tls_x509_orgs(tls_x509_dn_fn get, void *object);  /* owned, NULL-terminated */
+char *tls_x509_cn(tls_x509_dn_fn get, void *object);    /* owned; NULL if absent */
+char **tls_x509_orgs(tls_x509_dn_fn get, void *object); /* owned, NULL-terminated */
 int tls_x509_crt_dn(void *crt, const char *oid, unsigned index, void *buffer, size_t *size);
 int tls_x509_crq_dn(void *crq, const char *oid, unsigned index, void *buffer, size_t *size);
 

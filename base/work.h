@@ -10,8 +10,8 @@
 
 #include <uv.h>
 
-typedef int (*work_run_fn)(void *arg, struct err *err);                    /* worker thread */
-typedef void (*work_done_fn)(void *arg, int rc, const struct err *err);    /* loop thread */
+typedef int (*work_run_fn)(void *arg, struct err *err);                 /* worker thread */
+typedef void (*work_done_fn)(void *arg, int rc, const struct err *err); /* loop thread */
 
 void work_submit(uv_loop_t *loop, work_run_fn run, work_done_fn done, void *arg);
 

@@ -1,4 +1,5 @@
 /* mkube agent: composes one worker. */
+#include "nodeagent/agent.h"
 #include "api/client.h"
 #include "api/informer.h"
 #include "base/clock.h"
@@ -14,7 +15,6 @@
 #include "net/dns.h"
 #include "net/podnet.h"
 #include "net/service_rules.h"
-#include "nodeagent/agent.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 struct agent_flags {
-    const char *server, *token, *data_dir, *run_dir, *node_name, *node_ip, *images_dir, *resolv_conf;
+    const char *server, *token, *data_dir, *run_dir, *node_name, *node_ip, *images_dir,
+        *resolv_conf;
     struct opt_list mirrors, labels;
     int64_t max_pods;
 };
@@ -43,7 +44,7 @@ struct worker {
     struct node_peers *peers;
     struct podnet *podnet;
     struct agent *agent;
-    struct err err;             /* why it ended, if it failed */
+    struct err err; /* why it ended, if it failed */
     bool closing;
 };
 
@@ -125,10 +126,14 @@ static int worker_informers(struct worker *w, struct err *err)
 
 static int worker_network(struct worker *w, struct err *err)
 {
-    struct service_rules_opts rules = { .services = w->services, .slices = w->slices,
+    struct service_rules_opts rules = { .services = w->services,
+                                        .slices = w->slices,
                                         .node_name = w->id.node_name };
-    struct dns_opts dns = { .listen_ip = w->id.dns_ip, .port = 53, .domain = w->id.domain,
-                            .services = w->services, .slices = w->slices,
+    struct dns_opts dns = { .listen_ip = w->id.dns_ip,
+                            .port = 53,
+                            .domain = w->id.domain,
+                            .services = w->services,
+                            .slices = w->slices,
                             .resolv_conf = w->flags.resolv_conf };
     int rc = service_rules_new(&w->rules, &w->loop, &rules, err);
 
@@ -138,7 +143,8 @@ static int worker_network(struct worker *w, struct err *err)
 
 static int worker_client(struct worker *w, struct err *err)
 {
-    struct client_config config = { .server = w->id.server, .ca_pem = w->id.ca_pem,
+    struct client_config config = { .server = w->id.server,
+                                    .ca_pem = w->id.ca_pem,
                                     .cert_pem = w->id.client.cert_pem,
                                     .key_pem = w->id.client.key_pem };
     int rc = client_new(&w->client, &w->loop, &config, err);
@@ -173,8 +179,10 @@ static int worker_agent(struct worker *w, struct err *err)
 static int worker_join(struct worker *w, struct err *err)
 {
     const struct agent_flags *f = &w->flags;
-    struct identity_join join = { .server = f->server, .token = f->token,
-                                  .node_name = f->node_name, .node_ip = f->node_ip,
+    struct identity_join join = { .server = f->server,
+                                  .token = f->token,
+                                  .node_name = f->node_name,
+                                  .node_ip = f->node_ip,
                                   .data_dir = f->data_dir };
     int rc = identity_load(&w->id, f->data_dir, err);
 
@@ -183,8 +191,9 @@ static int worker_join(struct worker *w, struct err *err)
     if (rc != 1)
         return rc;
     if (f->server == NULL || f->token == NULL)
-        return err_set(err, ERR_INVALID, "this host has not joined a cluster yet: give --server "
-                                         "and --token, as `mkube token create` prints them");
+        return err_set(err, ERR_INVALID,
+                       "this host has not joined a cluster yet: give --server "
+                       "and --token, as `mkube token create` prints them");
     rc = identity_join(&w->id, &join, err);
     if (rc == 0)
         log_info("joined", KV("server", "%s", f->server), KV("node", "%s", f->node_name));
@@ -279,21 +288,31 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
     struct err err = ERR_EMPTY;
     int n, exit_code, rc;
     const struct opt table[] = {
-        { "server", 's', OPT_TEXT, &f->server, "URL", "the cluster's API, e.g. https://10.0.0.1:6443" },
+        { "server", 's', OPT_TEXT, &f->server, "URL",
+          "the cluster's API, e.g. https://10.0.0.1:6443" },
         { "token", 't', OPT_TEXT, &f->token, "TOKEN", "join token, needed once" },
-        { "data-dir", 'd', OPT_TEXT, &f->data_dir, "DIR", "identity, images, volumes, pods (default /var/lib/mkube)" },
-        { "run-dir", 0, OPT_TEXT, &f->run_dir, "DIR", "what a reboot may forget (default /run/mkube)" },
-        { "node-name", 0, OPT_TEXT, &f->node_name, "NAME", "name of the Node (default: this host's)" },
-        { "node-ip", 0, OPT_TEXT, &f->node_ip, "IP", "address of this node (default: the one that reaches the server)" },
-        { "node-label", 0, OPT_LIST, &f->labels, "KEY=VALUE", "label of the Node; may be repeated" },
-        { "registry-mirror", 0, OPT_LIST, &f->mirrors, "HOST=URL", "ask URL for images of HOST (* = all); may be repeated" },
-        { "images-dir", 0, OPT_TEXT, &f->images_dir, "DIR", "load OCI and docker archives from here at start" },
-        { "resolv-conf", 0, OPT_TEXT, &f->resolv_conf, "FILE", "where other names are asked (default /etc/resolv.conf)" },
+        { "data-dir", 'd', OPT_TEXT, &f->data_dir, "DIR",
+          "identity, images, volumes, pods (default /var/lib/mkube)" },
+        { "run-dir", 0, OPT_TEXT, &f->run_dir, "DIR",
+          "what a reboot may forget (default /run/mkube)" },
+        { "node-name", 0, OPT_TEXT, &f->node_name, "NAME",
+          "name of the Node (default: this host's)" },
+        { "node-ip", 0, OPT_TEXT, &f->node_ip, "IP",
+          "address of this node (default: the one that reaches the server)" },
+        { "node-label", 0, OPT_LIST, &f->labels, "KEY=VALUE",
+          "label of the Node; may be repeated" },
+        { "registry-mirror", 0, OPT_LIST, &f->mirrors, "HOST=URL",
+          "ask URL for images of HOST (* = all); may be repeated" },
+        { "images-dir", 0, OPT_TEXT, &f->images_dir, "DIR",
+          "load OCI and docker archives from here at start" },
+        { "resolv-conf", 0, OPT_TEXT, &f->resolv_conf, "FILE",
+          "where other names are asked (default /etc/resolv.conf)" },
         { "max-pods", 0, OPT_NUMBER, &f->max_pods, "N", "pods on this node (default 110)" },
         { .name = NULL },
     };
 
-    w->flags = (struct agent_flags){ .data_dir = "/var/lib/mkube", .run_dir = "/run/mkube",
+    w->flags = (struct agent_flags){ .data_dir = "/var/lib/mkube",
+                                     .run_dir = "/run/mkube",
                                      .resolv_conf = "/etc/resolv.conf" };
     if (!cmd_begin(self, table, argc, argv, &n, &exit_code)) {
         free(w);

@@ -5,10 +5,10 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <linux/netlink.h>
 #include <unistd.h>
 
 enum check_role { CHECK_SERVER = 1, CHECK_AGENT = 2 };
@@ -33,8 +33,8 @@ static bool check_filesystem(const char *name)
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     cleanup(freep) char *line = mem_fmt("\t%s\n", name);
 
-    return file_read(&t, "/proc/filesystems", 65536, &err) == 0
-           && strstr(text_str(&t), line) != NULL;
+    return file_read(&t, "/proc/filesystems", 65536, &err) == 0 &&
+           strstr(text_str(&t), line) != NULL;
 }
 
 static bool check_root(const char *unused)
@@ -66,7 +66,8 @@ static const struct {
     const char *answer;
 } check_rows[] = {
     { CHECK_SERVER | CHECK_AGENT, "root", NULL, check_root, "run mkube as root" },
-    { CHECK_SERVER | CHECK_AGENT, "ip (iproute2)", "ip", check_in_path, "apt-get install iproute2" },
+    { CHECK_SERVER | CHECK_AGENT, "ip (iproute2)", "ip", check_in_path,
+      "apt-get install iproute2" },
     { CHECK_AGENT, "runc", "runc", check_in_path, "apt-get install runc" },
     { CHECK_AGENT, "conmon", "conmon", check_in_path, "apt-get install conmon" },
     { CHECK_AGENT, "overlay file system", "overlay", check_filesystem, "modprobe overlay" },

@@ -10,8 +10,8 @@
 
 struct cmd {
     const char *name;
-    const char *summary;        /* one line of `mkube help` */
-    const char *usage;          /* "mkube server [flags]" */
+    const char *summary; /* one line of `mkube help` */
+    const char *usage;   /* "mkube server [flags]" */
     int (*run)(const struct cmd *self, int argc, char **argv);
 };
 

@@ -65,12 +65,19 @@ static bool entry_guard_is_running(struct entry_guard *g)
 
 static int entry_guard_spawn(struct entry_guard *g, struct err *err)
 {
-    char *argv[] = { (char *)(uintptr_t)"mkube", (char *)(uintptr_t)"entry",
-                     (char *)(uintptr_t)"--kubeconfig", g->kubeconfig,
-                     (char *)(uintptr_t)"--run-dir", g->run_dir,
-                     (char *)(uintptr_t)"--publish-address", g->publish_ip,
-                     (char *)(uintptr_t)"--http-port", g->http_port,
-                     (char *)(uintptr_t)"--https-port", g->https_port, NULL };
+    char *argv[] = { (char *)(uintptr_t) "mkube",
+                     (char *)(uintptr_t) "entry",
+                     (char *)(uintptr_t) "--kubeconfig",
+                     g->kubeconfig,
+                     (char *)(uintptr_t) "--run-dir",
+                     g->run_dir,
+                     (char *)(uintptr_t) "--publish-address",
+                     g->publish_ip,
+                     (char *)(uintptr_t) "--http-port",
+                     g->http_port,
+                     (char *)(uintptr_t) "--https-port",
+                     g->https_port,
+                     NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;

@@ -14,9 +14,9 @@
 
 struct entry_guard;
 
-struct entry_guard_opts {           /* used during the call only */
+struct entry_guard_opts { /* used during the call only */
     const char *data_dir, *run_dir;
-    const struct tls_pair *pair;    /* the entry's client certificate */
+    const struct tls_pair *pair; /* the entry's client certificate */
     const char *ca_pem;
     uint16_t server_port;
     const char *publish_ip;

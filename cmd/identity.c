@@ -180,8 +180,10 @@ static int identity_fetch_ca(struct identity *id, uv_loop_t *loop, const struct 
     if (rc < 0)
         return err_wrap(err, rc, "fetch the cluster's CA");
     if (!str_ends(hash, token->ca_hash))
-        return err_set(err, ERR_FORBIDDEN, "the server at %s does not hold the key that the token "
-                                           "names: wrong address, or somebody in between", id->server);
+        return err_set(err, ERR_FORBIDDEN,
+                       "the server at %s does not hold the key that the token "
+                       "names: wrong address, or somebody in between",
+                       id->server);
     id->ca_pem = text_take(&body);
     return 0;
 }
@@ -218,8 +220,9 @@ static int identity_post(struct identity *id, uv_loop_t *loop, const struct iden
     if (rc < 0)
         return err_wrap(err, rc, "join at %s", id->server);
     if (status == 401)
-        return err_set(err, ERR_UNAUTHORIZED, "the join token is unknown, expired or was used "
-                                              "already: run `mkube token create` on the server");
+        return err_set(err, ERR_UNAUTHORIZED,
+                       "the join token is unknown, expired or was used "
+                       "already: run `mkube token create` on the server");
     if (status != 200)
         return err_set(err, ERR_FORBIDDEN, "the server refused: %s",
                        json_str_or(tree, "message", "no reason given"));
@@ -251,8 +254,9 @@ int identity_join(struct identity *ret, const struct identity_join *join, struct
     int rc;
 
     if (!token_join_parse(&token, join->token))
-        return err_set(err, ERR_INVALID, "--token: not a join token (mk1.…): copy it whole from "
-                                         "`mkube token create`");
+        return err_set(err, ERR_INVALID,
+                       "--token: not a join token (mk1.…): copy it whole from "
+                       "`mkube token create`");
     id.node_name = mem_str(join->node_name);
     id.server = mem_str(join->server);
     uv_loop_init(&loop);

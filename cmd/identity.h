@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "base/tls.h"
 
-struct identity {               /* owned strings; end with identity_fini */
+struct identity { /* owned strings; end with identity_fini */
     char *node_name, *server, *ca_pem;
-    struct tls_pair client;     /* to the API: CN system:node:NAME, O system:nodes */
-    struct tls_pair serving;    /* of the node's own API */
+    struct tls_pair client;  /* to the API: CN system:node:NAME, O system:nodes */
+    struct tls_pair serving; /* of the node's own API */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
 };
 void identity_fini(struct identity *id);

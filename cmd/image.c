@@ -29,9 +29,12 @@ int cmd_image(const struct cmd *self, int argc, char **argv)
     cleanup(json_decrefpp) json_t *record = NULL;
     int n, exit_code, rc;
     const struct opt table[] = {
-        { "data-dir", 'd', OPT_TEXT, &data_dir, "DIR", "of the agent on this host (default /var/lib/mkube)" },
-        { "registry-mirror", 0, OPT_LIST, &mirrors, "HOST=URL", "ask URL for images of HOST (* = all); may be repeated" },
-        { "credentials-stdin", 0, OPT_FLAG, &credentials, NULL, "read user and password, a line each, from standard input" },
+        { "data-dir", 'd', OPT_TEXT, &data_dir, "DIR",
+          "of the agent on this host (default /var/lib/mkube)" },
+        { "registry-mirror", 0, OPT_LIST, &mirrors, "HOST=URL",
+          "ask URL for images of HOST (* = all); may be repeated" },
+        { "credentials-stdin", 0, OPT_FLAG, &credentials, NULL,
+          "read user and password, a line each, from standard input" },
         { .name = NULL },
     };
     struct image_pull_opts opts = { .mirrors = mirrors.values };

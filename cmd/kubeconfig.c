@@ -19,8 +19,10 @@ int cmd_kubeconfig(const struct cmd *self, int argc, char **argv)
     cleanup(client_config_fini) struct client_config config = { 0 };
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     const struct opt table[] = {
-        { "data-dir", 'd', OPT_TEXT, &data_dir, "DIR", "of the server on this host (default /var/lib/mkube)" },
-        { "server", 0, OPT_TEXT, &server, "URL", "write this address instead of the advertised one" },
+        { "data-dir", 'd', OPT_TEXT, &data_dir, "DIR",
+          "of the server on this host (default /var/lib/mkube)" },
+        { "server", 0, OPT_TEXT, &server, "URL",
+          "write this address instead of the advertised one" },
         { .name = NULL },
     };
 

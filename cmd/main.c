@@ -19,17 +19,25 @@ int cmd_version(const struct cmd *self, int argc, char **argv)
 }
 
 static const struct cmd cmds[] = {
-    { "server", "run the control VM: API, scheduler, controllers, entry", "mkube server [flags]", cmd_server },
-    { "agent", "run a worker: join the cluster and run its pods", "mkube agent --server URL --token TOKEN [flags]", cmd_agent },
-    { "entry", "run the entry proxy (started by `mkube server`)", "mkube entry [flags]", cmd_entry },
+    { "server", "run the control VM: API, scheduler, controllers, entry", "mkube server [flags]",
+      cmd_server },
+    { "agent", "run a worker: join the cluster and run its pods",
+      "mkube agent --server URL --token TOKEN [flags]", cmd_agent },
+    { "entry", "run the entry proxy (started by `mkube server`)", "mkube entry [flags]",
+      cmd_entry },
     { "token", "make a join token for one more worker", "mkube token create [flags]", cmd_token },
-    { "kubeconfig", "print a kubeconfig for this cluster", "mkube kubeconfig [flags]", cmd_kubeconfig },
-    { "apply", "make the cluster hold what manifests say", "mkube apply -f FILE|DIR|- [-n NS] [--dry-run]", cmd_apply },
+    { "kubeconfig", "print a kubeconfig for this cluster", "mkube kubeconfig [flags]",
+      cmd_kubeconfig },
+    { "apply", "make the cluster hold what manifests say",
+      "mkube apply -f FILE|DIR|- [-n NS] [--dry-run]", cmd_apply },
     { "get", "show objects", "mkube get KIND [NAME...] | KIND/NAME... [flags]", cmd_get },
-    { "delete", "delete objects, and wait until they are gone", "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", cmd_delete },
+    { "delete", "delete objects, and wait until they are gone",
+      "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", cmd_delete },
     { "logs", "show what a pod's container wrote", "mkube logs POD [-c NAME] [flags]", cmd_logs },
-    { "image", "bring an image, or a directory of archives, to this node", "mkube image pull REF | load DIR [flags]", cmd_image },
-    { "check", "say what this host lacks, and the package that brings it", "mkube check [server|agent]", cmd_check },
+    { "image", "bring an image, or a directory of archives, to this node",
+      "mkube image pull REF | load DIR [flags]", cmd_image },
+    { "check", "say what this host lacks, and the package that brings it",
+      "mkube check [server|agent]", cmd_check },
     { "version", "print the version", "mkube version", cmd_version },
 };
 
@@ -64,7 +72,8 @@ static int cmd_help(FILE *out, int code)
                  "Usage: mkube COMMAND [flags]\n\nCommands:\n");
     for (size_t i = 0; i < N_ELEMENTS(cmds); i++)
         fprintf(out, "  %-12s %s\n", cmds[i].name, cmds[i].summary);
-    fprintf(out, "\n`mkube COMMAND --help` tells more.  MKUBE_LOG=debug|info|warn|error sets what is logged.\n");
+    fprintf(out, "\n`mkube COMMAND --help` tells more.  MKUBE_LOG=debug|info|warn|error sets what "
+                 "is logged.\n");
     return code;
 }
 

@@ -8,9 +8,9 @@
 #define NODE_PEERS_SETTLE_MS 20
 
 struct node_peers {
-    struct informer *nodes;     /* borrowed */
-    struct podnet *podnet;      /* borrowed, NULL until it stands */
-    char *own_name;             /* owned or NULL */
+    struct informer *nodes; /* borrowed */
+    struct podnet *podnet;  /* borrowed, NULL until it stands */
+    char *own_name;         /* owned or NULL */
     struct timer *settle;
 };
 
@@ -52,8 +52,8 @@ static bool node_peers_matters(const struct object *object, const struct object 
     cleanup(json_decrefpp) json_t *now = object != NULL ? object_tree(object) : NULL;
     cleanup(json_decrefpp) json_t *was = before != NULL ? object_tree(before) : NULL;
 
-    return now == NULL || was == NULL || !str_eq(node_peers_ip(now), node_peers_ip(was))
-           || !str_eq(json_str(now, "spec.podCIDR"), json_str(was, "spec.podCIDR"));
+    return now == NULL || was == NULL || !str_eq(node_peers_ip(now), node_peers_ip(was)) ||
+           !str_eq(json_str(now, "spec.podCIDR"), json_str(was, "spec.podCIDR"));
 }
 
 static void node_peers_on_change(void *arg, const struct object *object,
@@ -76,7 +76,8 @@ struct node_peers *node_peers_new(uv_loop_t *loop, struct informer *nodes, const
 {
     struct node_peers *p = MEM_NEW(struct node_peers);
     struct informer_listener listener = { .on_change = node_peers_on_change,
-                                          .on_synced = node_peers_on_synced, .arg = p };
+                                          .on_synced = node_peers_on_synced,
+                                          .arg = p };
 
     p->nodes = nodes;
     p->own_name = mem_str(own_name);

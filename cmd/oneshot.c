@@ -9,9 +9,9 @@
 
 struct oneshot {
     uv_loop_t loop;
-    struct client *client;  /* owned */
+    struct client *client; /* owned */
     struct client_config config;
-    bool done;              /* of the call under way */
+    bool done; /* of the call under way */
     int rc;
     json_t *body;
     struct err err;

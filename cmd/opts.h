@@ -12,17 +12,17 @@
 
 enum opt_kind { OPT_FLAG, OPT_TEXT, OPT_NUMBER, OPT_LIST };
 
-struct opt_list {               /* zero-initialised; values NULL-terminated once anything was added */
+struct opt_list { /* zero-initialised; values NULL-terminated once anything was added */
     const char *values[32];
     unsigned n;
 };
 
 struct opt {
-    const char *name;           /* "data-dir"; NULL ends the table */
-    char letter;                /* 0 = none */
+    const char *name; /* "data-dir"; NULL ends the table */
+    char letter;      /* 0 = none */
     enum opt_kind kind;
-    void *to;                   /* bool, const char *, int64_t or struct opt_list */
-    const char *value;          /* how --help calls the value: "DIR" */
+    void *to;          /* bool, const char *, int64_t or struct opt_list */
+    const char *value; /* how --help calls the value: "DIR" */
     const char *help;
 };
 

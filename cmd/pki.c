@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define PKI_FILE_MAX (64 * 1024)
-#define PKI_DAYS 365
+#define PKI_DAYS     365
 #define PKI_RENEW_MS (60LL * 24 * 3600 * 1000)
 
 void pki_fini(struct pki *p)
@@ -123,8 +123,8 @@ static bool pki_is_good(const struct tls_pair *p, const char *recipe, const char
     struct err err = ERR_EMPTY;
     int64_t expiry_ms;
 
-    return str_eq(recipe, have) && tls_cert_expiry(&expiry_ms, p->cert_pem, &err) == 0
-           && expiry_ms - clock_wall_ms() > PKI_RENEW_MS;
+    return str_eq(recipe, have) && tls_cert_expiry(&expiry_ms, p->cert_pem, &err) == 0 &&
+           expiry_ms - clock_wall_ms() > PKI_RENEW_MS;
 }
 
 static int pki_load_pair(struct tls_pair *ret, const struct pki *p, const char *dir,
@@ -152,11 +152,13 @@ static int pki_load_server(struct pki *p, const char *dir, const struct pki_name
 {
     char host[256] = "localhost";
     cleanup(freep) char *full = mem_fmt("kubernetes.default.svc.%s", names->domain);
-    const char *dns[] = { "localhost", "kubernetes", "kubernetes.default",
-                          "kubernetes.default.svc", full, host, NULL };
+    const char *dns[] = {
+        "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", full, host, NULL
+    };
     const char *ips[] = { "127.0.0.1", names->advertise_ip, names->service_ip, NULL };
-    struct tls_spec spec = { .cn = "kube-apiserver", .dns = dns, .ips = ips, .is_server = true,
-                             .days = PKI_DAYS };
+    struct tls_spec spec = {
+        .cn = "kube-apiserver", .dns = dns, .ips = ips, .is_server = true, .days = PKI_DAYS
+    };
 
     gethostname(host, sizeof(host) - 1);
     return pki_load_pair(&p->server, p, dir, "server", &spec, err);
@@ -176,8 +178,9 @@ static int pki_load_clients(struct pki *p, const char *dir, struct err *err)
     int rc = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(rows) && rc == 0; i++) {
-        struct tls_spec spec = { .cn = rows[i].cn, .orgs = masters, .is_client = true,
-                                 .days = PKI_DAYS };
+        struct tls_spec spec = {
+            .cn = rows[i].cn, .orgs = masters, .is_client = true, .days = PKI_DAYS
+        };
 
         rc = pki_load_pair(rows[i].pair, p, dir, rows[i].name, &spec, err);
     }

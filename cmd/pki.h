@@ -11,16 +11,16 @@
 
 struct pki {
     struct tls_pair ca;
-    struct tls_pair server;         /* serving certificate of the API */
-    struct tls_pair admin;          /* system:masters, for people */
-    struct tls_pair node_client;    /* how the server shows itself to nodes */
-    struct tls_pair entry;          /* the entry proxy */
-    char *sa_key_pem;               /* signs ServiceAccount tokens */
-    char *ca_hash;                  /* hex SHA-256 of the CA's public key */
+    struct tls_pair server;      /* serving certificate of the API */
+    struct tls_pair admin;       /* system:masters, for people */
+    struct tls_pair node_client; /* how the server shows itself to nodes */
+    struct tls_pair entry;       /* the entry proxy */
+    char *sa_key_pem;            /* signs ServiceAccount tokens */
+    char *ca_hash;               /* hex SHA-256 of the CA's public key */
 };
 void pki_fini(struct pki *p);
 
-struct pki_names {                  /* what the serving certificate is for */
+struct pki_names { /* what the serving certificate is for */
     const char *advertise_ip, *service_ip, *domain;
 };
 int pki_load(struct pki *ret, const char *data_dir, const struct pki_names *names, struct err *err);

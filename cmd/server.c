@@ -1,8 +1,8 @@
 /* mkube server: composes the control plane of one site. */
+#include "api/server.h"
 #include "api/alloc.h"
 #include "api/client.h"
 #include "api/registry.h"
-#include "api/server.h"
 #include "api/token.h"
 #include "base/bits.h"
 #include "base/clock.h"
@@ -48,7 +48,7 @@ struct control {
     struct timer *step;
     struct entry_guard *guard;
     int64_t started_ms;
-    struct err err;             /* why it ended, if it failed */
+    struct err err; /* why it ended, if it failed */
     bool closing;
 };
 
@@ -140,8 +140,9 @@ static void control_on_wake(void *arg)
 
 static int control_start_runner(struct control *c, struct err *err)
 {
-    struct runner_opts opts = { .registry = c->registry, .controllers = controllers,
-                                .wake = control_on_wake, .arg = c };
+    struct runner_opts opts = {
+        .registry = c->registry, .controllers = controllers, .wake = control_on_wake, .arg = c
+    };
     int rc;
 
     c->step = timer_new(&c->loop, control_on_step, c);
@@ -158,7 +159,8 @@ static int control_write_kubeconfig(struct control *c, struct err *err)
     cleanup(freep) char *path = mem_fmt("%s/admin.kubeconfig", c->flags.data_dir);
     cleanup(freep) char *url = mem_fmt("https://%s:%u", c->flags.advertise, server_port(c->server));
     cleanup(text_fini) struct text t = TEXT_EMPTY;
-    struct client_config config = { .server = url, .ca_pem = c->pki.ca.cert_pem,
+    struct client_config config = { .server = url,
+                                    .ca_pem = c->pki.ca.cert_pem,
                                     .cert_pem = c->pki.admin.cert_pem,
                                     .key_pem = c->pki.admin.key_pem };
 
@@ -193,8 +195,10 @@ static void control_on_token(void *arg, const struct registry_answer *answer)
     if (answer->http == 201 && file_write_atomic(path, line, strlen(line), 0600, &err) < 0)
         log_warn("join token not written", KV("path", "%s", path), KV_ERR(&err));
     if (answer->http == 201)
-        printf("Add a worker (this token works once, for 24 hours; `mkube token create` makes more):\n"
-               "  %s", line);
+        printf(
+            "Add a worker (this token works once, for 24 hours; `mkube token create` makes more):\n"
+            "  %s",
+            line);
     fflush(stdout);
     free(offer);
 }
@@ -223,12 +227,17 @@ static bool control_has_token(struct control *c)
 static void control_offer_token(struct control *c)
 {
     static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver", .groups = groups,
+    static const struct registry_user user = { .name = "system:apiserver",
+                                               .groups = groups,
                                                .uid = "" };
     struct join_offer *offer;
     cleanup(json_decrefpp) json_t *secret = NULL;
-    struct registry_request req = { .verb = REGISTRY_CREATE, .resource = schema_bucket("secrets"),
-                                    .sub = "", .ns = "kube-system", .name = "", .user = &user,
+    struct registry_request req = { .verb = REGISTRY_CREATE,
+                                    .resource = schema_bucket("secrets"),
+                                    .sub = "",
+                                    .ns = "kube-system",
+                                    .name = "",
+                                    .user = &user,
                                     .grace_seconds = -1 };
 
     if (control_has_token(c))
@@ -337,7 +346,8 @@ static int control_make_registry(struct control *c, struct err *err)
 
 static int control_start(struct control *c, struct err *err)
 {
-    struct pki_names names = { .advertise_ip = c->flags.advertise, .service_ip = c->service_ip,
+    struct pki_names names = { .advertise_ip = c->flags.advertise,
+                               .service_ip = c->service_ip,
                                .domain = c->flags.domain };
     int rc = loop_signals_new(&c->signals, &c->loop, control_on_signal, c, err);
 
@@ -369,8 +379,8 @@ static bool control_guess_address(char ret[INET_ADDRSTRLEN])
 
     /* RFC 5737 documentation address: a UDP connect sends nothing, it only picks a route. */
     inet_pton(AF_INET, "192.0.2.1", &to.sin_addr);
-    ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0
-         && getsockname(fd, (struct sockaddr *)&own, &len) == 0;
+    ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+         getsockname(fd, (struct sockaddr *)&own, &len) == 0;
     if (ok)
         inet_ntop(AF_INET, &own.sin_addr, ret, INET_ADDRSTRLEN);
     if (fd >= 0)
@@ -398,26 +408,40 @@ int cmd_server(const struct cmd *self, int argc, char **argv)
     struct err err = ERR_EMPTY;
     int n, exit_code, rc;
     const struct opt table[] = {
-        { "data-dir", 'd', OPT_TEXT, &c->flags.data_dir, "DIR", "where the cluster's state lives (default /var/lib/mkube)" },
-        { "run-dir", 0, OPT_TEXT, &c->flags.run_dir, "DIR", "what a reboot may forget (default /run/mkube)" },
-        { "advertise-address", 0, OPT_TEXT, &c->flags.advertise, "IP", "how workers and clients reach this host (default: its main address)" },
-        { "bind-address", 0, OPT_TEXT, &c->flags.bind, "IP", "where the API listens (default 0.0.0.0)" },
+        { "data-dir", 'd', OPT_TEXT, &c->flags.data_dir, "DIR",
+          "where the cluster's state lives (default /var/lib/mkube)" },
+        { "run-dir", 0, OPT_TEXT, &c->flags.run_dir, "DIR",
+          "what a reboot may forget (default /run/mkube)" },
+        { "advertise-address", 0, OPT_TEXT, &c->flags.advertise, "IP",
+          "how workers and clients reach this host (default: its main address)" },
+        { "bind-address", 0, OPT_TEXT, &c->flags.bind, "IP",
+          "where the API listens (default 0.0.0.0)" },
         { "port", 0, OPT_NUMBER, &c->flags.port, "PORT", "port of the API (default 6443)" },
-        { "cluster-cidr", 0, OPT_TEXT, &c->flags.cluster_cidr, "CIDR", "addresses of pods, a /24 for each node (default 10.244.0.0/16)" },
-        { "service-cidr", 0, OPT_TEXT, &c->flags.service_cidr, "CIDR", "addresses of Services (default 10.96.0.0/16)" },
-        { "cluster-domain", 0, OPT_TEXT, &c->flags.domain, "NAME", "DNS domain of the cluster (default cluster.local)" },
-        { "entry-http-port", 0, OPT_NUMBER, &c->flags.http_port, "PORT", "HTTP port of the entry (default 80)" },
-        { "entry-https-port", 0, OPT_NUMBER, &c->flags.https_port, "PORT", "HTTPS port of the entry (default 443)" },
-        { "no-entry", 0, OPT_FLAG, &c->flags.no_entry, NULL, "do not start the entry proxy on this host" },
+        { "cluster-cidr", 0, OPT_TEXT, &c->flags.cluster_cidr, "CIDR",
+          "addresses of pods, a /24 for each node (default 10.244.0.0/16)" },
+        { "service-cidr", 0, OPT_TEXT, &c->flags.service_cidr, "CIDR",
+          "addresses of Services (default 10.96.0.0/16)" },
+        { "cluster-domain", 0, OPT_TEXT, &c->flags.domain, "NAME",
+          "DNS domain of the cluster (default cluster.local)" },
+        { "entry-http-port", 0, OPT_NUMBER, &c->flags.http_port, "PORT",
+          "HTTP port of the entry (default 80)" },
+        { "entry-https-port", 0, OPT_NUMBER, &c->flags.https_port, "PORT",
+          "HTTPS port of the entry (default 443)" },
+        { "no-entry", 0, OPT_FLAG, &c->flags.no_entry, NULL,
+          "do not start the entry proxy on this host" },
         { .name = NULL },
     };
 
     c->started_ms = clock_mono_ms();
-    c->flags = (struct server_flags){ .data_dir = "/var/lib/mkube", .run_dir = "/run/mkube",
-                                      .bind = "0.0.0.0", .port = 6443,
+    c->flags = (struct server_flags){ .data_dir = "/var/lib/mkube",
+                                      .run_dir = "/run/mkube",
+                                      .bind = "0.0.0.0",
+                                      .port = 6443,
                                       .cluster_cidr = "10.244.0.0/16",
-                                      .service_cidr = "10.96.0.0/16", .domain = "cluster.local",
-                                      .http_port = 80, .https_port = 443 };
+                                      .service_cidr = "10.96.0.0/16",
+                                      .domain = "cluster.local",
+                                      .http_port = 80,
+                                      .https_port = 443 };
     if (!cmd_begin(self, table, argc, argv, &n, &exit_code)) {
         free(c);
         return exit_code;

@@ -53,7 +53,8 @@ int cmd_token(const struct cmd *self, int argc, char **argv)
     bool bare = false;
     int n, exit_code;
     const struct opt table[] = {
-        { "kubeconfig", 0, OPT_TEXT, &kubeconfig, "FILE", "whom to ask (default: this host's server)" },
+        { "kubeconfig", 0, OPT_TEXT, &kubeconfig, "FILE",
+          "whom to ask (default: this host's server)" },
         { "hours", 0, OPT_NUMBER, &hours, "N", "how long it may be used (default 24)" },
         { "bare", 0, OPT_FLAG, &bare, NULL, "print the token alone, not the command" },
         { .name = NULL },

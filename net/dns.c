@@ -16,20 +16,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DNS_TCP_MAX 64
+#define DNS_TCP_MAX     64
 #define DNS_TCP_IDLE_MS 10000
-#define DNS_BURST 64            /* packets of one wake-up: nobody else waits longer */
+#define DNS_BURST       64 /* packets of one wake-up: nobody else waits longer */
 
 struct dns {
     uv_loop_t *loop;
     struct informer *services, *slices; /* borrowed */
-    char *domain;               /* owned */
-    struct dns_zone *zone;      /* owned; NULL = to be built at the next question */
+    char *domain;                       /* owned */
+    struct dns_zone *zone;              /* owned; NULL = to be built at the next question */
     struct dns_forward *forward;
     int udp, tcp;
     uv_poll_t *udp_poll, *tcp_poll; /* heap: die in their close callbacks */
-    struct list asks;           /* of struct dns_ask, UDP questions that were forwarded */
-    struct list conns;          /* of struct dns_conn */
+    struct list asks;               /* of struct dns_ask, UDP questions that were forwarded */
+    struct list conns;              /* of struct dns_conn */
     unsigned n_conns;
 };
 
@@ -72,9 +72,9 @@ static void dns_on_change(void *arg, const struct object *object, const struct o
 
 struct dns_ask {
     struct list link;
-    struct dns *d;              /* NULL when the server went */
+    struct dns *d; /* NULL when the server went */
     struct sockaddr_in client;
-    uint8_t *query;             /* owned */
+    uint8_t *query; /* owned */
     size_t len;
 };
 
@@ -165,9 +165,9 @@ struct dns_conn {
     struct timer *idle;
     uint8_t in[2 + 4096];
     size_t got;
-    uint8_t *out;               /* owned: reply with its length prefix */
+    uint8_t *out; /* owned: reply with its length prefix */
     size_t out_len, sent;
-    bool asking;                /* a forwarded question is under way: the conn may not die yet */
+    bool asking; /* a forwarded question is under way: the conn may not die yet */
     bool gone;
 };
 
@@ -248,8 +248,8 @@ static void dns_conn_question(struct dns_conn *c)
 {
     cleanup(freep) uint8_t *reply = NULL;
     size_t len;
-    enum dns_verdict verdict =
-        dns_answer(&reply, &len, dns_zone_now(c->d), c->in + 2, c->got - 2, false);
+    enum dns_verdict verdict = dns_answer(&reply, &len, dns_zone_now(c->d), c->in + 2, c->got - 2,
+                                          false);
 
     if (verdict == DNS_ANSWERED) {
         dns_conn_reply(c, reply, len);
@@ -355,8 +355,8 @@ static int dns_bind(const struct dns_opts *opts, int type, struct err *err)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     /* The address comes up with the pod network's bridge, which may be later (ip(7)). */
     setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0
-        || (type == SOCK_STREAM && listen(fd, 64) < 0))
+    if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+        (type == SOCK_STREAM && listen(fd, 64) < 0))
         rc = err_errno(err, errno, "answer DNS on %s:%u", opts->listen_ip, opts->port);
     if (rc < 0)
         close(fd);

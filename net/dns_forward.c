@@ -14,16 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORWARD_MAX 512
+#define FORWARD_MAX           512
 #define FORWARD_RESOLVERS_MAX 3
-#define FORWARD_TRY_MS 2000
-#define FORWARD_TRIES 4
-#define FORWARD_REPLY_MAX 65537
+#define FORWARD_TRY_MS        2000
+#define FORWARD_TRIES         4
+#define FORWARD_REPLY_MAX     65537
 
 struct dns_forward {
     uv_loop_t *loop;
-    char *path, *own_ip;        /* owned */
-    struct timespec read_at;    /* mtime of what was read */
+    char *path, *own_ip;     /* owned */
+    struct timespec read_at; /* mtime of what was read */
     struct sockaddr_in resolvers[FORWARD_RESOLVERS_MAX];
     unsigned n_resolvers, n_asks;
     struct list asks;
@@ -32,14 +32,14 @@ struct dns_forward {
 struct forward_ask {
     struct list link;
     struct dns_forward *f;
-    uint8_t *query;             /* owned; with a length prefix for TCP */
+    uint8_t *query; /* owned; with a length prefix for TCP */
     size_t len;
     bool tcp;
     unsigned tries;
     int fd;
-    uv_poll_t *poll;            /* heap: dies in its own close callback */
+    uv_poll_t *poll; /* heap: dies in its own close callback */
     struct timer *timeout;
-    uint8_t *reply;             /* owned, TCP: what came so far */
+    uint8_t *reply; /* owned, TCP: what came so far */
     size_t got, sent;
     dns_forward_fn done;
     void *arg;
@@ -52,8 +52,8 @@ static void forward_read_line(struct dns_forward *f, const char *line)
     struct sockaddr_in *to = &f->resolvers[f->n_resolvers];
     char ip[64];
 
-    if (f->n_resolvers == FORWARD_RESOLVERS_MAX || sscanf(line, "nameserver %63s", ip) != 1
-        || str_eq(ip, f->own_ip) || inet_pton(AF_INET, ip, &to->sin_addr) != 1)
+    if (f->n_resolvers == FORWARD_RESOLVERS_MAX || sscanf(line, "nameserver %63s", ip) != 1 ||
+        str_eq(ip, f->own_ip) || inet_pton(AF_INET, ip, &to->sin_addr) != 1)
         return;
     to->sin_family = AF_INET;
     to->sin_port = htons(53);
@@ -68,8 +68,8 @@ static void forward_refresh(struct dns_forward *f)
     struct stat st;
     char **lines;
 
-    if (stat(f->path, &st) < 0
-        || (st.st_mtim.tv_sec == f->read_at.tv_sec && st.st_mtim.tv_nsec == f->read_at.tv_nsec))
+    if (stat(f->path, &st) < 0 ||
+        (st.st_mtim.tv_sec == f->read_at.tv_sec && st.st_mtim.tv_nsec == f->read_at.tv_nsec))
         return;
     f->read_at = st.st_mtim;
     f->n_resolvers = 0;

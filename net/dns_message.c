@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DNS_TTL 5
+#define DNS_TTL          5
 #define DNS_NEGATIVE_TTL 5
 
 static const struct {
@@ -16,8 +16,10 @@ static const struct {
     ldns_rr_type rr;
     const char *text;
 } dns_types[] = {
-    { DNS_A, LDNS_RR_TYPE_A, "A" },         { DNS_SRV, LDNS_RR_TYPE_SRV, "SRV" },
-    { DNS_CNAME, LDNS_RR_TYPE_CNAME, "CNAME" }, { DNS_PTR, LDNS_RR_TYPE_PTR, "PTR" },
+    { DNS_A, LDNS_RR_TYPE_A, "A" },
+    { DNS_SRV, LDNS_RR_TYPE_SRV, "SRV" },
+    { DNS_CNAME, LDNS_RR_TYPE_CNAME, "CNAME" },
+    { DNS_PTR, LDNS_RR_TYPE_PTR, "PTR" },
     { DNS_TXT, LDNS_RR_TYPE_TXT, "TXT" },
 };
 
@@ -54,8 +56,8 @@ static ldns_pkt *dns_reply_to(const ldns_pkt *query)
     return reply;
 }
 
-static void dns_push(ldns_pkt *reply, ldns_pkt_section section, const char *name,
-                     const char *type, const char *data, unsigned ttl)
+static void dns_push(ldns_pkt *reply, ldns_pkt_section section, const char *name, const char *type,
+                     const char *data, unsigned ttl)
 {
     cleanup(freep) char *text = mem_fmt("%s. %u IN %s %s", name, ttl, type, data);
     ldns_rr *rr = NULL;
@@ -80,9 +82,9 @@ static unsigned dns_push_records(ldns_pkt *reply, const char *name, const struct
 
     for (size_t i = 0; i < found->n; i++)
         for (size_t t = 0; t < N_ELEMENTS(dns_types); t++) {
-            if (dns_types[t].type != found->records[i].type
-                || (dns_types[t].rr != wanted && wanted != LDNS_RR_TYPE_ANY
-                    && dns_types[t].type != DNS_CNAME))
+            if (dns_types[t].type != found->records[i].type ||
+                (dns_types[t].rr != wanted && wanted != LDNS_RR_TYPE_ANY &&
+                 dns_types[t].type != DNS_CNAME))
                 continue;
             dns_push(reply, LDNS_SECTION_ANSWER, name, dns_types[t].text, found->records[i].data,
                      DNS_TTL);
@@ -139,8 +141,8 @@ static ldns_pkt *dns_read(const uint8_t *query, size_t len)
 
     if (ldns_wire2pkt(&pkt, query, len) != LDNS_STATUS_OK)
         return NULL;
-    if (ldns_pkt_qr(pkt) || ldns_pkt_qdcount(pkt) != 1
-        || ldns_pkt_get_opcode(pkt) != LDNS_PACKET_QUERY) {
+    if (ldns_pkt_qr(pkt) || ldns_pkt_qdcount(pkt) != 1 ||
+        ldns_pkt_get_opcode(pkt) != LDNS_PACKET_QUERY) {
         ldns_pkt_free(pkt);
         return NULL;
     }

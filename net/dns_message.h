@@ -11,9 +11,9 @@
 #define DNS_UDP_MAX 4096
 
 enum dns_verdict {
-    DNS_ANSWERED,       /* *ret holds the reply */
-    DNS_FORWARD,        /* not ours: ask the node's resolvers */
-    DNS_DROP,           /* not a question: no reply at all */
+    DNS_ANSWERED, /* *ret holds the reply */
+    DNS_FORWARD,  /* not ours: ask the node's resolvers */
+    DNS_DROP,     /* not a question: no reply at all */
 };
 
 /* Answers @query from @zone.  @udp: cut to what the client takes, with the TC bit (RFC 1035

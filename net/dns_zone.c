@@ -9,8 +9,8 @@
 #include <string.h>
 
 struct dns_zone {
-    char *domain;       /* owned */
-    struct map *names;  /* name -> struct dns_name, owned */
+    char *domain;      /* owned */
+    struct map *names; /* name -> struct dns_name, owned */
 };
 
 static void dns_name_free(void *value)
@@ -72,7 +72,9 @@ static void dns_zone_add_srv(struct dns_zone *z, const char *service, const json
     if (str_empty(json_str(port, "name")))
         return;
     name = mem_fmt("_%s._%s.%s", json_str(port, "name"),
-                   str_eq(protocol, "UDP") ? "udp" : str_eq(protocol, "SCTP") ? "sctp" : "tcp",
+                   str_eq(protocol, "UDP")    ? "udp"
+                   : str_eq(protocol, "SCTP") ? "sctp"
+                                              : "tcp",
                    service);
     dns_zone_add(z, name, DNS_SRV, data);
 }
@@ -109,7 +111,7 @@ static void dns_add_endpoint(struct dns_zone *z, const char *service, const json
     dns_zone_add(z, name, DNS_A, ip);
     if (json_str(endpoint, "hostname") != NULL)
         dns_zone_add_ptr(z, ip, name);
-    json_array_foreach(json_at(slice, "ports"), i, port)
+    json_array_foreach (json_at(slice, "ports"), i, port)
         dns_zone_add_srv(z, service, port, name, json_int(port, "port", 0));
 }
 
@@ -120,15 +122,15 @@ static void dns_add_headless(struct dns_zone *z, const char *service, const json
     json_t *slice, *endpoint;
 
     dns_zone_name(z, service);
-    json_array_foreach(slices, i, slice) {
+    json_array_foreach (slices, i, slice) {
         const json_t *labels = json_at(slice, "metadata.labels");
 
         if (!str_eq(json_string_value(json_object_get(labels, "kubernetes.io/service-name")),
-                    json_str(tree, "metadata.name"))
-            || !str_eq(json_str(slice, "metadata.namespace"), json_str(tree, "metadata.namespace"))
-            || !str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4"))
+                    json_str(tree, "metadata.name")) ||
+            !str_eq(json_str(slice, "metadata.namespace"), json_str(tree, "metadata.namespace")) ||
+            !str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4"))
             continue;
-        json_array_foreach(json_at(slice, "endpoints"), j, endpoint)
+        json_array_foreach (json_at(slice, "endpoints"), j, endpoint)
             dns_add_endpoint(z, service, slice, endpoint);
     }
 }
@@ -145,15 +147,14 @@ static void dns_add_cluster_ip(struct dns_zone *z, const char *service, const js
         return;
     dns_zone_add(z, service, DNS_A, ip);
     dns_zone_add_ptr(z, ip, service);
-    json_array_foreach(json_at(tree, "spec.ports"), i, port)
+    json_array_foreach (json_at(tree, "spec.ports"), i, port)
         dns_zone_add_srv(z, service, port, service, json_int(port, "port", 0));
 }
 
 static void dns_add_service(struct dns_zone *z, const json_t *tree, const json_t *slices)
 {
-    cleanup(freep) char *service =
-        mem_fmt("%s.%s.svc.%s", json_str_or(tree, "metadata.name", ""),
-                json_str_or(tree, "metadata.namespace", ""), z->domain);
+    cleanup(freep) char *service = mem_fmt("%s.%s.svc.%s", json_str_or(tree, "metadata.name", ""),
+                                           json_str_or(tree, "metadata.namespace", ""), z->domain);
 
     if (str_eq(json_str_or(tree, "spec.type", ""), "ExternalName")) {
         cleanup(freep) char *target = mem_fmt("%s.", json_str_or(tree, "spec.externalName", ""));
@@ -177,7 +178,7 @@ struct dns_zone *dns_zone_new(const json_t *services, const json_t *slices, cons
     z->names = map_new(dns_name_free);
     dns_zone_name(z, domain);
     dns_zone_add(z, version, DNS_TXT, "\"1.1.0\"");
-    json_array_foreach(services, i, service)
+    json_array_foreach (services, i, service)
         dns_add_service(z, service, slices);
     return z;
 }
@@ -209,8 +210,8 @@ static bool dns_pod_name(const struct dns_zone *z, const char *name, struct dns_
     int used = 0;
     cleanup(freep) char *tail = mem_fmt(".pod.%s", z->domain);
 
-    if (!str_ends(name, tail) || sscanf(name, "%u-%u-%u-%u.%n", &a, &b, &c, &d, &used) != 4
-        || used == 0 || a > 255 || b > 255 || c > 255 || d > 255)
+    if (!str_ends(name, tail) || sscanf(name, "%u-%u-%u-%u.%n", &a, &b, &c, &d, &used) != 4 ||
+        used == 0 || a > 255 || b > 255 || c > 255 || d > 255)
         return false;
     /* Exactly one label, the namespace, between the address and ".pod". */
     if (strchr(name + used, '.') != name + strlen(name) - strlen(tail))

@@ -16,7 +16,7 @@ enum dns_record_type { DNS_A, DNS_SRV, DNS_CNAME, DNS_PTR, DNS_TXT };
 
 struct dns_record {
     enum dns_record_type type;
-    char *data;             /* owned: as in a zone file: "10.0.0.1", "0 100 80 web.x.", "web.x." */
+    char *data; /* owned: as in a zone file: "10.0.0.1", "0 100 80 web.x.", "web.x." */
 };
 
 struct dns_name {

@@ -50,12 +50,13 @@ static int netns_wire(const struct netns_spec *spec, struct err *err)
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     struct child_spec child = { .argv = argv, .deadline_ms = NETNS_IP_MS };
 
-    text_fmt(&t, "link set lo up\n"
-                 "link add eth0 mtu %d type veth peer name %s mtu %d netns %d\n"
-                 "addr add %s/32 dev eth0\n"
-                 "link set eth0 up\n"
-                 "route add %s dev eth0 scope link\n"
-                 "route add default via %s\n",
+    text_fmt(&t,
+             "link set lo up\n"
+             "link add eth0 mtu %d type veth peer name %s mtu %d netns %d\n"
+             "addr add %s/32 dev eth0\n"
+             "link set eth0 up\n"
+             "route add %s dev eth0 scope link\n"
+             "route add default via %s\n",
              spec->mtu, spec->veth, spec->mtu, getpid(), spec->ip, spec->gateway, spec->gateway);
     child.input = t.data;
     child.input_len = t.len;

@@ -13,9 +13,9 @@
 #include <stdbool.h>
 
 struct netns_spec {
-    const char *path;       /* where it is pinned: an absent or empty file */
-    const char *bridge;     /* "mkube0" */
-    const char *veth;       /* our end's name, at most 15 characters */
+    const char *path;   /* where it is pinned: an absent or empty file */
+    const char *bridge; /* "mkube0" */
+    const char *veth;   /* our end's name, at most 15 characters */
     const char *ip, *gateway;
     int mtu;
 };

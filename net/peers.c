@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PEERS_IP_MS 10000
+#define PEERS_IP_MS    10000
 #define PEERS_RETRY_MS 3000
 #define PEERS_FILE_MAX (1024 * 1024)
 
@@ -75,8 +75,10 @@ static void peers_plan_add(struct peers_plan *ret, const struct peers_link *link
     }
     peers_mac(mac, ip);
     ret->needs_vxlan = true;
-    text_fmt(&ret->ip, "neigh replace %s lladdr %s dev " PEERS_VXLAN " nud permanent\n", first, mac);
-    text_fmt(&ret->ip, "route replace %s via %s dev " PEERS_VXLAN " onlink\n", peer->pod_cidr, first);
+    text_fmt(&ret->ip, "neigh replace %s lladdr %s dev " PEERS_VXLAN " nud permanent\n", first,
+             mac);
+    text_fmt(&ret->ip, "route replace %s via %s dev " PEERS_VXLAN " onlink\n", peer->pod_cidr,
+             first);
     text_fmt(&ret->fdb, "fdb replace %s dev " PEERS_VXLAN " dst %s self permanent\n", mac,
              peer->node_ip);
 }
@@ -141,7 +143,8 @@ int peers_find_link(struct peers_link *ret, const char *node_ip, struct err *err
         return err_set(err, ERR_IO, "cannot list network interfaces");
     rc = peers_take_link(ret, list, ip);
     freeifaddrs(list);
-    return rc == 0 ? 0 : err_set(err, ERR_NOT_FOUND, "no interface holds the node address %s", node_ip);
+    return rc == 0 ? 0
+                   : err_set(err, ERR_NOT_FOUND, "no interface holds the node address %s", node_ip);
 }
 
 /* --- effects --- */
@@ -171,15 +174,15 @@ static void peers_set_add(struct peers_set *s, const char *node_ip, const char *
 struct peers {
     uv_loop_t *loop;
     struct peers_link link;
-    char *own_cidr, *path;      /* owned; own_cidr NULL = no pods here */
+    char *own_cidr, *path; /* owned; own_cidr NULL = no pods here */
     struct peers_set applied, wanted;
     struct timer *retry;
-    struct peers_job *job;      /* under way, or NULL */
+    struct peers_job *job; /* under way, or NULL */
     bool again;
 };
 
 struct peers_job {
-    struct peers *owner;        /* NULL when the owner went */
+    struct peers *owner; /* NULL when the owner went */
     struct peers_plan plan;
     struct peers_set set;
     struct peers_link link;
@@ -189,8 +192,9 @@ struct peers_job {
 static int peers_run(const char *program, const struct text *input, struct err *err)
 {
     const char *const argv[] = { program, "-force", "-batch", "-", NULL };
-    struct child_spec child = { .argv = argv, .input = input->data, .input_len = input->len,
-                                .deadline_ms = PEERS_IP_MS };
+    struct child_spec child = {
+        .argv = argv, .input = input->data, .input_len = input->len, .deadline_ms = PEERS_IP_MS
+    };
 
     return input->len == 0 ? 0 : child_run_sync(&child, NULL, NULL, err);
 }
@@ -204,12 +208,13 @@ static int peers_make_vxlan(const struct peers_job *j, struct err *err)
         return 0;
     alloc_ip_print(ip, j->link.ip);
     peers_mac(mac, j->link.ip);
-    text_fmt(&t, "link add " PEERS_VXLAN " address %s type vxlan id %d local %s dstport %d nolearning\n"
-                 "link set " PEERS_VXLAN " up\n",
+    text_fmt(&t,
+             "link add " PEERS_VXLAN " address %s type vxlan id %d local %s dstport %d nolearning\n"
+             "link set " PEERS_VXLAN " up\n",
              mac, PEERS_VXLAN_ID, ip, PEERS_VXLAN_PORT);
     if (j->own_cidr != NULL)
-        text_fmt(&t, "addr replace %.*s/32 dev " PEERS_VXLAN "\n",
-                 (int)strcspn(j->own_cidr, "/"), j->own_cidr);
+        text_fmt(&t, "addr replace %.*s/32 dev " PEERS_VXLAN "\n", (int)strcspn(j->own_cidr, "/"),
+                 j->own_cidr);
     return peers_run("ip", &t, err);
 }
 
@@ -220,8 +225,8 @@ static int peers_remember(const struct peers_job *j, struct err *err)
     size_t len;
 
     for (size_t i = 0; i < j->set.n; i++)
-        json_array_append_new(list, json_pack("[s, s]", j->set.list[i].node_ip,
-                                              j->set.list[i].pod_cidr));
+        json_array_append_new(list,
+                              json_pack("[s, s]", j->set.list[i].node_ip, j->set.list[i].pod_cidr));
     text = json_print(list, &len);
     return file_write_fast(j->path, text, len, 0600, err);
 }
@@ -308,10 +313,10 @@ static void peers_recall(struct peers *p)
     size_t i;
     json_t *row;
 
-    if (file_read(&t, p->path, PEERS_FILE_MAX, &ignored) < 0
-        || json_parse(&list, t.data, t.len, NULL, &ignored) < 0)
+    if (file_read(&t, p->path, PEERS_FILE_MAX, &ignored) < 0 ||
+        json_parse(&list, t.data, t.len, NULL, &ignored) < 0)
         return;
-    json_array_foreach(list, i, row) {
+    json_array_foreach (list, i, row) {
         const char *ip = json_string_value(json_array_get(row, 0));
         const char *cidr = json_string_value(json_array_get(row, 1));
 

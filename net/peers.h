@@ -14,18 +14,18 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define PEERS_VXLAN "mkube.vx"
-#define PEERS_VXLAN_ID 77
+#define PEERS_VXLAN      "mkube.vx"
+#define PEERS_VXLAN_ID   77
 #define PEERS_VXLAN_PORT 4789
 
-struct peers_link {         /* the link that holds our node address */
-    uint32_t ip, mask;      /* host order */
+struct peers_link {    /* the link that holds our node address */
+    uint32_t ip, mask; /* host order */
     char name[32];
 };
 
 struct peers_plan {
-    struct text ip;         /* for `ip -force -batch -` */
-    struct text fdb;        /* for `bridge -force -batch -` */
+    struct text ip;  /* for `ip -force -batch -` */
+    struct text fdb; /* for `bridge -force -batch -` */
     bool needs_vxlan;
 };
 void peers_plan_fini(struct peers_plan *p);

@@ -21,16 +21,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PODNET_BRIDGE "mkube0"
+#define PODNET_BRIDGE         "mkube0"
 #define PODNET_VXLAN_OVERHEAD 50
-#define PODNET_IP_MS 10000
+#define PODNET_IP_MS          10000
 
 struct podnet {
     uv_loop_t *loop;
-    struct peers *peers;        /* owned */
-    struct alloc *ips;          /* owned; NULL without pods here */
-    struct map *pods;           /* id -> char *ip, owned */
-    char *net_dir, *ns_dir;     /* owned: records and pins */
+    struct peers *peers;    /* owned */
+    struct alloc *ips;      /* owned; NULL without pods here */
+    struct map *pods;       /* id -> char *ip, owned */
+    char *net_dir, *ns_dir; /* owned: records and pins */
     char gateway[ALLOC_IP_MAX];
     int mtu;
 };
@@ -43,7 +43,8 @@ static char *podnet_ns_path(const struct podnet *p, const char *id)
 /* Interface names hold 15 characters: a hash of the id tells pods apart. */
 static void podnet_veth(char ret[16], const char *id)
 {
-    snprintf(ret, 16, "mk%012llx", (unsigned long long)(bits_fnv64a(id, strlen(id)) & 0xffffffffffffULL));
+    snprintf(ret, 16, "mk%012llx",
+             (unsigned long long)(bits_fnv64a(id, strlen(id)) & 0xffffffffffffULL));
 }
 
 /* --- start: bridge, forwarding, masquerade --- */
@@ -76,14 +77,15 @@ static int podnet_mtu(const char *link)
 
 static int podnet_pipe(const char *const *argv, const struct text *input, struct err *err)
 {
-    struct child_spec child = { .argv = argv, .input = input->data, .input_len = input->len,
-                                .deadline_ms = PODNET_IP_MS };
+    struct child_spec child = {
+        .argv = argv, .input = input->data, .input_len = input->len, .deadline_ms = PODNET_IP_MS
+    };
 
     return child_run_sync(&child, NULL, NULL, err);
 }
 
-static int podnet_make_bridge(const struct podnet *p, const struct podnet_opts *opts,
-                              unsigned bits, struct err *err)
+static int podnet_make_bridge(const struct podnet *p, const struct podnet_opts *opts, unsigned bits,
+                              struct err *err)
 {
     static const char *const argv[] = { "ip", "-batch", "-", NULL };
     cleanup(text_fini) struct text t = TEXT_EMPTY;
@@ -110,14 +112,15 @@ static int podnet_masquerade(const struct podnet_opts *opts, struct err *err)
     static const char *const argv[] = { "nft", "-f", "-", NULL };
     cleanup(text_fini) struct text t = TEXT_EMPTY;
 
-    text_fmt(&t, "table ip mkube_pods {}\n"
-                 "delete table ip mkube_pods\n"
-                 "table ip mkube_pods {\n"
-                 "  chain postrouting {\n"
-                 "    type nat hook postrouting priority srcnat + 1; policy accept;\n"
-                 "    ip saddr %s ip daddr != { %s, %s } oifname != \"" PODNET_BRIDGE "\" masquerade\n"
-                 "  }\n"
-                 "}\n",
+    text_fmt(&t,
+             "table ip mkube_pods {}\n"
+             "delete table ip mkube_pods\n"
+             "table ip mkube_pods {\n"
+             "  chain postrouting {\n"
+             "    type nat hook postrouting priority srcnat + 1; policy accept;\n"
+             "    ip saddr %s ip daddr != { %s, %s } oifname != \"" PODNET_BRIDGE "\" masquerade\n"
+             "  }\n"
+             "}\n",
              opts->pod_cidr, opts->cluster_cidr, opts->service_cidr);
     return podnet_pipe(argv, &t, err);
 }
@@ -147,8 +150,8 @@ static void podnet_recall_one(struct podnet *p, const char *id)
     struct err ignored = ERR_EMPTY;
     uint32_t ip;
 
-    if (file_read(&t, path, 64, &ignored) == 0 && netns_is_pinned(ns)
-        && alloc_ip_parse(text_str(&t), &ip) && alloc_take(p->ips, ip))
+    if (file_read(&t, path, 64, &ignored) == 0 && netns_is_pinned(ns) &&
+        alloc_ip_parse(text_str(&t), &ip) && alloc_take(p->ips, ip))
         map_put(p->pods, id, text_take(&t));
     else
         unlink(path); /* from before a reboot, or half made */
@@ -178,7 +181,8 @@ static int podnet_make_dirs(struct podnet *p, const char *run_dir, struct err *e
     return rc == 0 ? file_mkdirs(p->ns_dir, 0700, err) : rc;
 }
 
-int podnet_new(struct podnet **ret, uv_loop_t *loop, const struct podnet_opts *opts, struct err *err)
+int podnet_new(struct podnet **ret, uv_loop_t *loop, const struct podnet_opts *opts,
+               struct err *err)
 {
     struct podnet *p = MEM_NEW(struct podnet);
     struct peers_link link;
@@ -259,7 +263,7 @@ bool podnet_get(const struct podnet *p, const char *id, char ret_ip[PODNET_IP_MA
 /* --- add and del --- */
 
 struct podnet_job {
-    struct podnet *p;           /* borrowed: jobs end before it does (agent waits) */
+    struct podnet *p;                 /* borrowed: jobs end before it does (agent waits) */
     char *id, *ns_path, *record, *ip; /* owned */
     char gateway[ALLOC_IP_MAX];
     char veth[16];
@@ -295,8 +299,12 @@ static void podnet_job_free(struct podnet_job *j)
 static int podnet_add_run(void *arg, struct err *err)
 {
     struct podnet_job *j = arg;
-    struct netns_spec spec = { .path = j->ns_path, .bridge = PODNET_BRIDGE, .veth = j->veth,
-                               .ip = j->ip, .gateway = j->gateway, .mtu = j->mtu };
+    struct netns_spec spec = { .path = j->ns_path,
+                               .bridge = PODNET_BRIDGE,
+                               .veth = j->veth,
+                               .ip = j->ip,
+                               .gateway = j->gateway,
+                               .mtu = j->mtu };
     int rc = netns_drop(j->ns_path, j->veth, err); /* a half-made one from before */
 
     if (rc == 0)
@@ -322,7 +330,8 @@ static int podnet_known_run(void *arg, struct err *err)
 {
     struct podnet_job *j = arg;
 
-    return j->ip != NULL ? 0 : err_set(err, ERR_NOSPACE, "no address is left in the node's pod CIDR");
+    return j->ip != NULL ? 0
+                         : err_set(err, ERR_NOSPACE, "no address is left in the node's pod CIDR");
 }
 
 static void podnet_known_done(void *arg, int rc, const struct err *err)

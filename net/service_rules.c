@@ -9,20 +9,20 @@
 #include <ctype.h>
 #include <string.h>
 
-#define RULES_MARK "0x4d4b0000"     /* "came for a node port: answer through this node" */
-#define RULES_SETTLE_MS 10          /* changes of one rollout step come together */
-#define RULES_RETRY_MS 2000
-#define RULES_NFT_MS 20000
+#define RULES_MARK      "0x4d4b0000" /* "came for a node port: answer through this node" */
+#define RULES_SETTLE_MS 10           /* changes of one rollout step come together */
+#define RULES_RETRY_MS  2000
+#define RULES_NFT_MS    20000
 
 /* --- pure: choosing endpoints --- */
 
 struct rules_target {
-    const char *ip;         /* borrowed from the slices */
+    const char *ip; /* borrowed from the slices */
     int64_t port;
 };
 
 struct rules_targets {
-    struct rules_target *list;  /* owned */
+    struct rules_target *list; /* owned */
     size_t n;
 };
 
@@ -33,8 +33,8 @@ static bool rules_is_ready(const json_t *endpoint)
 
 static bool rules_is_last_resort(const json_t *endpoint)
 {
-    return json_bool(endpoint, "conditions.serving", false)
-           && json_bool(endpoint, "conditions.terminating", false);
+    return json_bool(endpoint, "conditions.serving", false) &&
+           json_bool(endpoint, "conditions.terminating", false);
 }
 
 /* The slice's port of the Service port's name: 0 if it has none. */
@@ -43,9 +43,9 @@ static int64_t rules_slice_port(const json_t *slice, const json_t *port)
     size_t i;
     json_t *p;
 
-    json_array_foreach(json_at(slice, "ports"), i, p)
-        if (str_eq(json_str_or(p, "name", ""), json_str_or(port, "name", ""))
-            && str_eq(json_str_or(p, "protocol", "TCP"), json_str_or(port, "protocol", "TCP")))
+    json_array_foreach (json_at(slice, "ports"), i, p)
+        if (str_eq(json_str_or(p, "name", ""), json_str_or(port, "name", "")) &&
+            str_eq(json_str_or(p, "protocol", "TCP"), json_str_or(port, "protocol", "TCP")))
             return json_int(p, "port", 0);
     return 0;
 }
@@ -64,9 +64,9 @@ static bool rules_slice_is_of(const json_t *slice, const json_t *service)
     const json_t *labels = json_at(slice, "metadata.labels");
 
     return str_eq(json_string_value(json_object_get(labels, "kubernetes.io/service-name")),
-                  json_str(service, "metadata.name"))
-           && str_eq(json_str(slice, "metadata.namespace"), json_str(service, "metadata.namespace"))
-           && str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4");
+                  json_str(service, "metadata.name")) &&
+           str_eq(json_str(slice, "metadata.namespace"), json_str(service, "metadata.namespace")) &&
+           str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4");
 }
 
 /* @local: only endpoints of this node (NULL = all). */
@@ -76,16 +76,16 @@ static void rules_collect(struct rules_targets *ret, const json_t *slices, const
     size_t i, j;
     json_t *slice, *endpoint;
 
-    json_array_foreach(slices, i, slice) {
+    json_array_foreach (slices, i, slice) {
         int64_t number;
 
         if (!rules_slice_is_of(slice, service) || (number = rules_slice_port(slice, port)) == 0)
             continue;
-        json_array_foreach(json_at(slice, "endpoints"), j, endpoint) {
+        json_array_foreach (json_at(slice, "endpoints"), j, endpoint) {
             const char *ip = json_string_value(json_array_get(json_at(endpoint, "addresses"), 0));
 
-            if (ip != NULL && wanted(endpoint)
-                && (local == NULL || str_eq(local, json_str(endpoint, "nodeName"))))
+            if (ip != NULL && wanted(endpoint) &&
+                (local == NULL || str_eq(local, json_str(endpoint, "nodeName"))))
                 rules_targets_add(ret, ip, number);
         }
     }
@@ -103,7 +103,7 @@ static void rules_choose(struct rules_targets *ret, const json_t *slices, const 
 
 struct rules_out {
     struct text chains, ips, ports, dead, dead_ports, hairpin;
-    unsigned n;             /* chains so far */
+    unsigned n; /* chains so far */
     const char *node_name;
     const json_t *slices;
 };
@@ -152,8 +152,10 @@ static unsigned rules_chain(struct rules_out *out, const json_t *service, const 
     if (t->n == 1) {
         text_fmt(&out->chains, "%s:%lld\n  }\n", t->list[0].ip, (long long)t->list[0].port);
     } else {
-        text_fmt(&out->chains, sticky ? "jhash ip saddr mod %zu seed 0x4d4b map { "
-                                      : "numgen random mod %zu map { ", t->n);
+        text_fmt(&out->chains,
+                 sticky ? "jhash ip saddr mod %zu seed 0x4d4b map { "
+                        : "numgen random mod %zu map { ",
+                 t->n);
         for (size_t i = 0; i < t->n; i++)
             text_fmt(&out->chains, "%s%zu : %s . %lld", i > 0 ? ", " : "", i, t->list[i].ip,
                      (long long)t->list[i].port);
@@ -176,7 +178,7 @@ static void rules_addresses(struct rules_out *out, const json_t *service, const 
     json_t *ip;
 
     for (size_t l = 0; l < N_ELEMENTS(lists); l++)
-        json_array_foreach(lists[l], i, ip) {
+        json_array_foreach (lists[l], i, ip) {
             const char *text = json_string_value(ip);
 
             if (text == NULL || strspn(text, "0123456789.") != strlen(text))
@@ -219,10 +221,10 @@ static void rules_service(struct rules_out *out, const json_t *service)
     size_t i;
     json_t *port;
 
-    if (ip[0] == '\0' || str_eq(ip, "None")
-        || str_eq(json_str_or(service, "spec.type", ""), "ExternalName"))
+    if (ip[0] == '\0' || str_eq(ip, "None") ||
+        str_eq(json_str_or(service, "spec.type", ""), "ExternalName"))
         return;
-    json_array_foreach(json_at(service, "spec.ports"), i, port) {
+    json_array_foreach (json_at(service, "spec.ports"), i, port) {
         struct rules_targets t = { .list = NULL, .n = 0 };
 
         rules_choose(&t, out->slices, service, port, local ? out->node_name : NULL);
@@ -284,12 +286,12 @@ void service_rules_print(struct text *ret, const json_t *services, const json_t 
                          const char *node_name)
 {
     struct rules_out out = { .node_name = node_name, .slices = slices };
-    struct text *const texts[] = { &out.chains, &out.ips, &out.ports, &out.dead, &out.dead_ports,
-                                   &out.hairpin };
+    struct text *const texts[] = { &out.chains, &out.ips,        &out.ports,
+                                   &out.dead,   &out.dead_ports, &out.hairpin };
     size_t i;
     json_t *service;
 
-    json_array_foreach(services, i, service)
+    json_array_foreach (services, i, service)
         rules_service(&out, service);
     /* Made if absent, emptied, filled: one transaction, so no packet sees less than a whole set. */
     text_puts(ret, "table ip mkube_services {}\ndelete table ip mkube_services\n"
@@ -313,9 +315,9 @@ struct service_rules {
     struct informer *services, *slices; /* borrowed */
     char *node_name;                    /* owned */
     struct timer *settle;
-    struct child *nft;                  /* under way, or NULL */
-    char *applied;                      /* owned: text of the last rules that nft took */
-    char *applying;                     /* owned */
+    struct child *nft; /* under way, or NULL */
+    char *applied;     /* owned: text of the last rules that nft took */
+    char *applying;    /* owned */
     bool dirty;
 };
 
@@ -337,8 +339,9 @@ static int rules_by_name(const void *a, const void *b)
     int order = strcmp(json_str_or(*x, "metadata.namespace", ""),
                        json_str_or(*y, "metadata.namespace", ""));
 
-    return order != 0 ? order : strcmp(json_str_or(*x, "metadata.name", ""),
-                                       json_str_or(*y, "metadata.name", ""));
+    return order != 0
+               ? order
+               : strcmp(json_str_or(*x, "metadata.name", ""), json_str_or(*y, "metadata.name", ""));
 }
 
 /* Sorted, so that the same objects always print the same rules. */
@@ -435,7 +438,8 @@ int service_rules_new(struct service_rules **ret, uv_loop_t *loop,
 {
     struct service_rules *s = MEM_NEW(struct service_rules);
     struct informer_listener listener = { .on_change = rules_on_change,
-                                          .on_synced = rules_on_synced, .arg = s };
+                                          .on_synced = rules_on_synced,
+                                          .arg = s };
 
     (void)err;
     s->loop = loop;

@@ -16,9 +16,9 @@
 
 struct service_rules;
 
-struct service_rules_opts {                 /* strings are copied */
-    struct informer *services, *slices;     /* borrowed, not started yet; listened to */
-    const char *node_name;                  /* for Local traffic policies */
+struct service_rules_opts {             /* strings are copied */
+    struct informer *services, *slices; /* borrowed, not started yet; listened to */
+    const char *node_name;              /* for Local traffic policies */
 };
 int service_rules_new(struct service_rules **ret, uv_loop_t *loop,
                       const struct service_rules_opts *opts, struct err *err);

@@ -19,35 +19,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_PULLS_MAX 3
-#define IMAGE_PULL_MS (30 * 60 * 1000)
+#define IMAGE_PULLS_MAX   3
+#define IMAGE_PULL_MS     (30 * 60 * 1000)
 #define IMAGE_MIRRORS_MAX 32
 
 /* An image with the strings it points to, in one allocation family. */
 struct image_held {
     struct image img;
-    json_t *config;         /* owned */
-    char **layers;          /* owned */
+    json_t *config;          /* owned */
+    char **layers;           /* owned */
     char *ref, *id, *digest; /* owned */
 };
 
 /* One fetch, however many wait for it. */
 struct image_fetch {
-    struct list link;               /* in store.fetches */
+    struct list link; /* in store.fetches */
     struct image_store *s;
-    char *ref;                      /* owned: normalised */
-    char *user, *password;          /* owned or NULL */
-    struct list requests;           /* of struct image_request */
-    struct child *child;            /* running, or NULL = waits for a slot */
+    char *ref;             /* owned: normalised */
+    char *user, *password; /* owned or NULL */
+    struct list requests;  /* of struct image_request */
+    struct child *child;   /* running, or NULL = waits for a slot */
     int64_t asked_ms, started_ms;
 };
 
 struct image_request {
-    struct list link;               /* in fetch.requests */
-    struct image_fetch *fetch;      /* NULL: answered from what is known */
+    struct list link;          /* in fetch.requests */
+    struct image_fetch *fetch; /* NULL: answered from what is known */
     struct image_store *s;
-    struct image *known;            /* ref or NULL */
-    struct timer *answer;           /* answers that need no fetch still come from the loop */
+    struct image *known;  /* ref or NULL */
+    struct timer *answer; /* answers that need no fetch still come from the loop */
     int rc;
     struct err err;
     image_done_fn done;
@@ -57,12 +57,12 @@ struct image_request {
 struct image_store {
     uv_loop_t *loop;
     struct image_layout layout;
-    char *data_dir;                 /* owned */
+    char *data_dir;                       /* owned */
     char *mirrors[IMAGE_MIRRORS_MAX + 1]; /* owned, NULL-terminated */
-    struct map *images;             /* normalised ref -> struct image, owned refs */
+    struct map *images;                   /* normalised ref -> struct image, owned refs */
     struct list fetches;
     unsigned running;
-    struct child *load;             /* reads the archive directory; fetches wait for it */
+    struct child *load; /* reads the archive directory; fetches wait for it */
 };
 
 /* --- images --- */
@@ -119,8 +119,12 @@ static struct image *image_make(const struct image_layout *l, const json_t *reco
     h->ref = mem_str(json_str_or(record, "ref", ""));
     h->id = mem_str(json_str_or(record, "id", ""));
     h->digest = mem_str(json_str_or(record, "digest", ""));
-    h->img = (struct image){ .refs = 1, .ref = h->ref, .id = h->id, .digest = h->digest,
-                             .layer_dirs = (const char *const *)h->layers, .config = h->config,
+    h->img = (struct image){ .refs = 1,
+                             .ref = h->ref,
+                             .id = h->id,
+                             .digest = h->digest,
+                             .layer_dirs = (const char *const *)h->layers,
+                             .config = h->config,
                              .size = (uint64_t)json_int(record, "size", 0) };
     return &h->img;
 }
@@ -285,7 +289,7 @@ static void image_fetch_start(struct image_fetch *f)
 
 static void image_start_more(struct image_store *s)
 {
-    LIST_EACH(it, &s->fetches) {
+    LIST_EACH (it, &s->fetches) {
         struct image_fetch *f = list_entry(it, struct image_fetch, link);
 
         if (s->running >= IMAGE_PULLS_MAX || s->load != NULL)
@@ -296,15 +300,16 @@ static void image_start_more(struct image_store *s)
 }
 
 /* The credential for the image's registry: its host, with or without scheme and path. */
-static const struct image_auth *image_auth_find(const struct image_auth *auths, const char *registry)
+static const struct image_auth *image_auth_find(const struct image_auth *auths,
+                                                const char *registry)
 {
     for (const struct image_auth *a = auths; a != NULL && a->registry != NULL; a++) {
         const char *host = strstr(a->registry, "://") != NULL ? strstr(a->registry, "://") + 3
                                                               : a->registry;
         size_t len = strcspn(host, "/");
 
-        if ((len == strlen(registry) && strncmp(host, registry, len) == 0)
-            || (str_eq(registry, "docker.io") && str_starts(host, "index.docker.io")))
+        if ((len == strlen(registry) && strncmp(host, registry, len) == 0) ||
+            (str_eq(registry, "docker.io") && str_starts(host, "index.docker.io")))
             return a;
     }
     return NULL;
@@ -312,7 +317,7 @@ static const struct image_auth *image_auth_find(const struct image_auth *auths, 
 
 static struct image_fetch *image_fetch_find(struct image_store *s, const char *ref)
 {
-    LIST_EACH(it, &s->fetches) {
+    LIST_EACH (it, &s->fetches) {
         struct image_fetch *f = list_entry(it, struct image_fetch, link);
 
         if (str_eq(f->ref, ref))
@@ -414,7 +419,7 @@ static void image_on_loaded(void *arg, int rc, const struct child_result *result
     if (rc < 0)
         log_warn("image archives not loaded", KV_ERR(err));
     /* What was asked for meanwhile may have come with the archives. */
-    LIST_EACH_SAFE(it, &s->fetches) {
+    LIST_EACH_SAFE (it, &s->fetches) {
         struct image_fetch *f = list_entry(it, struct image_fetch, link);
         const struct image *img = image_recall(s, f->ref);
 
@@ -426,7 +431,9 @@ static void image_on_loaded(void *arg, int rc, const struct child_result *result
 
 static void image_load_archives(struct image_store *s, const char *dir)
 {
-    const char *argv[] = { "/proc/self/exe", "image", "load", "--data-dir", s->data_dir, dir, NULL };
+    const char *argv[] = {
+        "/proc/self/exe", "image", "load", "--data-dir", s->data_dir, dir, NULL
+    };
     struct child_spec spec = { .argv = argv, .deadline_ms = IMAGE_PULL_MS };
 
     s->load = child_run(s->loop, &spec, image_on_loaded, s);

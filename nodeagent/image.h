@@ -18,46 +18,48 @@
 struct image_store;
 
 struct image_store_opts {
-    const char *data_dir;           /* "/var/lib/mkube": layers and metadata live below "images" */
-    const char *const *mirrors;     /* NULL-terminated "host=url" or "*=url"; NULL = none */
-    const char *archive_dir;        /* OCI and docker archives to load from; NULL = none */
+    const char *data_dir;       /* "/var/lib/mkube": layers and metadata live below "images" */
+    const char *const *mirrors; /* NULL-terminated "host=url" or "*=url"; NULL = none */
+    const char *archive_dir;    /* OCI and docker archives to load from; NULL = none */
 };
 
 /* One image as it lies on this node.  Immutable; references belong to the loop thread. */
 struct image {
     unsigned refs;
-    const char *ref;                /* normalised: "docker.io/library/busybox:1.36" */
-    const char *id;                 /* "sha256:...", digest of the config */
-    const char *digest;             /* "docker.io/library/busybox@sha256:...", "" when loaded from an archive without one */
-    const char *const *layer_dirs;  /* NULL-terminated, top first, as overlayfs lowerdir wants; short paths */
-    const json_t *config;           /* OCI image configuration, whole document */
-    uint64_t size;                  /* bytes unpacked */
+    const char *ref; /* normalised: "docker.io/library/busybox:1.36" */
+    const char *id;  /* "sha256:...", digest of the config */
+    const char *
+        digest; /* "docker.io/library/busybox@sha256:...", "" when loaded from an archive without one */
+    const char *const
+        *layer_dirs;      /* NULL-terminated, top first, as overlayfs lowerdir wants; short paths */
+    const json_t *config; /* OCI image configuration, whole document */
+    uint64_t size;        /* bytes unpacked */
 };
 struct image *image_ref(const struct image *img);
-struct image *image_unref(const struct image *img);    /* NULL is fine; returns NULL */
+struct image *image_unref(const struct image *img); /* NULL is fine; returns NULL */
 
 enum image_pull_policy { IMAGE_ALWAYS, IMAGE_IF_NOT_PRESENT, IMAGE_NEVER };
 
 /* Positive outcomes of image_ensure besides 0 and ERR_*; @err holds the message for people
  * all the same, because it goes into the container's status and events. */
 enum image_outcome {
-    IMAGE_INVALID_NAME = 1,         /* InvalidImageName */
-    IMAGE_PULL_FAILED = 2,          /* ErrImagePull; message with the registry's answer */
-    IMAGE_NEVER_PULL = 3,           /* ErrImageNeverPull */
+    IMAGE_INVALID_NAME = 1, /* InvalidImageName */
+    IMAGE_PULL_FAILED = 2,  /* ErrImagePull; message with the registry's answer */
+    IMAGE_NEVER_PULL = 3,   /* ErrImageNeverPull */
 };
 
 /* A credential for a registry, from an imagePullSecret. */
 struct image_auth {
-    const char *registry;           /* "registry.example.com", "https://index.docker.io/v1/" */
+    const char *registry; /* "registry.example.com", "https://index.docker.io/v1/" */
     const char *user, *password;
 };
 
 /* How it went, for Events. */
 struct image_event_info {
-    bool was_present;               /* nothing was fetched */
-    int64_t pull_ms;                /* time fetching and unpacking */
-    int64_t wait_ms;                /* the same with waiting for a free slot */
-    uint64_t size;                  /* bytes fetched or unpacked */
+    bool was_present; /* nothing was fetched */
+    int64_t pull_ms;  /* time fetching and unpacking */
+    int64_t wait_ms;  /* the same with waiting for a free slot */
+    uint64_t size;    /* bytes fetched or unpacked */
 };
 
 /* @opts is copied. */

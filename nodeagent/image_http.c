@@ -12,22 +12,22 @@
 #include <unistd.h>
 
 #define HTTP_SILENCE_MS 60000
-#define HTTP_BODY_MAX (16 * 1024 * 1024)
-#define HTTP_BLOB_MAX ((size_t)1 << 40)
+#define HTTP_BODY_MAX   (16 * 1024 * 1024)
+#define HTTP_BLOB_MAX   ((size_t)1 << 40)
 
 struct image_http {
     uv_loop_t loop;
-    struct http_client *client;     /* owned */
-    char *base, *user, *password;   /* owned */
-    char *authorization;            /* owned: header line, or NULL */
+    struct http_client *client;   /* owned */
+    char *base, *user, *password; /* owned */
+    char *authorization;          /* owned: header line, or NULL */
     /* of the call under way */
     bool done;
     int rc;
     struct err err;
     struct image_http_answer answer;
-    char *challenge;                /* owned: WWW-Authenticate of a 401 */
-    struct text *body;              /* where a document goes */
-    int file;                       /* where a blob goes, or -1 */
+    char *challenge;   /* owned: WWW-Authenticate of a 401 */
+    struct text *body; /* where a document goes */
+    int file;          /* where a blob goes, or -1 */
     struct bits_sha256 *hash;
     uint64_t size;
 };
@@ -126,8 +126,11 @@ static int image_http_once(struct image_http *h, const char *url, const char *ac
 {
     const char *headers[3] = { NULL };
     size_t n = 0;
-    struct http_call_spec spec = { .method = "GET", .url = url, .headers = headers,
-                                   .timeout_ms = -1, .silence_ms = HTTP_SILENCE_MS,
+    struct http_call_spec spec = { .method = "GET",
+                                   .url = url,
+                                   .headers = headers,
+                                   .timeout_ms = -1,
+                                   .silence_ms = HTTP_SILENCE_MS,
                                    .max_redirects = 5,
                                    .max_body = h->file >= 0 ? HTTP_BLOB_MAX : HTTP_BODY_MAX };
     struct http_call_listener listener = { .on_done = image_http_on_done, .arg = h };
@@ -189,7 +192,9 @@ static int image_http_fetch_token(struct image_http *h, const char *challenge, s
     int rc;
 
     if (realm == NULL)
-        return err_set(err, ERR_PROTOCOL, "the registry asks for authentication in a way we do not know: %s", challenge);
+        return err_set(err, ERR_PROTOCOL,
+                       "the registry asks for authentication in a way we do not know: %s",
+                       challenge);
     url = mem_fmt("%s?service=%s&scope=%s", realm, service != NULL ? service : "",
                   scope != NULL ? scope : "");
     h->body = &body;
@@ -217,10 +222,10 @@ static int image_http_authenticate(struct image_http *h, struct err *err)
     if (strncasecmp(challenge, "Bearer ", 7) == 0)
         return image_http_fetch_token(h, challenge, err);
     h->authorization = image_http_basic(h);
-    return h->authorization != NULL
-               ? 0
-               : err_set(err, ERR_UNAUTHORIZED, "the registry wants a user and password: give the "
-                                                "pod an imagePullSecret");
+    return h->authorization != NULL ? 0
+                                    : err_set(err, ERR_UNAUTHORIZED,
+                                              "the registry wants a user and password: give the "
+                                              "pod an imagePullSecret");
 }
 
 /* The call; a 401 is answered once with what its challenge asks for. */

@@ -14,8 +14,8 @@
 struct image_http;
 
 struct image_http_opts {
-    const char *base;               /* "https://registry-1.docker.io" */
-    const char *user, *password;    /* or NULL */
+    const char *base;            /* "https://registry-1.docker.io" */
+    const char *user, *password; /* or NULL */
 };
 
 int image_http_new(struct image_http **ret, const struct image_http_opts *opts, struct err *err);
@@ -24,7 +24,7 @@ struct image_http *image_http_free(struct image_http *h);
 struct image_http_answer {
     int status;
     char content_type[128];
-    char digest[72];                /* Docker-Content-Digest, or "" */
+    char digest[72]; /* Docker-Content-Digest, or "" */
 };
 
 /* Small documents: the body into @ret_body whatever the status.  @accept is a header line or NULL. */

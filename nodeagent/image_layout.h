@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 struct image_layout {
-    char dir[256];          /* DATA/images */
+    char dir[256]; /* DATA/images */
 };
 
 int image_layout_init(struct image_layout *ret, const char *data_dir, struct err *err);

@@ -51,9 +51,9 @@ static int load_hash(char ret[72], const char *path, struct err *err)
     return 0;
 }
 
-struct load_image {             /* borrowed from the archive's documents */
-    const char *ref, *config;   /* config: path below dir */
-    json_t *layers;             /* array of paths below dir */
+struct load_image {           /* borrowed from the archive's documents */
+    const char *ref, *config; /* config: path below dir */
+    json_t *layers;           /* array of paths below dir */
 };
 
 static int load_layers(const struct image_layout *l, const char *dir, const json_t *layers,
@@ -62,7 +62,7 @@ static int load_layers(const struct image_layout *l, const char *dir, const json
     size_t i;
     json_t *layer;
 
-    json_array_foreach(layers, i, layer) {
+    json_array_foreach (layers, i, layer) {
         const char *name = json_string_value(layer);
         cleanup(freep) char *path = mem_fmt("%s/%s", dir, name != NULL ? name : "");
         char digest[72];
@@ -119,8 +119,8 @@ static int load_docker(const struct image_layout *l, const char *dir, const json
     json_t *row, *tag;
     int rc = 0;
 
-    json_array_foreach(manifest, i, row)
-        json_array_foreach(json_at(row, "RepoTags"), j, tag) {
+    json_array_foreach (manifest, i, row)
+        json_array_foreach (json_at(row, "RepoTags"), j, tag) {
             struct load_image img = { .ref = json_string_value(tag),
                                       .config = json_str_or(row, "Config", ""),
                                       .layers = json_at(row, "Layers") };
@@ -156,7 +156,7 @@ static int load_oci_one(const struct image_layout *l, const char *dir, const jso
         ref = json_string_value(json_object_get(notes, "org.opencontainers.image.ref.name"));
     if (ref == NULL)
         return err_set(err, ERR_INVALID, "an image of the archive has no name");
-    json_array_foreach(json_at(manifest, "layers"), i, layer) {
+    json_array_foreach (json_at(manifest, "layers"), i, layer) {
         cleanup(freep) char *blob = load_blob(json_str_or(layer, "digest", ""));
 
         json_array_append_new(layers, json_string(blob));
@@ -178,7 +178,7 @@ static int load_unpacked(const struct image_layout *l, const char *dir, struct e
     if (load_json(&docker, dir, "manifest.json", &ignored) == 0)
         return load_docker(l, dir, docker, err);
     rc = load_json(&index, dir, "index.json", err);
-    json_array_foreach(json_at(index, "manifests"), i, entry)
+    json_array_foreach (json_at(index, "manifests"), i, entry)
         if (rc == 0)
             rc = load_oci_one(l, dir, entry, err);
     return rc < 0 ? err_wrap(err, rc, "neither a docker nor an OCI archive") : 0;
@@ -229,8 +229,8 @@ int image_load_dir(const struct image_layout *l, const char *dir, struct err *er
 
         if (mark == NULL || file_exists(mark))
             continue;
-        if (load_archive(l, path, &one) < 0
-            || file_write_fast(mark, path, strlen(path), 0600, &one) < 0)
+        if (load_archive(l, path, &one) < 0 ||
+            file_write_fast(mark, path, strlen(path), 0600, &one) < 0)
             log_warn("image archive not loaded", KV("path", "%s", path), KV_ERR(&one));
         else
             log_info("image archive loaded", KV("path", "%s", path));

@@ -14,8 +14,8 @@
 
 struct image_pull_opts {
     const char *ref;
-    const char *const *mirrors;     /* NULL-terminated, or NULL */
-    const char *user, *password;    /* or NULL */
+    const char *const *mirrors;  /* NULL-terminated, or NULL */
+    const char *user, *password; /* or NULL */
 };
 
 /* @ret_record: what was written (image_layout.h), the caller's. */

@@ -161,7 +161,7 @@ static inline const char *registry_fixture_print(struct registry_fixture *f, jso
 
 #define CHECK_AT(path, want) CHECK_STR(registry_fixture_print(&f, f.body, (path)), (want))
 #define CHECK_SAYS(want)     CHECK_STR(json_str_or(f.body, "message", ""), (want))
-#define CHECK_CAUSE(want)                                                                     \
+#define CHECK_CAUSE(want) \
     CHECK_STR(json_string_value(tree_at(f.body, "details.causes.0.field")), (want))
 
 /* The stored state becomes the last answer; whether there is one. */
@@ -241,11 +241,12 @@ static inline void registry_fixture_restart(struct registry_fixture *f)
     registry_fixture_open(f);
 }
 
-#define POD(name, more) "{'metadata':{'name':'" name "'},'spec':{'containers':" \
-                        "[{'name':'c','image':'i'}]" more "}}"
-#define DEPLOYMENT(name, more)                                                               \
-    "{'metadata':{'name':'" name "'},'spec':{'selector':{'matchLabels':{'a':'b'}},"          \
-    "'template':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':"                      \
+#define POD(name, more)                                     \
+    "{'metadata':{'name':'" name "'},'spec':{'containers':" \
+    "[{'name':'c','image':'i'}]" more "}}"
+#define DEPLOYMENT(name, more)                                                      \
+    "{'metadata':{'name':'" name "'},'spec':{'selector':{'matchLabels':{'a':'b'}}," \
+    "'template':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':"             \
     "[{'name':'c','image':'i'}]}}" more "}}"
 #define CONFIG(name, data) "{'metadata':{'name':'" name "'},'data':" data "}"
 

@@ -58,8 +58,9 @@ static inline struct tls_pair server_fixture_issue(struct server_fixture *f, con
     struct err err = ERR_EMPTY;
     const char *const orgs[] = { org, NULL };
     const char *const ips[] = { "127.0.0.1", NULL };
-    const struct tls_spec spec = { .cn = cn, .orgs = orgs, .ips = ips, .is_server = server,
-                                   .is_client = !server };
+    const struct tls_spec spec = {
+        .cn = cn, .orgs = orgs, .ips = ips, .is_server = server, .is_client = !server
+    };
 
     CHECK_INT(tls_issue(&ret, &f->ca, &spec, &err), 0);
     return ret;
@@ -200,15 +201,18 @@ struct request {
 static inline int server_fixture_http(struct server_fixture *f, struct request r)
 {
     cleanup(freep) char *url = mem_fmt("https://127.0.0.1:%u%s", f->port, r.path);
-    cleanup(freep) char *type = mem_fmt("Content-Type: %s", r.type != NULL ? r.type
-                                                                           : "application/json");
-    cleanup(freep) char *accept = mem_fmt("Accept: %s", r.accept != NULL ? r.accept
-                                                                         : "application/json");
+    cleanup(freep) char *type = mem_fmt("Content-Type: %s",
+                                        r.type != NULL ? r.type : "application/json");
+    cleanup(freep) char *accept = mem_fmt("Accept: %s",
+                                          r.accept != NULL ? r.accept : "application/json");
     cleanup(freep) char *body = mem_str(r.body);
     const char *headers[] = { accept, type, r.header, NULL };
     const char *sent = r.raw != NULL ? r.raw : body;
-    struct http_call_spec spec = { .method = r.method, .url = url, .headers = headers,
-                                   .body = sent, .body_len = sent != NULL ? strlen(sent) : 0,
+    struct http_call_spec spec = { .method = r.method,
+                                   .url = url,
+                                   .headers = headers,
+                                   .body = sent,
+                                   .body_len = sent != NULL ? strlen(sent) : 0,
                                    .timeout_ms = 10000 };
     struct http_call_listener listener = { .on_done = server_fixture_on_done, .arg = f };
 
@@ -221,14 +225,13 @@ static inline int server_fixture_http(struct server_fixture *f, struct request r
     return f->status;
 }
 
-#define REQUEST(...)        server_fixture_http(&f, (struct request){ __VA_ARGS__ })
+#define REQUEST(...)         server_fixture_http(&f, (struct request){ __VA_ARGS__ })
 #define HTTP(method_, path_) REQUEST(.method = (method_), .path = (path_))
-#define POST(path_, body_)  REQUEST(.method = "POST", .path = (path_), .body = (body_))
+#define POST(path_, body_)   REQUEST(.method = "POST", .path = (path_), .body = (body_))
 
 /* The macros of registry_fixture, for an answer over HTTP. */
-#define SAW_AT(path, want) \
-    CHECK_STR(registry_fixture_print(&f.base, f.base.body, (path)), (want))
-#define SAW(want) CHECK_STR(json_str_or(f.base.body, "message", ""), (want))
+#define SAW_AT(path, want) CHECK_STR(registry_fixture_print(&f.base, f.base.body, (path)), (want))
+#define SAW(want)          CHECK_STR(json_str_or(f.base.body, "message", ""), (want))
 
 /* --- a stream of lines --- */
 
@@ -273,9 +276,11 @@ static inline void stream_open_as(struct stream *s, struct server_fixture *f,
     cleanup(freep) char *url = mem_fmt("https://127.0.0.1:%u%s", f->port, path);
     cleanup(freep) char *header = mem_fmt("Accept: %s", accept);
     const char *headers[] = { header, NULL };
-    struct http_call_spec spec = { .method = "GET", .url = url, .headers = headers,
-                                   .timeout_ms = -1 };
-    struct http_call_listener listener = { .on_data = stream_on_data, .on_done = stream_on_done,
+    struct http_call_spec spec = {
+        .method = "GET", .url = url, .headers = headers, .timeout_ms = -1
+    };
+    struct http_call_listener listener = { .on_data = stream_on_data,
+                                           .on_done = stream_on_done,
                                            .arg = s };
 
     *s = (struct stream){ .f = f };
@@ -329,8 +334,7 @@ static inline const char *stream_event(struct stream *s)
 #define CHECK_EVENT(s, want) CHECK_STR(stream_event(&(s)), (want))
 
 /* A write past HTTP, settled. */
-#define WRITE(...) \
-    CHECK(registry_fixture_ask(&f.base, (struct ask){ __VA_ARGS__ }) < 300)
+#define WRITE(...)   CHECK(registry_fixture_ask(&f.base, (struct ask){ __VA_ARGS__ }) < 300)
 #define CREATED(...) WRITE(.verb = REGISTRY_CREATE, __VA_ARGS__)
 #define MERGED(...)  WRITE(.verb = REGISTRY_PATCH, .patch = REGISTRY_MERGE_PATCH, __VA_ARGS__)
 #define DELETED(...) WRITE(.verb = REGISTRY_DELETE, __VA_ARGS__)

@@ -23,8 +23,9 @@ TEST(admission, a_pod_runs_as_an_account)
              "{'expirationSeconds':3607,'path':'token'}");
     CHECK_AT("spec.volumes.0.projected.sources.1.configMap",
              "{'items':[{'key':'ca.crt','path':'ca.crt'}],'name':'kube-root-ca.crt'}");
-    CHECK_AT("spec.volumes.0.projected.sources.2.downwardAPI.items.0",
-             "{'fieldRef':{'apiVersion':'v1','fieldPath':'metadata.namespace'},'path':'namespace'}");
+    CHECK_AT(
+        "spec.volumes.0.projected.sources.2.downwardAPI.items.0",
+        "{'fieldRef':{'apiVersion':'v1','fieldPath':'metadata.namespace'},'path':'namespace'}");
     registry_fixture_down(&f);
 }
 
@@ -59,9 +60,10 @@ TEST(admission, no_token_for_those_who_want_none)
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         struct registry_fixture f = { 0 };
         cleanup(freep) char *account = mem_fmt("{'metadata':{'name':'bob'}%s}", rows[i].account);
-        cleanup(freep) char *pod =
-            mem_fmt("{'metadata':{'name':'p'},'spec':{'serviceAccountName':'bob','containers':"
-                    "[{'name':'c','image':'i'}]%s}}", rows[i].pod);
+        cleanup(freep) char *pod = mem_fmt(
+            "{'metadata':{'name':'p'},'spec':{'serviceAccountName':'bob','containers':"
+            "[{'name':'c','image':'i'}]%s}}",
+            rows[i].pod);
 
         registry_fixture_up(&f);
         CHECK_INT(CREATE(.bucket = "serviceaccounts", .body = account), 201);
@@ -77,19 +79,21 @@ TEST(admission, a_mount_of_one_s_own_stays)
     struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
-    CHECK_INT(CREATE(.bucket = "pods",
-                     .body = "{'metadata':{'name':'p'},'spec':{'volumes':[{'name':'kube-api-access',"
-                             "'emptyDir':{}}],'containers':[{'name':'c','image':'i','volumeMounts':"
-                             "[{'name':'kube-api-access','mountPath':"
-                             "'/var/run/secrets/kubernetes.io/serviceaccount'}]},"
-                             "{'name':'d','image':'i'}],'initContainers':[{'name':'e','image':'i'}]}}"),
-              201);
+    CHECK_INT(
+        CREATE(.bucket = "pods",
+               .body = "{'metadata':{'name':'p'},'spec':{'volumes':[{'name':'kube-api-access',"
+                       "'emptyDir':{}}],'containers':[{'name':'c','image':'i','volumeMounts':"
+                       "[{'name':'kube-api-access','mountPath':"
+                       "'/var/run/secrets/kubernetes.io/serviceaccount'}]},"
+                       "{'name':'d','image':'i'}],'initContainers':[{'name':'e','image':'i'}]}}"),
+        201);
     CHECK_INT(json_array_size(tree_at(f.body, "spec.containers.0.volumeMounts")), 1);
     CHECK_AT("spec.containers.0.volumeMounts.0.name", "'kube-api-access'");
     CHECK(str_starts(json_string_value(tree_at(f.body, "spec.containers.1.volumeMounts.0.name")),
                      "kube-api-access-"));
-    CHECK(str_starts(json_string_value(tree_at(f.body, "spec.initContainers.0.volumeMounts.0.name")),
-                     "kube-api-access-"));
+    CHECK(
+        str_starts(json_string_value(tree_at(f.body, "spec.initContainers.0.volumeMounts.0.name")),
+                   "kube-api-access-"));
     CHECK_INT(json_array_size(tree_at(f.body, "spec.volumes")), 2);
     registry_fixture_down(&f);
 }
@@ -104,7 +108,8 @@ TEST(admission, pull_secrets_come_from_the_account)
               200);
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("p", "")), 201);
     CHECK_AT("spec.imagePullSecrets", "[{'name':'r'}]");
-    CHECK_INT(CREATE(.bucket = "pods", .body = POD("q", ",'imagePullSecrets':[{'name':'s'}]")), 201);
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("q", ",'imagePullSecrets':[{'name':'s'}]")),
+              201);
     CHECK_AT("spec.imagePullSecrets", "[{'name':'s'}]");
     registry_fixture_down(&f);
 }
@@ -119,8 +124,9 @@ TEST(admission, priority_comes_from_its_class)
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("a", "")), 201);
     CHECK_AT("spec.priority", "0");
     CHECK_AT("spec.preemptionPolicy", "'PreemptLowerPriority'");
-    CHECK_INT(CREATE(.bucket = "pods", .body = POD("b", ",'priorityClassName':'system-node-critical'")),
-              201);
+    CHECK_INT(
+        CREATE(.bucket = "pods", .body = POD("b", ",'priorityClassName':'system-node-critical'")),
+        201);
     CHECK_AT("spec.priority", "2000001000");
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("c", ",'priorityClassName':'nope'")), 403);
     CHECK_SAYS("pods \"c\" is forbidden: no PriorityClass with name nope was found");
@@ -144,10 +150,11 @@ TEST(admission, pods_stay_five_minutes_on_a_silent_node)
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("a", "")), 201);
-    CHECK_AT("spec.tolerations",
-             "[{'effect':'NoExecute','key':'node.kubernetes.io/not-ready','operator':'Exists',"
-             "'tolerationSeconds':300},{'effect':'NoExecute','key':'node.kubernetes.io/unreachable',"
-             "'operator':'Exists','tolerationSeconds':300}]");
+    CHECK_AT(
+        "spec.tolerations",
+        "[{'effect':'NoExecute','key':'node.kubernetes.io/not-ready','operator':'Exists',"
+        "'tolerationSeconds':300},{'effect':'NoExecute','key':'node.kubernetes.io/unreachable',"
+        "'operator':'Exists','tolerationSeconds':300}]");
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("b", ",'tolerations':[{'operator':'Exists'}]")),
               201);
     CHECK_AT("spec.tolerations", "[{'operator':'Exists'}]");
@@ -179,16 +186,17 @@ TEST(admission, a_new_pod_is_pending)
 TEST(admission, claims_get_the_default_class)
 {
     struct registry_fixture f = { 0 };
-#define CLAIM(name, more) "{'metadata':{'name':'" name "'},'spec':{'accessModes':" \
-                          "['ReadWriteOnce'],'resources':{'requests':{'storage':'1Gi'}}" more "}}"
+#define CLAIM(name, more)                                    \
+    "{'metadata':{'name':'" name "'},'spec':{'accessModes':" \
+    "['ReadWriteOnce'],'resources':{'requests':{'storage':'1Gi'}}" more "}}"
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "persistentvolumeclaims", .body = CLAIM("a", "")), 201);
     CHECK_AT("spec.storageClassName", "'local'");
     CHECK_AT("status.phase", "'Pending'");
-    CHECK_INT(CREATE(.bucket = "persistentvolumeclaims",
-                     .body = CLAIM("b", ",'storageClassName':''")),
-              201);
+    CHECK_INT(
+        CREATE(.bucket = "persistentvolumeclaims", .body = CLAIM("b", ",'storageClassName':''")),
+        201);
     CHECK_AT("spec.storageClassName", "''");
     CHECK_INT(MERGE(.bucket = "storageclasses.storage.k8s.io", .name = "local",
                     .body = "{'metadata':{'annotations':null}}"),
@@ -203,9 +211,8 @@ TEST(admission, string_data_ends_in_data)
     struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
-    CHECK_INT(CREATE(.bucket = "secrets",
-                     .body = "{'metadata':{'name':'s'},'data':{'a':'YQ=='},"
-                             "'stringData':{'b':'hello','a':'z'}}"),
+    CHECK_INT(CREATE(.bucket = "secrets", .body = "{'metadata':{'name':'s'},'data':{'a':'YQ=='},"
+                                                  "'stringData':{'b':'hello','a':'z'}}"),
               201);
     CHECK_AT("data", "{'a':'eg==','b':'aGVsbG8='}");
     CHECK_AT("stringData", "");

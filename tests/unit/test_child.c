@@ -16,7 +16,7 @@ struct child_fixture {
     unsigned n_done;
     int rc;
     int exit_code, signal;
-    char *output, *errors;  /* owned */
+    char *output, *errors; /* owned */
     size_t output_len;
     struct err err;
 };
@@ -58,7 +58,11 @@ static void child_fixture_run(struct child_fixture *f, const struct child_spec *
     CHECK_SOON(&f->loop, f->n_done == 1, 10000);
 }
 
-#define SH(script) (const char *const[]){ "sh", "-c", (script), NULL }
+#define SH(script)                 \
+    (const char *const[])          \
+    {                              \
+        "sh", "-c", (script), NULL \
+    }
 
 TEST(child, gives_back_what_the_program_wrote)
 {
@@ -130,7 +134,8 @@ TEST(child, a_missing_program_is_not_found_and_never_told_at_once)
 TEST(child, the_deadline_kills)
 {
     const struct child_spec spec = {
-        .argv = (const char *const[]){ "sleep", "60", NULL }, .deadline_ms = 30,
+        .argv = (const char *const[]){ "sleep", "60", NULL },
+        .deadline_ms = 30,
     };
     struct child_fixture f;
 
@@ -145,7 +150,8 @@ TEST(child, the_deadline_kills)
 TEST(child, too_much_output_ends_it)
 {
     const struct child_spec spec = {
-        .argv = SH("while :; do echo 0123456789; done"), .max_output = 1000,
+        .argv = SH("while :; do echo 0123456789; done"),
+        .max_output = 1000,
     };
     struct child_fixture f;
 
@@ -215,7 +221,9 @@ TEST(child, a_daemon_left_behind_is_not_waited_for)
 TEST(child, one_that_is_left_lives_on_in_its_own_session)
 {
     const struct child_spec spec = {
-        .argv = (const char *const[]){ "sleep", "60", NULL }, .new_session = true, .deadline_ms = -1,
+        .argv = (const char *const[]){ "sleep", "60", NULL },
+        .new_session = true,
+        .deadline_ms = -1,
     };
     struct child_fixture f;
     struct child *c;
@@ -245,15 +253,16 @@ TEST(child, descriptors_are_passed_under_their_numbers)
     /* Crosswise, so that a naive dup2 would overwrite the second source. */
     const int pass[] = { a, b, b, a, -1 };
     struct child_spec spec = { .pass_fds = pass };
-    cleanup(freep) char *script =
-        mem_fmt("for i in %d %d; do basename $(readlink /proc/self/fd/$i); done; "
-                "readlink /proc/self/fd/* | grep -c %s", b, a, test_dir());
+    cleanup(freep) char *script = mem_fmt(
+        "for i in %d %d; do basename $(readlink /proc/self/fd/$i); done; "
+        "readlink /proc/self/fd/* | grep -c %s",
+        b, a, test_dir());
     struct child_fixture f;
 
     child_fixture_up(&f);
     spec.argv = SH(script);
     child_fixture_run(&f, &spec);
-    CHECK(c >= 0);  /* the third one stays ours */
+    CHECK(c >= 0); /* the third one stays ours */
     CHECK_STR(f.output, "alpha\nbeta\n2\n");
     child_fixture_down(&f);
 }

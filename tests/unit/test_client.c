@@ -25,8 +25,9 @@ static struct client *client_make(struct server_fixture *f)
 {
     cleanup(freep) char *url = mem_fmt("https://127.0.0.1:%u", f->port);
     struct tls_pair pair = server_fixture_issue(f, "ann", "system:masters", false);
-    struct client_config config = { .server = url, .ca_pem = f->ca.cert_pem,
-                                    .cert_pem = pair.cert_pem, .key_pem = pair.key_pem };
+    struct client_config config = {
+        .server = url, .ca_pem = f->ca.cert_pem, .cert_pem = pair.cert_pem, .key_pem = pair.key_pem
+    };
     struct client *c = NULL;
     struct err err = ERR_EMPTY;
 

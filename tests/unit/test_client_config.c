@@ -18,8 +18,10 @@ static void write_file(const char *name, const char *text)
 TEST(client_config, survives_printing)
 {
     struct client_config c = {
-        .server = mem_str("https://10.0.0.1:6443"), .ca_pem = mem_str("the CA\n"),
-        .cert_pem = mem_str("cert\n"),              .key_pem = mem_str("key\n"),
+        .server = mem_str("https://10.0.0.1:6443"),
+        .ca_pem = mem_str("the CA\n"),
+        .cert_pem = mem_str("cert\n"),
+        .key_pem = mem_str("key\n"),
         .ns = mem_str("work"),
     };
     struct client_config back;
@@ -45,15 +47,16 @@ TEST(client_config, reads_files_beside_it_and_the_current_context)
     struct err err = ERR_EMPTY;
 
     write_file("ca.pem", "the CA\n");
-    write_file("config", "current-context: b\n"
-                         "contexts:\n"
-                         "- {name: a, context: {cluster: x, user: u}}\n"
-                         "- {name: b, context: {cluster: z, user: v}}\n"
-                         "clusters:\n"
-                         "- {name: x, cluster: {server: 'https://x'}}\n"
-                         "- {name: z, cluster: {server: 'https://z', certificate-authority: ca.pem}}\n"
-                         "users:\n"
-                         "- {name: v, user: {token: secret}}\n");
+    write_file("config",
+               "current-context: b\n"
+               "contexts:\n"
+               "- {name: a, context: {cluster: x, user: u}}\n"
+               "- {name: b, context: {cluster: z, user: v}}\n"
+               "clusters:\n"
+               "- {name: x, cluster: {server: 'https://x'}}\n"
+               "- {name: z, cluster: {server: 'https://z', certificate-authority: ca.pem}}\n"
+               "users:\n"
+               "- {name: v, user: {token: secret}}\n");
     CHECK_INT(client_config_load(&c, test_path("config"), &err), 0);
     CHECK_STR(c.server, "https://z");
     CHECK_STR(c.ca_pem, "the CA\n");

@@ -28,7 +28,8 @@ TEST(http_args, keeps_order_repeats_and_empties)
 
 TEST(http_args, decodes_once)
 {
-    args_read_as("labelSelector=app%3Dweb%2Ctier+in+%28a%29", "[labelSelector=app=web,tier in (a)]");
+    args_read_as("labelSelector=app%3Dweb%2Ctier+in+%28a%29",
+                 "[labelSelector=app=web,tier in (a)]");
     args_read_as("a=%2525&%6b=%C3%a4", "[a=%25][k=ä]");
 }
 

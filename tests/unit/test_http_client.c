@@ -61,8 +61,8 @@ static void site_on_request(void *arg, struct http_exchange *x)
 
         body = http_body(x, &len);
         text = mem_fmt("%s %s type=%s expect=%s body=%.*s", http_method(x), path,
-                       type != NULL ? type : "-", http_header(x, "expect") ? "yes" : "no",
-                       (int)len, (const char *)body);
+                       type != NULL ? type : "-", http_header(x, "expect") ? "yes" : "no", (int)len,
+                       (const char *)body);
         http_reply(x, 200, "text/plain", text, strlen(text));
     }
 }
@@ -70,8 +70,10 @@ static void site_on_request(void *arg, struct http_exchange *x)
 static void site_make(struct site *s, struct tls_pair *ret, const char *cn, bool is_server)
 {
     const struct tls_spec spec = {
-        .cn = cn, .dns = (const char *const[]){ "localhost", NULL },
-        .is_server = is_server, .is_client = !is_server,
+        .cn = cn,
+        .dns = (const char *const[]){ "localhost", NULL },
+        .is_server = is_server,
+        .is_client = !is_server,
     };
     struct err err = ERR_EMPTY;
 
@@ -81,7 +83,9 @@ static void site_make(struct site *s, struct tls_pair *ret, const char *cn, bool
 static void site_up(struct site *s, bool tls)
 {
     cleanup(tls_pair_fini) struct tls_pair own = TLS_PAIR_EMPTY;
-    struct http_server_opts opts = { .address = "127.0.0.1", .on_request = site_on_request, .arg = s };
+    struct http_server_opts opts = { .address = "127.0.0.1",
+                                     .on_request = site_on_request,
+                                     .arg = s };
     struct err err = ERR_EMPTY;
 
     *s = (struct site){ .n_requests = 0 };
@@ -122,7 +126,7 @@ static struct http_client *site_client(struct site *s, struct http_client_opts o
 enum reaction { REACT_NOT, REACT_STOP, REACT_CANCEL, REACT_CLOSE };
 
 struct call {
-    struct http_client *client;     /* for reactions */
+    struct http_client *client; /* for reactions */
     struct http_call *running;
     enum reaction on_data, on_done;
     unsigned n_done;
@@ -215,7 +219,8 @@ TEST(http_client, sends_methods_and_bodies_as_they_are)
     CHECK_STR(put.body, "PUT /a type=application/json expect=no body={}");
     site_call(&s, client, &post, "127.0.0.1", "/a", SPEC(.method = "POST"));
     CHECK_STR(post.body, "POST /a type=- expect=no body=");
-    site_call(&s, client, &del, "127.0.0.1", "/a", SPEC(.method = "DELETE", .body = "x", .body_len = 1));
+    site_call(&s, client, &del, "127.0.0.1", "/a",
+              SPEC(.method = "DELETE", .body = "x", .body_len = 1));
     CHECK_STR(del.body, "DELETE /a type=- expect=no body=x");
     http_client_close(client);
     site_down(&s);
@@ -304,7 +309,8 @@ TEST(http_client, gives_up_at_the_deadline_and_on_silence)
     CHECK_INT(mute.rc, ERR_TIMEOUT);
     CHECK(strstr(mute.err.text, "silent for 40 ms") != NULL);
     /* A stream that begins and then goes quiet. */
-    site_call(&s, client, &silent, "127.0.0.1", "/stream", SPEC(.timeout_ms = -1, .silence_ms = 60));
+    site_call(&s, client, &silent, "127.0.0.1", "/stream",
+              SPEC(.timeout_ms = -1, .silence_ms = 60));
     CHECK_INT(silent.rc, ERR_TIMEOUT);
     CHECK_INT(silent.n_data, 5);
     http_client_close(client);
@@ -421,7 +427,7 @@ TEST(http_client, believes_only_its_ca_and_the_right_name)
     CHECK(strstr(stranger.err.text, "certificate of localhost") != NULL);
     site_call(&s, systems, &system, "localhost", "/a", SPEC(0));
     CHECK_INT(system.rc, ERR_PROTOCOL);
-    CHECK_INT(s.n_requests, 1);     /* not a byte of the others' requests came through */
+    CHECK_INT(s.n_requests, 1); /* not a byte of the others' requests came through */
     site_call(&s, insecure, &blind, "127.0.0.1", "/a", SPEC(0));
     CHECK_INT(blind.rc, 0);
     http_client_close(ours);
@@ -443,12 +449,14 @@ TEST(http_client, shows_its_certificate_and_the_new_one_after_renewal)
     site_make(&s, &old, "old", false);
     site_make(&s, &new, "new", false);
     opts = (struct http_client_opts){
-        .ca_pem = s.ca.cert_pem, .cert_pem = old.cert_pem, .key_pem = old.key_pem,
+        .ca_pem = s.ca.cert_pem,
+        .cert_pem = old.cert_pem,
+        .key_pem = old.key_pem,
     };
     client = site_client(&s, opts);
     site_call(&s, client, &first, "localhost", "/a", SPEC(0));
     CHECK_STR(s.who, "old");
-    site_call(&s, client, &third, "localhost", "/a", SPEC(.fresh = true));   /* resumed session */
+    site_call(&s, client, &third, "localhost", "/a", SPEC(.fresh = true)); /* resumed session */
     CHECK_STR(s.who, "old");
     opts.cert_pem = new.cert_pem;
     opts.key_pem = new.key_pem;

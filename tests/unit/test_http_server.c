@@ -27,11 +27,11 @@ struct web {
     struct http_server *server;
     struct http_client *client;
     struct tls_pair ca;
-    struct http_exchange *held;                     /* asked under /hold, not answered */
-    struct http_exchange *streams[WEB_STREAMS];     /* opened under /stream */
+    struct http_exchange *held;                 /* asked under /hold, not answered */
+    struct http_exchange *streams[WEB_STREAMS]; /* opened under /stream */
     unsigned n_streams, n_gone, n_drained, n_requests, n_upgraded;
-    struct text seen;                               /* what /args, /head ... noted */
-    int upgraded;                                   /* descriptor of the last upgrade */
+    struct text seen; /* what /args, /head ... noted */
+    int upgraded;     /* descriptor of the last upgrade */
     char early[64];
     bool closed;
 };
@@ -70,7 +70,9 @@ static void web_stream(struct web *w, struct http_exchange *x)
 {
     struct web_stream *s = MEM_NEW(struct web_stream);
     const struct http_stream_listener listener = {
-        .on_gone = web_on_gone, .on_drain = web_on_drain, .arg = s,
+        .on_gone = web_on_gone,
+        .on_drain = web_on_drain,
+        .arg = s,
     };
 
     CHECK(w->n_streams < WEB_STREAMS);
@@ -93,10 +95,10 @@ static void web_args(struct web *w, struct http_exchange *x)
 static void web_who(struct http_exchange *x)
 {
     const struct tls_peer *peer = http_peer(x);
-    cleanup(freep) char *text =
-        mem_fmt("%s %s %s %s", http_remote(x), peer->verified ? peer->cn : "-",
-                peer->verified && peer->orgs[0] != NULL ? peer->orgs[0] : "-",
-                http_header(x, "x-mood") != NULL ? http_header(x, "x-mood") : "-");
+    cleanup(freep) char *text = mem_fmt(
+        "%s %s %s %s", http_remote(x), peer->verified ? peer->cn : "-",
+        peer->verified && peer->orgs[0] != NULL ? peer->orgs[0] : "-",
+        http_header(x, "x-mood") != NULL ? http_header(x, "x-mood") : "-");
 
     http_reply(x, 200, "text/plain", text, strlen(text));
 }
@@ -159,11 +161,15 @@ static void web_on_closed(void *arg)
 static void web_up_with(struct web *w, bool tls, struct http_server_opts opts)
 {
     const struct tls_spec spec = {
-        .cn = "web", .dns = (const char *const[]){ "localhost", NULL },
-        .ips = (const char *const[]){ "127.0.0.1", NULL }, .is_server = true,
+        .cn = "web",
+        .dns = (const char *const[]){ "localhost", NULL },
+        .ips = (const char *const[]){ "127.0.0.1", NULL },
+        .is_server = true,
     };
     const struct tls_spec me = {
-        .cn = "alice", .orgs = (const char *const[]){ "ops", NULL }, .is_client = true,
+        .cn = "alice",
+        .orgs = (const char *const[]){ "ops", NULL },
+        .is_client = true,
     };
     cleanup(tls_pair_fini) struct tls_pair own = TLS_PAIR_EMPTY, alice = TLS_PAIR_EMPTY;
     struct http_client_opts client = { .user_agent = "test" };
@@ -217,7 +223,7 @@ struct call {
     char *type, *body, *encoding;
     size_t len;
     struct text data;
-    int stop;           /* what on_data returns */
+    int stop; /* what on_data returns */
     unsigned warnings;
     struct err err;
 };
@@ -260,7 +266,9 @@ static struct http_call *web_call(struct web *w, struct call *c, const char *pat
                                   struct http_call_spec spec, bool streamed)
 {
     const struct http_call_listener listener = {
-        .on_data = streamed ? call_on_data : NULL, .on_done = call_on_done, .arg = c,
+        .on_data = streamed ? call_on_data : NULL,
+        .on_done = call_on_done,
+        .arg = c,
     };
     cleanup(freep) char *url = mem_fmt("http%s://127.0.0.1:%u%s", w->ca.cert_pem ? "s" : "",
                                        http_server_port(w->server), path);
@@ -279,7 +287,8 @@ static void web_get(struct web *w, struct call *c, const char *path, struct http
 
 static int web_connect(struct web *w)
 {
-    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(http_server_port(w->server)) };
+    struct sockaddr_in addr = { .sin_family = AF_INET,
+                                .sin_port = htons(http_server_port(w->server)) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -316,20 +325,20 @@ static unsigned count(const char *s, const char *what)
     return n;
 }
 
-#define CHECK_RECV(w, fd, t, cond)                                                      \
-    do {                                                                                \
-        uint64_t end_ = uv_hrtime() + 10000000000ULL;                                   \
-        while (!(cond) && uv_hrtime() < end_)                                           \
-            web_recv((w), (fd), (t));                                                   \
-        CHECK(cond);                                                                    \
+#define CHECK_RECV(w, fd, t, cond)                    \
+    do {                                              \
+        uint64_t end_ = uv_hrtime() + 10000000000ULL; \
+        while (!(cond) && uv_hrtime() < end_)         \
+            web_recv((w), (fd), (t));                 \
+        CHECK(cond);                                  \
     } while (0)
-#define CHECK_END(w, fd, t)                                                             \
-    do {                                                                                \
-        uint64_t end_ = uv_hrtime() + 10000000000ULL;                                   \
-        bool ended_ = false;                                                            \
-        while (!(ended_ = web_recv((w), (fd), (t))) && uv_hrtime() < end_)              \
-            ;                                                                           \
-        CHECK(ended_);                                                                  \
+#define CHECK_END(w, fd, t)                                                \
+    do {                                                                   \
+        uint64_t end_ = uv_hrtime() + 10000000000ULL;                      \
+        bool ended_ = false;                                               \
+        while (!(ended_ = web_recv((w), (fd), (t))) && uv_hrtime() < end_) \
+            ;                                                              \
+        CHECK(ended_);                                                     \
     } while (0)
 
 /* --- requests and answers --- */
@@ -340,7 +349,8 @@ static void web_answers(bool tls)
     struct web w;
 
     web_up(&w, tls);
-    web_get(&w, &echo, "/echo", (struct http_call_spec){ .method = "POST", .body = "hello", .body_len = 5 });
+    web_get(&w, &echo, "/echo",
+            (struct http_call_spec){ .method = "POST", .body = "hello", .body_len = 5 });
     CHECK_INT(echo.rc, 0);
     CHECK_INT(echo.status, 200);
     CHECK_STR(echo.body, "hello");
@@ -358,8 +368,14 @@ static void web_answers(bool tls)
     web_down(&w);
 }
 
-TEST(http_server, answers_over_plain_tcp) { web_answers(false); }
-TEST(http_server, answers_over_tls) { web_answers(true); }
+TEST(http_server, answers_over_plain_tcp)
+{
+    web_answers(false);
+}
+TEST(http_server, answers_over_tls)
+{
+    web_answers(true);
+}
 
 TEST(http_server, decodes_queries_in_order_with_repeats)
 {
@@ -460,7 +476,7 @@ TEST(http_server, large_answers_are_zipped_for_those_who_accept)
     CHECK_INT(plain.len, 1 << 20);
     web_get(&w, &zipped, "/big", (struct http_call_spec){ .headers = headers });
     CHECK_STR(zipped.encoding, "gzip");
-    CHECK_INT(zipped.len, 1 << 20);     /* the client has undone it */
+    CHECK_INT(zipped.len, 1 << 20); /* the client has undone it */
     CHECK(memcmp(zipped.body, plain.body, plain.len) == 0);
     web_get(&w, &refused, "/big", (struct http_call_spec){ .headers = refusing });
     CHECK(refused.encoding == NULL);
@@ -495,7 +511,8 @@ TEST(http_server, says_continue_when_asked)
 
     web_up(&w, false);
     fd = web_connect(&w);
-    web_send(fd, "PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    web_send(fd,
+             "PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
     CHECK_RECV(&w, fd, &got, strstr(text_str(&got), "100 Continue") != NULL);
     web_send(fd, "wait");
     CHECK_RECV(&w, fd, &got, strstr(text_str(&got), "wait") != NULL);
@@ -513,8 +530,10 @@ static void web_refuses(bool tls, size_t len, bool claimed)
     struct web w;
 
     web_up_with(&w, tls, (struct http_server_opts){ .max_body = 100000 });
-    web_get(&w, &c, "/echo", (struct http_call_spec){ .method = "POST", .body = body, .body_len = len,
-                                                      .headers = claimed ? NULL : chunked });
+    web_get(
+        &w, &c, "/echo",
+        (struct http_call_spec){
+            .method = "POST", .body = body, .body_len = len, .headers = claimed ? NULL : chunked });
     CHECK_INT(c.rc, 0);
     CHECK_INT(c.status, 413);
     CHECK_STR(c.body, "{\"code\":413}");
@@ -523,8 +542,14 @@ static void web_refuses(bool tls, size_t len, bool claimed)
     web_down(&w);
 }
 
-TEST(http_server, refuses_a_body_that_claims_too_much) { web_refuses(true, 200000, true); }
-TEST(http_server, refuses_a_body_that_grows_too_large) { web_refuses(true, 200000, false); }
+TEST(http_server, refuses_a_body_that_claims_too_much)
+{
+    web_refuses(true, 200000, true);
+}
+TEST(http_server, refuses_a_body_that_grows_too_large)
+{
+    web_refuses(true, 200000, false);
+}
 TEST(http_server, refuses_over_plain_tcp_too)
 {
     web_refuses(false, 200000, true);
@@ -628,8 +653,14 @@ static void web_streams(bool tls)
     web_down(&w);
 }
 
-TEST(http_server, streams_piece_by_piece) { web_streams(false); }
-TEST(http_server, streams_piece_by_piece_over_tls) { web_streams(true); }
+TEST(http_server, streams_piece_by_piece)
+{
+    web_streams(false);
+}
+TEST(http_server, streams_piece_by_piece_over_tls)
+{
+    web_streams(true);
+}
 
 TEST(http_server, an_aborted_stream_is_an_error_to_the_client)
 {
@@ -725,7 +756,7 @@ TEST(http_server, serves_200_streams_and_lets_all_go)
     for (int i = 0; i < 100; i++)
         http_call_cancel(running[i]);
     CHECK_SOON(&w.loop, w.n_gone == 100, 10000);
-    web_down(&w);   /* the other half goes with the server */
+    web_down(&w); /* the other half goes with the server */
     for (int i = 0; i < 200; i++)
         call_fini(&calls[i]);
 }
@@ -749,7 +780,7 @@ TEST(http_server, upgrades_and_hands_over_the_bytes)
     CHECK(strcasestr(text_str(&got), "Connection: Upgrade\r\n") != NULL);
     CHECK(w.upgraded >= 0);
     CHECK_STR(w.early, "early");
-    test_turn(&w.loop, uv_hrtime() / 1000000 + 10);     /* MHD has let go of its own copy */
+    test_turn(&w.loop, uv_hrtime() / 1000000 + 10); /* MHD has let go of its own copy */
     text_clear(&got);
     CHECK_INT(write(w.upgraded, "ping", 4), 4);
     CHECK_RECV(&w, fd, &got, got.len == 4);
@@ -824,7 +855,7 @@ TEST(http_server, upgrades_over_tls_and_echoes_a_megabyte)
     CHECK(w.upgraded >= 0);
     for (size_t i = 0; i < sizeof(sent); i++)
         sent[i] = (char)(i * 31 / 7);
-    for (uint64_t end = uv_hrtime() + 10000000000ULL; n_back < sizeof(sent) && uv_hrtime() < end; ) {
+    for (uint64_t end = uv_hrtime() + 10000000000ULL; n_back < sizeof(sent) && uv_hrtime() < end;) {
         size_t piece = sizeof(sent) - n_sent < 16384 ? sizeof(sent) - n_sent : 16384;
 
         n = piece > 0 ? gnutls_record_send(c.session, sent + n_sent, piece) : 0;
@@ -878,7 +909,7 @@ TEST(http_server, half_a_handshake_costs_no_cpu)
     CHECK_INT(send(fd, "\x16\x03\x01\x02\x00\x01", 6, 0), 6);
     test_turn(&w.loop, uv_hrtime() / 1000000 + 20);
     before = cpu_ms();
-    for (uint64_t end = uv_hrtime() / 1000000 + 500; test_turn(&w.loop, end); )
+    for (uint64_t end = uv_hrtime() / 1000000 + 500; test_turn(&w.loop, end);)
         ;
     CHECK(cpu_ms() - before < 100);
     close(fd);
@@ -899,13 +930,13 @@ TEST(http_server, waiting_connections_of_every_kind_cost_no_cpu)
     web_get(&w, &idle, "/echo", GET);
     CHECK_SOON(&w.loop, w.held != NULL && w.n_streams == 1, 5000);
     before = cpu_ms();
-    for (uint64_t end = uv_hrtime() / 1000000 + 300; test_turn(&w.loop, end); )
+    for (uint64_t end = uv_hrtime() / 1000000 + 300; test_turn(&w.loop, end);)
         ;
     CHECK(cpu_ms() - before < 60);
     http_reply(w.held, 200, NULL, "", 0);
     web_down(&w);
 
-    web_up(&w, false);  /* a reader that stops in the middle, a client that has stopped sending */
+    web_up(&w, false); /* a reader that stops in the middle, a client that has stopped sending */
     fd = web_connect(&w);
     half = web_connect(&w);
     web_send(fd, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -913,10 +944,10 @@ TEST(http_server, waiting_connections_of_every_kind_cost_no_cpu)
     CHECK_SOON(&w.loop, w.held != NULL && w.n_streams == 1, 5000);
     shutdown(half, SHUT_WR);
     http_write(w.streams[0], block, 16 << 20);
-    for (uint64_t end = uv_hrtime() / 1000000 + 50; test_turn(&w.loop, end); )
+    for (uint64_t end = uv_hrtime() / 1000000 + 50; test_turn(&w.loop, end);)
         ;
     before = cpu_ms();
-    for (uint64_t end = uv_hrtime() / 1000000 + 300; test_turn(&w.loop, end); )
+    for (uint64_t end = uv_hrtime() / 1000000 + 300; test_turn(&w.loop, end);)
         ;
     CHECK(cpu_ms() - before < 60);
     http_reply(w.held, 200, NULL, "", 0);

@@ -19,9 +19,11 @@ static void ear_on_change(void *arg, const struct object *object, const struct o
     CHECK(object != NULL || before != NULL);
     /* The copy is told of first. */
     CHECK(informer_get(e->i, object != NULL ? object->ns : before->ns,
-                       object != NULL ? object->name : before->name)
-          == object);
-    text_fmt(&e->heard, "%s%s ", object == NULL ? "-" : before == NULL ? "+" : "~",
+                       object != NULL ? object->name : before->name) == object);
+    text_fmt(&e->heard, "%s%s ",
+             object == NULL   ? "-"
+             : before == NULL ? "+"
+                              : "~",
              object != NULL ? object->name : before->name);
 }
 
@@ -39,12 +41,16 @@ static void ear_on_connected(void *arg, bool connected)
 static void ear_start(struct ear *e, const struct informer_opts *more)
 {
     struct informer_opts opts = *more;
-    struct informer_listener listener = { .on_change = ear_on_change, .on_synced = ear_on_synced,
-                                          .on_connected = ear_on_connected, .arg = e };
+    struct informer_listener listener = { .on_change = ear_on_change,
+                                          .on_synced = ear_on_synced,
+                                          .on_connected = ear_on_connected,
+                                          .arg = e };
     cleanup(freep) char *url = mem_fmt("https://127.0.0.1:%u", e->f.port);
     struct tls_pair pair = server_fixture_issue(&e->f, "ann", "system:masters", false);
-    struct client_config config = { .server = url, .ca_pem = e->f.ca.cert_pem,
-                                    .cert_pem = pair.cert_pem, .key_pem = pair.key_pem };
+    struct client_config config = { .server = url,
+                                    .ca_pem = e->f.ca.cert_pem,
+                                    .cert_pem = pair.cert_pem,
+                                    .key_pem = pair.key_pem };
     struct err err = ERR_EMPTY;
 
     CHECK_INT(client_new(&e->client, &e->f.loop, &config, &err), 0);
@@ -72,11 +78,10 @@ static void ear_down(struct ear *e)
     text_fini(&e->heard);
 }
 
-#define HEARS(e, what) CHECK_SOON(&(e).f.loop, strstr(text_str(&(e).heard), (what)) != NULL, 10000)
-#define EAR_WRITE(...) CHECK(registry_fixture_ask(&e.f.base, (struct ask){ __VA_ARGS__ }) < 300)
+#define HEARS(e, what)  CHECK_SOON(&(e).f.loop, strstr(text_str(&(e).heard), (what)) != NULL, 10000)
+#define EAR_WRITE(...)  CHECK(registry_fixture_ask(&e.f.base, (struct ask){ __VA_ARGS__ }) < 300)
 #define EAR_CREATE(...) EAR_WRITE(.verb = REGISTRY_CREATE, __VA_ARGS__)
-#define EAR_MERGE(...) \
-    EAR_WRITE(.verb = REGISTRY_PATCH, .patch = REGISTRY_MERGE_PATCH, __VA_ARGS__)
+#define EAR_MERGE(...)  EAR_WRITE(.verb = REGISTRY_PATCH, .patch = REGISTRY_MERGE_PATCH, __VA_ARGS__)
 #define EAR_DELETE(...) EAR_WRITE(.verb = REGISTRY_DELETE, __VA_ARGS__)
 
 TEST(informer, keeps_a_true_copy)
@@ -312,7 +317,8 @@ static void rogue_on_closed(void *arg)
 
 static void rogue_up(struct rogue *r, const char *line, int list_status)
 {
-    struct http_server_opts opts = { .address = "127.0.0.1", .on_request = rogue_on_request,
+    struct http_server_opts opts = { .address = "127.0.0.1",
+                                     .on_request = rogue_on_request,
                                      .arg = r };
     struct informer_listener listener = { .on_change = rogue_ignore, .arg = r };
     struct client_config config = { 0 };
@@ -358,10 +364,10 @@ TEST(informer, does_not_hammer_a_server_that_refuses)
         int list_status;
     } rows[] = {
         { NULL, 500 },
-        { "", 200 },                         /* watches that end at once */
+        { "", 200 }, /* watches that end at once */
         { "not json\n", 200 },
         { "{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n", 200 },
-        { "{\"type\":\"ADDED\"", 200 },      /* cut in the middle */
+        { "{\"type\":\"ADDED\"", 200 }, /* cut in the middle */
     };
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -414,7 +420,8 @@ TEST(informer, bad_events_are_survived)
         "{\"type\":\"ADDED\",\"object\":{}}\n",
         "{\"type\":\"ADDED\",\"object\":[]}\n",
         "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":5}}}\n",
-        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"q\",\"resourceVersion\":\"x\"}}}\n",
+        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"q\",\"resourceVersion\":\"x\"}}}"
+        "\n",
         "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"none\"}}}\n",
         "{\"type\":\"NEWS\",\"object\":{}}\n",
         "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{}}}\n",

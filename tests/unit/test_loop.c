@@ -41,7 +41,7 @@ TEST(loop, a_timer_fires_once_and_not_early)
 
     loop_trace_up(&t);
     t.timer = timer_new(&t.loop, loop_trace_on_timer, &t);
-    usleep(5000);   /* the loop's own idea of now is behind */
+    usleep(5000); /* the loop's own idea of now is behind */
     started = uv_hrtime();
     timer_start(t.timer, 10);
     CHECK(timer_active(t.timer));

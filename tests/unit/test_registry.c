@@ -27,15 +27,16 @@ TEST(registry, create_wipes_what_only_the_server_may_say)
     struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
-    CHECK_INT(CREATE(.bucket = "deployments.apps",
-                     .body = "{'metadata':{'name':'web','uid':'mine','generation':7,"
-                             "'creationTimestamp':'2001-01-01T00:00:00Z','selfLink':'/x',"
-                             "'deletionTimestamp':'2001-01-01T00:00:00Z',"
-                             "'deletionGracePeriodSeconds':3,'managedFields':[{'manager':'m'}]},"
-                             "'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':"
-                             "{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}},"
-                             "'status':{'replicas':9}}"),
-              201);
+    CHECK_INT(
+        CREATE(.bucket = "deployments.apps",
+               .body = "{'metadata':{'name':'web','uid':'mine','generation':7,"
+                       "'creationTimestamp':'2001-01-01T00:00:00Z','selfLink':'/x',"
+                       "'deletionTimestamp':'2001-01-01T00:00:00Z',"
+                       "'deletionGracePeriodSeconds':3,'managedFields':[{'manager':'m'}]},"
+                       "'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':"
+                       "{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}},"
+                       "'status':{'replicas':9}}"),
+        201);
     CHECK_AT("metadata.generation", "1");
     CHECK_AT("metadata.creationTimestamp", "'2026-01-02T03:04:05Z'");
     CHECK(!str_eq(json_str(f.body, "metadata.uid"), "mine"));
@@ -398,10 +399,11 @@ TEST(registry, a_write_that_changes_nothing_is_none)
                      .body = "{'metadata':{'name':'n'},'spec':{'finalizers':['kubernetes']}}"),
               200);
     /* Address and port left out mean "as they are". */
-    CHECK_INT(UPDATE(.bucket = "services", .name = "s",
-                     .body = "{'metadata':{'name':'s'},'spec':{'type':'NodePort','ports':"
-                             "[{'port':80}],'ipFamilies':['IPv4'],'ipFamilyPolicy':'SingleStack'}}"),
-              200);
+    CHECK_INT(
+        UPDATE(.bucket = "services", .name = "s",
+               .body = "{'metadata':{'name':'s'},'spec':{'type':'NodePort','ports':"
+                       "[{'port':80}],'ipFamilies':['IPv4'],'ipFamilyPolicy':'SingleStack'}}"),
+        200);
     CHECK_INT(store_revision(f.s), before);
     registry_fixture_down(&f);
 }
@@ -413,11 +415,11 @@ TEST(registry, no_change_to_a_state_under_way_waits_for_the_disk)
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.body = CONFIG("a", "{'x':'1'}")), 201);
-    registry_fixture_send(&f, (struct ask){ .verb = REGISTRY_UPDATE, .name = "a",
-                                            .body = CONFIG("a", "{'x':'2'}") });
+    registry_fixture_send(
+        &f, (struct ask){ .verb = REGISTRY_UPDATE, .name = "a", .body = CONFIG("a", "{'x':'2'}") });
     backend_memory_fail(f.m, 1, 2, ERR_IO);
-    registry_fixture_send(&f, (struct ask){ .verb = REGISTRY_UPDATE, .name = "a",
-                                            .body = CONFIG("a", "{'x':'2'}") });
+    registry_fixture_send(
+        &f, (struct ask){ .verb = REGISTRY_UPDATE, .name = "a", .body = CONFIG("a", "{'x':'2'}") });
     CHECK_INT(f.calls, 0);
     registry_fixture_settle(&f);
     CHECK_INT(f.http, 500);
@@ -456,8 +458,9 @@ TEST(registry, the_main_resource_does_not_write_status)
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "deployments.apps", .body = DEPLOYMENT("web", "")), 201);
     before = store_revision(f.s);
-    CHECK_INT(MERGE(.bucket = "deployments.apps", .name = "web", .body = "{'status':{'replicas':3}}"),
-              200);
+    CHECK_INT(
+        MERGE(.bucket = "deployments.apps", .name = "web", .body = "{'status':{'replicas':3}}"),
+        200);
     CHECK_AT("status.replicas", "");
     CHECK_INT(store_revision(f.s), before);
     registry_fixture_down(&f);
@@ -520,8 +523,9 @@ TEST(registry, patches_of_three_kinds)
                   .bucket = "deployments.apps", .name = "web",
                   .body = "[{'op':'test','path':'/spec/replicas','value':5}]"),
               422);
-    CHECK_INT(MERGE(.bucket = "deployments.apps", .name = "web", .body = "{'spec':{'replicas':null}}"),
-              200);
+    CHECK_INT(
+        MERGE(.bucket = "deployments.apps", .name = "web", .body = "{'spec':{'replicas':null}}"),
+        200);
     CHECK_AT("spec.replicas", "1");
     CHECK_INT(MERGE(.bucket = "deployments.apps", .name = "web", .body = "{'spec':null}"), 422);
     CHECK_INT(MERGE(.bucket = "deployments.apps", .name = "web", .body = "[]"), 400);
@@ -547,10 +551,12 @@ TEST(registry, patches_without_version_do_not_collide)
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.body = CONFIG("a", "{}")), 201);
-    registry_fixture_send(&f, (struct ask){ .verb = REGISTRY_PATCH, .name = "a",
+    registry_fixture_send(&f, (struct ask){ .verb = REGISTRY_PATCH,
+                                            .name = "a",
                                             .patch = REGISTRY_MERGE_PATCH,
                                             .body = "{'data':{'x':'1'}}" });
-    registry_fixture_send(&f, (struct ask){ .verb = REGISTRY_PATCH, .name = "a",
+    registry_fixture_send(&f, (struct ask){ .verb = REGISTRY_PATCH,
+                                            .name = "a",
                                             .patch = REGISTRY_MERGE_PATCH,
                                             .body = "{'data':{'y':'2'}}" });
     registry_fixture_settle(&f);
@@ -708,15 +714,17 @@ TEST(registry, bad_ranges_are_refused)
     static const struct {
         const char *service, *pod;
     } rows[] = {
-        { "10.96.0.0", "10.244.0.0/16" },   { "10.96.0.0/33", "10.244.0.0/16" },
-        { "x/16", "10.244.0.0/16" },        { "10.96.0.0/16", "10.244.0.0/25" },
-        { "10.96.0.0/16", "fd00::/64" },    { "10.96.0.0/16", "" },
+        { "10.96.0.0", "10.244.0.0/16" }, { "10.96.0.0/33", "10.244.0.0/16" },
+        { "x/16", "10.244.0.0/16" },      { "10.96.0.0/16", "10.244.0.0/25" },
+        { "10.96.0.0/16", "fd00::/64" },  { "10.96.0.0/16", "" },
     };
 
     registry_fixture_up(&f);
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct registry_opts opts = { .store = f.s, .service_cidr = rows[i].service,
-                                      .pod_cidr = rows[i].pod, .node_port_min = 30000,
+        struct registry_opts opts = { .store = f.s,
+                                      .service_cidr = rows[i].service,
+                                      .pod_cidr = rows[i].pod,
+                                      .node_port_min = 30000,
                                       .node_port_max = 32767 };
         struct registry *r = NULL;
         struct err err = ERR_EMPTY;

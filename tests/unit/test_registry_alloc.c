@@ -62,13 +62,14 @@ TEST(registry_alloc, an_address_may_be_asked_for)
     CHECK_SAYS("Service \"t\" is invalid: spec.clusterIPs: Invalid value: []string{\"10.96.7.7\"}: "
                "failed to allocate IP 10.96.7.7: provided IP is already allocated");
     CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'192.168.1.1'")), 422);
-    CHECK_SAYS("Service \"t\" is invalid: spec.clusterIPs: Invalid value: []string{\"192.168.1.1\"}: "
-               "failed to allocate IP 192.168.1.1: the provided network does not match the current "
-               "range");
-    CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.0.0'")), 422);   /* the network itself */
+    CHECK_SAYS(
+        "Service \"t\" is invalid: spec.clusterIPs: Invalid value: []string{\"192.168.1.1\"}: "
+        "failed to allocate IP 192.168.1.1: the provided network does not match the current "
+        "range");
+    CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.0.0'")), 422); /* the network itself */
     CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.255.255'")), 422);
-    CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.0.10'")), 422);  /* the DNS' */
-    CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.0.1'")), 422);   /* the API's */
+    CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.0.10'")), 422); /* the DNS' */
+    CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'10.96.0.1'")), 422);  /* the API's */
     CHECK_INT(SERVICE(SVC("t", PORTS ",'clusterIP':'zebra'")), 422);
     CHECK_INT(SERVICE(SVC("u", PORTS ",'clusterIPs':['10.96.7.8']")), 201);
     CHECK_AT("spec.clusterIP", "'10.96.7.8'");
@@ -189,9 +190,9 @@ TEST(registry_alloc, node_ports_are_given_and_asked_for)
               201);
     CHECK_INT(SERVICE(SVC("d", "'type':'LoadBalancer'," PORTS)), 201);
     CHECK_AT("spec.ports.0.nodePort", "30000");
-    CHECK_INT(SERVICE(SVC("e", "'type':'LoadBalancer','allocateLoadBalancerNodePorts':false,"
-                               PORTS)),
-              201);
+    CHECK_INT(
+        SERVICE(SVC("e", "'type':'LoadBalancer','allocateLoadBalancerNodePorts':false," PORTS)),
+        201);
     CHECK_AT("spec.ports.0.nodePort", "");
     registry_fixture_down(&f);
 }
@@ -241,7 +242,8 @@ TEST(registry_alloc, types_change_and_numbers_follow)
     up_small(&f);
     CHECK_INT(SERVICE(SVC("a", PORTS)), 201);
     ip = mem_str(json_str(f.body, "spec.clusterIP"));
-    CHECK_INT(MERGE(.bucket = "services", .name = "a", .body = "{'spec':{'type':'NodePort'}}"), 200);
+    CHECK_INT(MERGE(.bucket = "services", .name = "a", .body = "{'spec':{'type':'NodePort'}}"),
+              200);
     CHECK(json_int(tree_at(f.body, "spec.ports.0"), "nodePort", 0) >= 30000);
     CHECK_AT("spec.externalTrafficPolicy", "'Cluster'");
     CHECK_STR(json_str(f.body, "spec.clusterIP"), ip);
@@ -284,10 +286,12 @@ TEST(registry_alloc, an_address_is_for_life)
     CHECK_INT(SERVICE(SVC("a", PORTS ",'clusterIP':'10.96.7.7'")), 201);
     CHECK_INT(UPDATE(.bucket = "services", .name = "a", .body = SVC("a", PORTS)), 200);
     CHECK_AT("spec.clusterIP", "'10.96.7.7'");
-    CHECK_INT(MERGE(.bucket = "services", .name = "a", .body = "{'spec':{'clusterIP':'10.96.7.8'}}"),
-              422);
+    CHECK_INT(
+        MERGE(.bucket = "services", .name = "a", .body = "{'spec':{'clusterIP':'10.96.7.8'}}"),
+        422);
     CHECK(strstr(json_str(f.body, "message"), "may not change once set") != NULL);
-    CHECK_INT(MERGE(.bucket = "services", .name = "a", .body = "{'spec':{'clusterIP':'None'}}"), 422);
+    CHECK_INT(MERGE(.bucket = "services", .name = "a", .body = "{'spec':{'clusterIP':'None'}}"),
+              422);
     registry_fixture_down(&f);
 }
 
@@ -319,7 +323,8 @@ TEST(registry_alloc, each_node_has_a_pod_network)
     CHECK_AT("spec.podCIDR", "'10.244.0.0/24'");
     CHECK_AT("spec.podCIDRs", "['10.244.0.0/24']");
     CHECK_INT(CREATE(.bucket = "nodes", .body = "{'metadata':{'name':'n1'}}"), 409);
-    CHECK_INT(CREATE(.bucket = "nodes", .dry_run = true, .body = "{'metadata':{'name':'n2'}}"), 201);
+    CHECK_INT(CREATE(.bucket = "nodes", .dry_run = true, .body = "{'metadata':{'name':'n2'}}"),
+              201);
     backend_memory_fail(f.m, 1, 1, ERR_IO);
     CHECK_INT(CREATE(.bucket = "nodes", .body = "{'metadata':{'name':'n2'}}"), 500);
     CHECK_INT(CREATE(.bucket = "nodes",

@@ -55,13 +55,14 @@ TEST(registry_delete, grace_is_the_request_s_then_the_pod_s)
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         struct registry_fixture f = { 0 };
         cleanup(freep) char *pod = mem_fmt("{'metadata':{'name':'p'},'spec':{'containers':"
-                                           "[{'name':'c','image':'i'}]%s}}", rows[i].spec);
+                                           "[{'name':'c','image':'i'}]%s}}",
+                                           rows[i].spec);
 
         registry_fixture_up(&f);
         CHECK_INT(CREATE(.bucket = "pods", .body = pod), 201);
-        CHECK_INT(DELETE(.bucket = "pods", .name = "p", .grace = rows[i].query,
-                         .body = rows[i].body),
-                  200);
+        CHECK_INT(
+            DELETE(.bucket = "pods", .name = "p", .grace = rows[i].query, .body = rows[i].body),
+            200);
         CHECK_AT("metadata.deletionGracePeriodSeconds", rows[i].want);
         CHECK_INT(GET("pods", "default", "p"), rows[i].want[0] != '\0');
         registry_fixture_down(&f);
@@ -122,11 +123,12 @@ TEST(registry_delete, the_last_finalizer_lets_it_go)
     struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
-    CHECK_INT(CREATE(.bucket = "deployments.apps",
-                     .body = "{'metadata':{'name':'web','finalizers':['a.b/1','a.b/2']},'spec':"
-                             "{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':"
-                             "{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}}}"),
-              201);
+    CHECK_INT(
+        CREATE(.bucket = "deployments.apps",
+               .body = "{'metadata':{'name':'web','finalizers':['a.b/1','a.b/2']},'spec':"
+                       "{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':"
+                       "{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}}}"),
+        201);
     CHECK_INT(DELETE(.bucket = "deployments.apps", .name = "web"), 200);
     CHECK_AT("metadata.deletionTimestamp", "'2026-01-02T03:04:05Z'");
     CHECK_AT("metadata.deletionGracePeriodSeconds", "0");
@@ -211,8 +213,8 @@ TEST(registry_delete, policies_leave_work_for_the_collector)
 
         registry_fixture_up(&f);
         CHECK_INT(CREATE(.bucket = "deployments.apps", .body = DEPLOYMENT("web", "")), 201);
-        CHECK_INT(DELETE(.bucket = "deployments.apps", .name = "web",
-                         .propagation = rows[i].query, .body = rows[i].body),
+        CHECK_INT(DELETE(.bucket = "deployments.apps", .name = "web", .propagation = rows[i].query,
+                         .body = rows[i].body),
                   200);
         CHECK_INT(GET("deployments.apps", "default", "web"), rows[i].finalizers[0] != '\0');
         CHECK_AT("metadata.finalizers", rows[i].finalizers);
@@ -299,7 +301,8 @@ TEST(registry_delete, a_namespace_dies_through_finalize)
     CHECK_INT(DELETE(.bucket = "namespaces", .name = "n"), 200);
     CHECK(GET("namespaces", "", "n"));
     /* Only finalize takes spec.finalizers away. */
-    CHECK_INT(MERGE(.bucket = "namespaces", .name = "n", .body = "{'spec':{'finalizers':[]}}"), 200);
+    CHECK_INT(MERGE(.bucket = "namespaces", .name = "n", .body = "{'spec':{'finalizers':[]}}"),
+              200);
     CHECK(GET("namespaces", "", "n"));
     CHECK_AT("spec.finalizers", "['kubernetes']");
     CHECK_INT(UPDATE(.bucket = "namespaces", .sub = "finalize", .name = "n", .body = stale), 409);

@@ -3,7 +3,8 @@
 
 /* --- binding --- */
 
-#define BIND(name_, body_) CREATE(.bucket = "pods", .sub = "binding", .name = (name_), .body = (body_))
+#define BIND(name_, body_) \
+    CREATE(.bucket = "pods", .sub = "binding", .name = (name_), .body = (body_))
 
 TEST(registry_sub, binding_gives_a_pod_its_node)
 {
@@ -57,9 +58,13 @@ TEST(registry_sub, only_one_binding_wins)
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("p", "")), 201);
-    registry_fixture_send(&f, (struct ask){ .bucket = "pods", .sub = "binding", .name = "p",
+    registry_fixture_send(&f, (struct ask){ .bucket = "pods",
+                                            .sub = "binding",
+                                            .name = "p",
                                             .body = "{'target':{'name':'n1'}}" });
-    registry_fixture_send(&f, (struct ask){ .bucket = "pods", .sub = "binding", .name = "p",
+    registry_fixture_send(&f, (struct ask){ .bucket = "pods",
+                                            .sub = "binding",
+                                            .name = "p",
                                             .body = "{'target':{'name':'n2'}}" });
     CHECK_INT(f.http, 409);
     registry_fixture_settle(&f);
@@ -71,10 +76,10 @@ TEST(registry_sub, only_one_binding_wins)
 
 /* --- eviction --- */
 
-#define EVICT(name_, more)                                                            \
-    CREATE(.bucket = "pods", .sub = "eviction", .name = (name_),                      \
-           .body = "{'apiVersion':'policy/v1','kind':'Eviction','metadata':{'name':'" \
-                   name_ "'}" more "}")
+#define EVICT(name_, more)                                                                  \
+    CREATE(.bucket = "pods", .sub = "eviction", .name = (name_),                            \
+           .body = "{'apiVersion':'policy/v1','kind':'Eviction','metadata':{'name':'" name_ \
+                   "'}" more "}")
 
 static void make_running(struct registry_fixture *f, const char *name, const char *ready)
 {
@@ -82,30 +87,38 @@ static void make_running(struct registry_fixture *f, const char *name, const cha
                                        "{'nodeName':'n','containers':[{'name':'c','image':'i'}]}}",
                                        name);
     cleanup(freep) char *status = mem_fmt("{'status':{'phase':'Running','conditions':"
-                                          "[{'type':'Ready','status':'%s'}]}}", ready);
+                                          "[{'type':'Ready','status':'%s'}]}}",
+                                          ready);
 
     CHECK_INT(registry_fixture_ask(f, (struct ask){ .bucket = "pods", .body = pod }), 201);
-    CHECK_INT(registry_fixture_ask(f, (struct ask){ .verb = REGISTRY_PATCH, .bucket = "pods",
-                                                    .patch = REGISTRY_MERGE_PATCH, .sub = "status",
-                                                    .name = name, .body = status }),
+    CHECK_INT(registry_fixture_ask(f, (struct ask){ .verb = REGISTRY_PATCH,
+                                                    .bucket = "pods",
+                                                    .patch = REGISTRY_MERGE_PATCH,
+                                                    .sub = "status",
+                                                    .name = name,
+                                                    .body = status }),
               200);
 }
 
 static void make_budget(struct registry_fixture *f, const char *name, int allowed, int healthy)
 {
     cleanup(freep) char *budget = mem_fmt("{'metadata':{'name':'%s'},'spec':{'minAvailable':1,"
-                                          "'selector':{'matchLabels':{'app':'a'}}}}", name);
-    cleanup(freep) char *status =
-        mem_fmt("{'status':{'observedGeneration':1,'disruptionsAllowed':%d,'currentHealthy':%d,"
-                "'desiredHealthy':2,'expectedPods':3}}", allowed, healthy);
+                                          "'selector':{'matchLabels':{'app':'a'}}}}",
+                                          name);
+    cleanup(freep) char *status = mem_fmt(
+        "{'status':{'observedGeneration':1,'disruptionsAllowed':%d,'currentHealthy':%d,"
+        "'desiredHealthy':2,'expectedPods':3}}",
+        allowed, healthy);
 
-    CHECK_INT(registry_fixture_ask(f, (struct ask){ .bucket = "poddisruptionbudgets.policy",
-                                                    .body = budget }),
+    CHECK_INT(registry_fixture_ask(
+                  f, (struct ask){ .bucket = "poddisruptionbudgets.policy", .body = budget }),
               201);
     CHECK_INT(registry_fixture_ask(f, (struct ask){ .verb = REGISTRY_PATCH,
                                                     .bucket = "poddisruptionbudgets.policy",
-                                                    .patch = REGISTRY_MERGE_PATCH, .sub = "status",
-                                                    .name = name, .body = status }),
+                                                    .patch = REGISTRY_MERGE_PATCH,
+                                                    .sub = "status",
+                                                    .name = name,
+                                                    .body = status }),
               200);
 }
 
@@ -290,7 +303,8 @@ TEST(registry_sub, what_is_not_served_is_refused)
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("p", "")), 201);
-    CHECK_INT(MERGE(.bucket = "pods", .sub = "ephemeralcontainers", .name = "p", .body = "{}"), 405);
+    CHECK_INT(MERGE(.bucket = "pods", .sub = "ephemeralcontainers", .name = "p", .body = "{}"),
+              405);
     CHECK_INT(MERGE(.bucket = "pods", .sub = "resize", .name = "p", .body = "{}"), 405);
     CHECK_INT(UPDATE(.bucket = "pods", .sub = "log", .name = "p", .body = "{}"), 405);
     registry_fixture_down(&f);

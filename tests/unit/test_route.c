@@ -74,8 +74,8 @@ TEST(route, knows_resources_and_verbs)
         { "GET", "/api/v2/pods", "unknown" },
         { "GET", "/apis/apps/v1/pods", "unknown" },
         { "GET", "/apis/apps/v9/deployments", "unknown" },
-        { "GET", "/api/v1/pods/b", "unknown" },                       /* which namespace? */
-        { "GET", "/api/v1/namespaces/a/nodes", "unknown" },           /* nodes have none */
+        { "GET", "/api/v1/pods/b", "unknown" },             /* which namespace? */
+        { "GET", "/api/v1/namespaces/a/nodes", "unknown" }, /* nodes have none */
         { "GET", "/api/v1/namespaces/a/zebras", "unknown" },
         { "GET", "/api/v1/namespaces/a/pods/b/brew", "unknown" },
         { "GET", "/api/v1/namespaces/a/pods/b/status/c/d/e", "unknown" },
@@ -102,12 +102,14 @@ TEST(route, watches_collections_only)
 TEST(route, hostile_paths_are_refused)
 {
     static const char *const rows[] = {
-        "/api/v1/namespaces/a%2Fb/pods", "/api/v1/namespaces/a%2fb", "/api/v1/namespaces/%00",
-        "/api/v1/namespaces/%",          "/api/v1/namespaces/%4",    "/api/v1/namespaces/%zz",
-        "/api/v1/namespaces/%4g",        "/api/v1/namespaces/a%",    "/api/v1/namespaces/%ff",
-        "/api/v1/namespaces/%c3",        "/api/v1/namespaces/%0a",   "/api/v1/namespaces/a%7fb",
-        "/api/v1/namespaces/..",         "/api/v1/namespaces/.",     "/api/v1/namespaces/%2e%2e/pods",
-        "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q",
+        "/api/v1/namespaces/a%2Fb/pods",  "/api/v1/namespaces/a%2fb",
+        "/api/v1/namespaces/%00",         "/api/v1/namespaces/%",
+        "/api/v1/namespaces/%4",          "/api/v1/namespaces/%zz",
+        "/api/v1/namespaces/%4g",         "/api/v1/namespaces/a%",
+        "/api/v1/namespaces/%ff",         "/api/v1/namespaces/%c3",
+        "/api/v1/namespaces/%0a",         "/api/v1/namespaces/a%7fb",
+        "/api/v1/namespaces/..",          "/api/v1/namespaces/.",
+        "/api/v1/namespaces/%2e%2e/pods", "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q",
     };
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)

@@ -77,9 +77,9 @@ TEST(server, roles_give_what_they_say)
               403);
     CHECK_INT(REQUEST(.method = "POST", .path = PODS, .body = POD("p", ""), .client = bob), 403);
     CHECK_INT(REQUEST(.method = "GET", .path = "/api/v1/pods", .client = bob), 403);
-    CHECK_INT(REQUEST(.method = "GET", .path = "/api/v1/namespaces/kube-system/pods",
-                      .client = bob),
-              403);
+    CHECK_INT(
+        REQUEST(.method = "GET", .path = "/api/v1/namespaces/kube-system/pods", .client = bob),
+        403);
     CHECK_INT(REQUEST(.method = "GET", .path = MAPS "/mine", .client = bob), 404);
     CHECK_INT(REQUEST(.method = "GET", .path = MAPS "/other", .client = bob), 403);
     CHECK_INT(REQUEST(.method = "GET", .path = MAPS, .client = bob), 403);
@@ -131,11 +131,12 @@ TEST(server, a_node_touches_only_its_own)
               403);
     CHECK_INT(REQUEST(.method = "DELETE", .path = PODS "/other", .client = f.worker), 403);
     CHECK_INT(REQUEST(.method = "DELETE", .path = PODS, .client = f.worker), 403);
-    CHECK_INT(REQUEST(.method = "DELETE", .path = PODS "/mine?gracePeriodSeconds=0",
-                      .client = f.worker),
-              200);
-    CHECK_INT(REQUEST(.method = "POST", .path = MAPS, .client = f.worker, .body = CONFIG("a", "{}")),
-              403);
+    CHECK_INT(
+        REQUEST(.method = "DELETE", .path = PODS "/mine?gracePeriodSeconds=0", .client = f.worker),
+        200);
+    CHECK_INT(
+        REQUEST(.method = "POST", .path = MAPS, .client = f.worker, .body = CONFIG("a", "{}")),
+        403);
     CHECK_INT(REQUEST(.method = "POST", .client = f.worker,
                       .path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
                       .body = "{'metadata':{'name':'w2'}}"),
@@ -288,7 +289,8 @@ TEST(server, eviction_refused_says_when_to_try_again)
             .body = "{'metadata':{'name':'p','labels':{'a':'b'}},'spec':{'nodeName':'n',"
                     "'containers':[{'name':'c','image':'i'}]}}");
     MERGED(.bucket = "pods", .sub = "status", .name = "p",
-           .body = "{'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}");
+           .body =
+               "{'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True'}]}}");
     CREATED(.bucket = "poddisruptionbudgets.policy",
             .body = "{'metadata':{'name':'b'},'spec':{'minAvailable':1,'selector':{'matchLabels':"
                     "{'a':'b'}}}}");
@@ -326,8 +328,8 @@ TEST(server, delete_collection_takes_what_the_selectors_choose)
 static void make_maps(struct server_fixture *f, int n)
 {
     for (int i = 0; i < n; i++) {
-        cleanup(freep) char *body = mem_fmt("{'metadata':{'name':'m%02d','labels':{'odd':'%d'}}}", i,
-                                            i % 2);
+        cleanup(freep) char *body = mem_fmt("{'metadata':{'name':'m%02d','labels':{'odd':'%d'}}}",
+                                            i, i % 2);
 
         CHECK_INT(registry_fixture_ask(&f->base, (struct ask){ .body = body }), 201);
     }
@@ -378,7 +380,7 @@ TEST(server, pages_are_followed_to_the_end)
         json_t *item;
 
         CHECK_INT(HTTP("GET", path), 200);
-        json_array_foreach(json_at(f.base.body, "items"), i, item)
+        json_array_foreach (json_at(f.base.body, "items"), i, item)
             text_fmt(&seen, " %s", json_str(item, "metadata.name"));
         if (pages == 0)
             SAW_AT("metadata.remainingItemCount", "4");
@@ -415,7 +417,8 @@ TEST(server, tables_and_metadata_are_other_views)
     SAW_AT("columnDefinitions.0.name", "'Name'");
     SAW_AT("rows.0.cells.0", "'p'");
     SAW_AT("rows.0.object.kind", "'PartialObjectMetadata'");
-    CHECK_INT(REQUEST(.method = "GET", .path = PODS "/p?includeObject=Object", .accept = TABLE), 200);
+    CHECK_INT(REQUEST(.method = "GET", .path = PODS "/p?includeObject=Object", .accept = TABLE),
+              200);
     SAW_AT("kind", "'Table'");
     SAW_AT("rows.0.object.kind", "'Pod'");
     CHECK_INT(REQUEST(.method = "GET", .path = PODS "?includeObject=None", .accept = TABLE), 200);

@@ -24,13 +24,15 @@ static void joiner_up(struct joiner *j, int64_t expires_ms)
 
     memset(j, 0, sizeof(*j));
     server_fixture_up(&j->f);
-    token_join_random(&j->token, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    token_join_random(&j->token,
+                      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
     token_join_print(&text, &j->token);
     secret = token_join_secret(&j->token, expires_ms);
     body = json_print(secret, NULL);
-    CHECK_INT(registry_fixture_ask(&j->f.base, (struct ask){ .bucket = "secrets",
-                                                             .ns = "kube-system", .body = body }),
-              201);
+    CHECK_INT(
+        registry_fixture_ask(
+            &j->f.base, (struct ask){ .bucket = "secrets", .ns = "kube-system", .body = body }),
+        201);
     j->header = mem_fmt("Authorization: Bearer %s", text_str(&text));
     CHECK_INT(tls_csr_make(&j->key, &j->request, &spec, &err), 0);
 }
@@ -45,9 +47,9 @@ static void joiner_down(struct joiner *j)
 
 static char *join_body(const struct joiner *j, const char *node)
 {
-    cleanup(json_decrefpp) json_t *body =
-        json_pack("{s:s, s:s, s:s, s:s}", "nodeName", node, "ip", "127.0.0.1", "clientRequest",
-                  j->request, "servingRequest", j->request);
+    cleanup(json_decrefpp)
+        json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "nodeName", node, "ip", "127.0.0.1",
+                                 "clientRequest", j->request, "servingRequest", j->request);
 
     return json_print(body, NULL);
 }
@@ -56,7 +58,8 @@ static int join_as(struct joiner *j, const char *node)
 {
     cleanup(freep) char *body = join_body(j, node);
 
-    return server_fixture_http(&j->f, (struct request){ .method = "POST", .raw = body,
+    return server_fixture_http(&j->f, (struct request){ .method = "POST",
+                                                        .raw = body,
                                                         .path = "/mkube/v1/join",
                                                         .header = j->header,
                                                         .client = j->f.nobody });
@@ -87,7 +90,8 @@ TEST(server_node, a_token_becomes_certificates)
     };
     CHECK_INT(http_client_new(&worker, &f->loop, &opts, &err), 0);
     /* The name is the one it joined with, whatever the request said. */
-    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST", .path = "/api/v1/nodes",
+    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST",
+                                                       .path = "/api/v1/nodes",
                                                        .body = "{'metadata':{'name':'w7'}}",
                                                        .client = worker }),
               201);
@@ -133,8 +137,12 @@ TEST(server_node, of_many_that_join_at_once_one_wins)
     url = mem_fmt("https://127.0.0.1:%u/mkube/v1/join", j.f.port);
     for (size_t i = 0; i < N_ELEMENTS(r.status); i++) {
         const char *headers[] = { j.header, "Content-Type: application/json", NULL };
-        struct http_call_spec spec = { .method = "POST", .url = url, .headers = headers,
-                                       .body = body, .body_len = strlen(body), .fresh = true };
+        struct http_call_spec spec = { .method = "POST",
+                                       .url = url,
+                                       .headers = headers,
+                                       .body = body,
+                                       .body_len = strlen(body),
+                                       .fresh = true };
         struct http_call_listener listener = { .on_done = race_on_done, .arg = &r };
 
         http_call(j.f.nobody, &spec, &listener);
@@ -170,23 +178,31 @@ TEST(server_node, bad_joins_are_refused_and_keep_the_token)
     CHECK_INT(join_as(&j, "kubernetes"), 422);
     CHECK_INT(join_as(&j, "kubernetes.default.svc"), 422);
     CHECK_INT(join_as(&j, "localhost"), 422);
-    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST", .path = "/mkube/v1/join",
+    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST",
+                                                       .path = "/mkube/v1/join",
                                                        .body = "{'nodeName':'w7'}",
-                                                       .header = j.header, .client = f->nobody }),
+                                                       .header = j.header,
+                                                       .client = f->nobody }),
               400);
-    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST", .path = "/mkube/v1/join",
-                                                       .body = "[]", .header = j.header,
+    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST",
+                                                       .path = "/mkube/v1/join",
+                                                       .body = "[]",
+                                                       .header = j.header,
                                                        .client = f->nobody }),
               422);
-    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST", .path = "/mkube/v1/join",
-                                                       .body = "{}", .client = f->nobody }),
+    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST",
+                                                       .path = "/mkube/v1/join",
+                                                       .body = "{}",
+                                                       .client = f->nobody }),
               401);
-    CHECK_INT(server_fixture_http(f, (struct request){ .method = "POST", .path = "/mkube/v1/join",
-                                                       .body = "{}" }),
+    CHECK_INT(server_fixture_http(
+                  f, (struct request){ .method = "POST", .path = "/mkube/v1/join", .body = "{}" }),
               403);
     /* A join token opens nothing else. */
-    CHECK_INT(server_fixture_http(f, (struct request){ .method = "GET", .path = "/api/v1/secrets",
-                                                       .header = j.header, .client = f->nobody }),
+    CHECK_INT(server_fixture_http(f, (struct request){ .method = "GET",
+                                                       .path = "/api/v1/secrets",
+                                                       .header = j.header,
+                                                       .client = f->nobody }),
               403);
     CHECK_INT(join_as(&j, "w7"), 200);
     joiner_down(&j);
@@ -357,7 +373,8 @@ static void kubelet_on_closed(void *arg)
 static void kubelet_up(struct kubelet *k, struct server_fixture *f)
 {
     struct tls_pair pair = server_fixture_issue(f, "system:node:w1", "system:nodes", true);
-    struct http_server_opts opts = { .address = "127.0.0.1", .on_request = kubelet_on_request,
+    struct http_server_opts opts = { .address = "127.0.0.1",
+                                     .on_request = kubelet_on_request,
                                      .arg = k };
     struct err err = ERR_EMPTY;
     cleanup(freep) char *node = NULL;

@@ -231,8 +231,9 @@ TEST(server_watch, the_initial_events_have_an_end)
     struct stream s;
 
     server_fixture_up(&f);
-    stream_open(&s, &f, MAPS "?watch=true&sendInitialEvents=true&allowWatchBookmarks=true"
-                             "&resourceVersionMatch=NotOlderThan&resourceVersion=1");
+    stream_open(&s, &f,
+                MAPS "?watch=true&sendInitialEvents=true&allowWatchBookmarks=true"
+                     "&resourceVersionMatch=NotOlderThan&resourceVersion=1");
     CHECK_EVENT(s, "ADDED kube-root-ca.crt");
     {
         cleanup(json_decrefpp) json_t *event = stream_next(&s);
@@ -329,7 +330,6 @@ TEST(server_watch, the_end_of_the_server_is_a_clean_end)
     stream_close(&s);
     server_fixture_down(&f);
 }
-
 
 /* Writes go on at their pace, and the whole of them arrives. */
 TEST(server_watch, many_large_changes_all_arrive)

@@ -15,11 +15,15 @@
 #include <unistd.h>
 
 static const struct tls_spec tls_alice = {
-    .cn = "alice", .orgs = (const char *const[]){ "ops", "system:masters", NULL }, .is_client = true,
+    .cn = "alice",
+    .orgs = (const char *const[]){ "ops", "system:masters", NULL },
+    .is_client = true,
 };
 static const struct tls_spec tls_local = {
-    .cn = "server", .dns = (const char *const[]){ "localhost", "api.example", NULL },
-    .ips = (const char *const[]){ "127.0.0.1", "::1", NULL }, .is_server = true,
+    .cn = "server",
+    .dns = (const char *const[]){ "localhost", "api.example", NULL },
+    .ips = (const char *const[]){ "127.0.0.1", "::1", NULL },
+    .is_server = true,
 };
 
 static void tls_make_ca(struct tls_pair *ca)
@@ -94,10 +98,12 @@ TEST(tls, a_request_is_signed_under_the_names_of_the_signer)
     view = (gnutls_datum_t){ (unsigned char *)cert, (unsigned)strlen(cert) };
     gnutls_x509_crt_init(&crt);
     CHECK_INT(gnutls_x509_crt_import(crt, &view, GNUTLS_X509_FMT_PEM), 0);
-    CHECK_INT(gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size), 0);
+    CHECK_INT(gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size),
+              0);
     CHECK_STR(name, "system:node:n1");
     size = sizeof(name);
-    CHECK(gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, 0, 0, name, &size) < 0);
+    CHECK(gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, 0, 0, name, &size) <
+          0);
     gnutls_x509_crt_deinit(crt);
 }
 
@@ -143,7 +149,7 @@ TEST(tls, es256_is_64_bytes_and_proves_the_signer)
 
 TEST(tls, hash_names_the_key_and_not_the_certificate)
 {
-    static const char pem[] =   /* a fixed certificate; the hash is openssl's answer */
+    static const char pem[] = /* a fixed certificate; the hash is openssl's answer */
         "-----BEGIN CERTIFICATE-----\n"
         "MIIBeDCCAR2gAwIBAgIUR8MVpXkTaZDd3HYaAbkO8zXlddAwCgYIKoZIzj0EAwIw\n"
         "EDEOMAwGA1UEAwwFZml4ZWQwIBcNMjYxMTIxMDE0NDM3WhgPMjEyNjEwMjgwMTQ0\n"
@@ -177,8 +183,8 @@ static void tls_both_up(struct tls_both *b, struct tls_server *server, const str
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, b->fds), 0);
     CHECK_INT(tls_server_session(&b->server, server, &err), 0);
     gnutls_transport_set_int(b->server, b->fds[0]);
-    gnutls_init(&b->client, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
-                                GNUTLS_FORCE_CLIENT_CERT);
+    gnutls_init(&b->client,
+                GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_FORCE_CLIENT_CERT);
     gnutls_set_default_priority(b->client);
     gnutls_certificate_allocate_credentials(&b->cred);
     if (own != NULL) {
@@ -186,7 +192,8 @@ static void tls_both_up(struct tls_both *b, struct tls_server *server, const str
         gnutls_datum_t key = { (unsigned char *)own->key_pem, (unsigned)strlen(own->key_pem) };
 
         CHECK_INT(gnutls_certificate_set_x509_key_mem2(b->cred, &cert, &key, GNUTLS_X509_FMT_PEM,
-                                                       NULL, 0), 0);
+                                                       NULL, 0),
+                  0);
     }
     gnutls_credentials_set(b->client, GNUTLS_CRD_CERTIFICATE, b->cred);
     if (sni != NULL)
@@ -242,7 +249,8 @@ static void tls_fixture_down(struct tls_fixture *f)
 }
 
 /* Who the server sees when a client shows @own. */
-static void tls_fixture_peer(struct tls_fixture *f, const struct tls_pair *own, struct tls_peer *ret)
+static void tls_fixture_peer(struct tls_fixture *f, const struct tls_pair *own,
+                             struct tls_peer *ret)
 {
     struct tls_both b;
 
@@ -288,7 +296,7 @@ TEST(tls, others_are_served_but_not_believed)
     CHECK_INT(tls_issue(&mallory, &stranger_ca, &tls_alice, &err), 0);
     tls_fixture_peer(&f, &mallory, &other);
     CHECK(!other.verified && other.cn == NULL);
-    tls_fixture_peer(&f, &f.own, &wrong_purpose);   /* a server certificate */
+    tls_fixture_peer(&f, &f.own, &wrong_purpose); /* a server certificate */
     CHECK(!wrong_purpose.verified);
     tls_fixture_down(&f);
 }

@@ -17,12 +17,12 @@ struct link {
     uv_loop_t loop;
     struct tls_listener *listener;
     struct tls_pair ca;
-    int app;                    /* -1: none */
+    int app; /* -1: none */
     unsigned n_conns;
     char remote[INET_ADDRSTRLEN];
     bool closed;
 
-    int fd;                     /* the client */
+    int fd; /* the client */
     gnutls_session_t session;
     gnutls_certificate_credentials_t cred;
 };
@@ -43,11 +43,15 @@ static void link_on_connection(void *arg, int fd, const struct sockaddr *remote,
 static void link_up(struct link *l, int64_t handshake_ms)
 {
     const struct tls_spec spec = {
-        .cn = "x", .ips = (const char *const[]){ "127.0.0.1", NULL }, .is_server = true,
+        .cn = "x",
+        .ips = (const char *const[]){ "127.0.0.1", NULL },
+        .is_server = true,
     };
     struct tls_listener_opts opts = {
-        .address = "127.0.0.1", .handshake_ms = handshake_ms,
-        .on_connection = link_on_connection, .arg = l,
+        .address = "127.0.0.1",
+        .handshake_ms = handshake_ms,
+        .on_connection = link_on_connection,
+        .arg = l,
     };
     cleanup(tls_pair_fini) struct tls_pair own = TLS_PAIR_EMPTY;
     struct sockaddr_in addr = { .sin_family = AF_INET };
@@ -202,7 +206,7 @@ TEST(tls_stream, a_client_may_leave_without_a_word)
     link_up(&l, 0);
     link_shake(&l);
     link_send(&l, "bye");
-    shutdown(l.fd, SHUT_WR);        /* no close_notify: GnuTLS sends nothing on such a session */
+    shutdown(l.fd, SHUT_WR); /* no close_notify: GnuTLS sends nothing on such a session */
     CHECK_INT(link_app_recv(&l, buffer, sizeof(buffer)), 3);
     CHECK_INT(link_app_recv(&l, buffer, sizeof(buffer)), 0);
     link_down(&l);
@@ -237,9 +241,9 @@ TEST(tls_stream, a_last_answer_arrives_although_nobody_read_the_question)
         link_turn(&l);
     }
     CHECK_INT(write(l.app, "no", 2), 2);
-    closep(&l.app);     /* with unread bytes */
+    closep(&l.app); /* with unread bytes */
     l.app = -1;
-    do {    /* the client goes on sending for a while */
+    do { /* the client goes on sending for a while */
         n = gnutls_record_send(l.session, block, sizeof(block));
         link_turn(&l);
     } while (n > 0 && gnutls_record_check_pending(l.session) == 0 &&
@@ -258,7 +262,7 @@ TEST(tls_stream, a_reader_that_stops_holds_the_writer_up)
 
     link_up(&l, 0);
     link_shake(&l);
-    for (int quiet = 0; quiet < 20; ) {
+    for (int quiet = 0; quiet < 20;) {
         n = send(l.app, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
         sent += n > 0 ? (size_t)n : 0;
         quiet = n > 0 ? 0 : quiet + 1;

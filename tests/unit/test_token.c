@@ -35,8 +35,10 @@ static void keys_fini(struct keys *k)
 
 static char *token_make(const struct keys *k, const char *pod)
 {
-    struct token_claims claims = { .ns = mem_str("ns"), .account = mem_str("bob"),
-                                   .account_uid = mem_str("u1"), .pod = mem_str(pod),
+    struct token_claims claims = { .ns = mem_str("ns"),
+                                   .account = mem_str("bob"),
+                                   .account_uid = mem_str("u1"),
+                                   .pod = mem_str(pod),
                                    .pod_uid = mem_str(pod != NULL ? "u2" : NULL),
                                    .node = mem_str(pod != NULL ? "n1" : NULL),
                                    .expires_ms = NOW + 600000,
