@@ -206,14 +206,14 @@ class Bench:
 
     def creates(self):
         say("durable creates of 1 KiB ConfigMaps")
-        least = self.on_host("control", "commits", 2, "/var/lib/mkube")
-        self.report.add("floor: SQLite commits of 1 KiB, one by one", least, "/s")
         for n in (1, 32):
+            least = self.on_host("control", "commits", 1, "/var/lib/mkube")  # each time: disks have their moods
             made = self.on_host("control", "creates", n, 3, f"/api/v1/namespaces/{NAMESPACE}/configmaps")
-            self.report.raw[f"creates_{n}"] = made
+            self.report.raw[f"creates_{n}"] = made | {"floor_per_s": least}
             self.report.add(f"durable creates, {n} clients" if n > 1 else "durable creates, 1 client", made["per_s"], "/s",
                             note=f"p50 {made['p50_ms']:.2f} ms, p99 {made['p99_ms']:.2f} ms")
-            self.report.add("  ratio to the floor", made["per_s"] / least, "x")
+            self.report.add("  floor: SQLite commits one by one", least, "/s")
+            self.report.add("  ratio", made["per_s"] / least, "x")
 
 
 def say(text):
