@@ -73,7 +73,7 @@ What to try next:
   export KUBECONFIG=$config
   kubectl -n hello get pods -o wide -w            in a second terminal
   kubectl -n hello delete pod db-0                comes back with its name and its data
-  kubectl -n hello rollout restart deploy/hello   while $here/ask.sh asks for the page: no request is lost
+  kubectl -n hello rollout restart deploy/hello   while examples/hello/ask.sh asks for the page: no request is lost
   tests/lab/lab kill worker1                      power cut; tests/lab/lab start worker1 brings it back
   tests/lab/lab service control restart server    the pods notice nothing
   make down                                       leaves nothing behind

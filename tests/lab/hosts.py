@@ -133,7 +133,7 @@ class Lab:
 
     def start_router(self):
         if not self.pid("router"):
-            self._spawn("router", ("net", "pid"), ["/bin/sh", "-c", 'exec "$0" >/dev/null 2>&1', INIT], {})
+            self._spawn("router", ("net", "pid"), [INIT], {})
             self.network.build(self.pid("router"))
 
     def boot(self, host):

@@ -9,11 +9,32 @@ CLONE = {"mnt": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08
          "pid": 0x20000000, "net": 0x40000000}
 
 
-def unshare(*kinds):
-    """Leaves the namespaces of these kinds for new ones (of "pid": for the children)."""
+MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+
+
+def _libc(name, *args):
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(sum(CLONE[kind] for kind in kinds)) != 0:
-        raise OSError(ctypes.get_errno(), "unshare " + " ".join(kinds))
+    if getattr(libc, name)(*args) != 0:
+        raise OSError(ctypes.get_errno(), name + ": " + os.strerror(ctypes.get_errno()))
+
+
+def unshare(*kinds):
+    """Leaves the namespaces of these kinds for new ones (of "pid": for the children).
+
+    New mounts are cut off from the machine's.  That has to be said at the namespace's root, which a process in a
+    chroot cannot name; entering the namespace it is in already takes it there (setns(2)), and then back."""
+    _libc("unshare", sum(CLONE[kind] for kind in kinds))
+    if "mnt" not in kinds:
+        return
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    root, here = (os.open(path, os.O_PATH | os.O_DIRECTORY) for path in ("/", "."))  # in the new namespace
+    _libc("setns", own, CLONE["mnt"])
+    _libc("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+    os.fchdir(root)
+    os.chroot(".")
+    os.fchdir(here)
+    for fd in (own, root, here):
+        os.close(fd)
 
 
 def read(path, default=None):
