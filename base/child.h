@@ -25,6 +25,7 @@ struct child_spec {
     size_t max_output;   /* stdout kept; 0 = 1 MiB; more is ERR_LIMIT */
     const int *pass_fds; /* NULL or pairs {ours, theirs}, ended by -1; ours is dup'ed at start;
                                  * theirs 1 or 2 replaces the pipe (a log file that outlives us) */
+    const char *cwd;     /* where it starts; NULL = where we are */
     bool new_session;    /* setsid: the child outlives us by design (conmon, the entry proxy) */
 };
 

@@ -148,6 +148,8 @@ static int child_proc_launch(struct child_proc *p, struct child_proc_launch *l,
     posix_spawn_file_actions_adddup2(&l->actions, l->in, 0);
     posix_spawn_file_actions_adddup2(&l->actions, l->out, 1);
     posix_spawn_file_actions_adddup2(&l->actions, l->err, 2);
+    if (spec->cwd != NULL)
+        posix_spawn_file_actions_addchdir_np(&l->actions, spec->cwd);
     rc = child_proc_pass_fds(l, spec->pass_fds, err);
     if (rc < 0)
         return rc;

@@ -63,7 +63,8 @@ int conmon_run(struct child **ret, int *ret_sync, const struct runtime *rt,
         return rc;
     conmon_add_streams(argv, spec->container);
     const int fds[] = { theirs, CONMON_SYNC_FD, -1 };
-    const struct child_spec child = { .argv = argv, .env = env, .pass_fds = fds };
+    /* conmon notes an OOM in a file where it stands: not where the agent was started. */
+    const struct child_spec child = { .argv = argv, .env = env, .pass_fds = fds, .cwd = bundle };
 
     *ret_sync = ours;
     *ret = child_run(runtime_loop(rt), &child, done, arg);

@@ -281,6 +281,18 @@ TEST(child, gets_only_the_environment_it_is_given)
     child_fixture_down(&f);
 }
 
+TEST(child, starts_where_it_is_told)
+{
+    const struct child_spec spec = { .argv = (const char *const[]){ "pwd", NULL }, .cwd = "/proc" };
+    struct child_fixture f;
+
+    child_fixture_up(&f);
+    child_fixture_run(&f, &spec);
+    CHECK_INT(f.rc, 0);
+    CHECK_STR(f.output, "/proc\n");
+    child_fixture_down(&f);
+}
+
 TEST(child, starts_with_default_signals)
 {
     const struct child_spec spec = { .argv = SH("kill -PIPE $$") };
