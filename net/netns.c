@@ -88,6 +88,18 @@ static int netns_attach(const struct netns_spec *spec, struct err *err)
     return rc;
 }
 
+/* Where br_netfilter is on, the bridge itself carries out a DNAT to one of its ports: a pod that
+ * calls its own Service must get the frame back through the port it came from. */
+static int netns_hairpin(const struct netns_spec *spec, struct err *err)
+{
+    cleanup(freep) char *path = mem_fmt("/sys/class/net/%s/brport/hairpin_mode", spec->veth);
+    cleanup(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "1", 1) != 1)
+        return err_errno(err, errno, "set %s", path);
+    return 0;
+}
+
 static int netns_make_inside(const struct netns_spec *spec, struct err *err)
 {
     int rc;
@@ -112,6 +124,8 @@ int netns_make(const struct netns_spec *spec, struct err *err)
     close(home);
     if (rc == 0)
         rc = netns_attach(spec, err);
+    if (rc == 0)
+        rc = netns_hairpin(spec, err);
     if (rc < 0)
         netns_drop(spec->path, spec->veth, &ignored);
     return rc;
