@@ -19,18 +19,18 @@
 #define VOLUME_RW_MASK  0660
 #define VOLUME_DIR_MASK 02110 /* setgid, and x for those who may r */
 
-static void volume_own_one(int dir, const char *name, const struct stat *st, int64_t group)
+/* False if @name could not be given to @group: it may have gone meanwhile, and the rest goes on. */
+static bool volume_own_one(int dir, const char *name, const struct stat *st, int64_t group)
 {
     mode_t mode = (st->st_mode & 07777) | VOLUME_RW_MASK;
 
-    if (S_ISLNK(st->st_mode)) {
-        fchownat(dir, name, (uid_t)-1, (gid_t)group, AT_SYMLINK_NOFOLLOW);
-        return;
-    }
+    if (fchownat(dir, name, (uid_t)-1, (gid_t)group, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    if (S_ISLNK(st->st_mode))
+        return true;
     if (S_ISDIR(st->st_mode))
         mode |= VOLUME_DIR_MASK;
-    fchownat(dir, name, (uid_t)-1, (gid_t)group, AT_SYMLINK_NOFOLLOW);
-    fchmodat(dir, name, mode, 0);
+    return fchmodat(dir, name, mode, 0) == 0;
 }
 
 static void volume_own_below(int dir, int64_t group)
@@ -227,8 +227,9 @@ static void volume_make_below(int root, const char *sub)
             parent = volume_open_below(root, path, O_PATH | O_DIRECTORY);
             p[-1] = '/';
         }
-        if (*p != '\0' && parent >= 0 && mkdirat(parent, p, 0750) == 0)
-            fchmodat(parent, p, 0755, 0);
+        if (*p != '\0' && parent >= 0 && mkdirat(parent, p, 0750) == 0 &&
+            fchmodat(parent, p, 0755, 0) < 0)
+            return;
         if (slash != NULL)
             *slash = '/';
         p = slash == NULL ? NULL : slash + 1;
