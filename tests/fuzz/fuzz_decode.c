@@ -14,6 +14,7 @@ static const struct schema_resource *pick(uint8_t byte)
 
     while (schema_at(n) != NULL)
         n++;
+    assert(n > 0);
     return schema_at(byte % n);
 }
 

@@ -420,8 +420,8 @@ TEST(informer, bad_events_are_survived)
         "{\"type\":\"ADDED\",\"object\":{}}\n",
         "{\"type\":\"ADDED\",\"object\":[]}\n",
         "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":5}}}\n",
-        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"q\",\"resourceVersion\":\"x\"}}}"
-        "\n",
+        ("{\"type\":\"ADDED\",\"object\":"
+         "{\"metadata\":{\"name\":\"q\",\"resourceVersion\":\"x\"}}}\n"),
         "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"none\"}}}\n",
         "{\"type\":\"NEWS\",\"object\":{}}\n",
         "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{}}}\n",
