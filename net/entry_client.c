@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* How often a silent backend is looked at. */
+#define ENTRY_CLIENT_LOOK_MS 1000
+
 /* --- end --- */
 
 static void entry_client_on_closed(struct entry_io *io)
@@ -229,6 +232,14 @@ static enum entry_client_wait entry_client_waits_for(const struct entry_client *
     return ENTRY_WAIT_BACKEND;
 }
 
+/* Until then it is looked at now and then whether it still exists. */
+static void entry_client_watch_backend(struct entry_client *c, int64_t now)
+{
+    int64_t look = now + ENTRY_CLIENT_LOOK_MS;
+
+    c->timeout.due_ms = look < c->x.backend_due_ms ? look : c->x.backend_due_ms;
+}
+
 static void entry_client_set_timeout(struct entry_client *c)
 {
     const struct entry_limits *l = &c->worker->limits;
@@ -243,8 +254,25 @@ static void entry_client_set_timeout(struct entry_client *c)
     case ENTRY_WAIT_CLIENT_READS:
     case ENTRY_WAIT_CLIENT_SENDS: c->timeout.due_ms = now + l->body_ms; break;
     case ENTRY_WAIT_CONNECT: c->timeout.due_ms = c->x.connect_due_ms; break;
-    case ENTRY_WAIT_BACKEND: c->timeout.due_ms = now + (wanted > 0 ? wanted : l->read_ms); break;
+    case ENTRY_WAIT_BACKEND:
+        c->x.backend_due_ms = now + (wanted > 0 ? wanted : l->read_ms);
+        entry_client_watch_backend(c, now);
+        break;
     }
+}
+
+static bool entry_client_backend_is_late(struct entry_client *c)
+{
+    int64_t now = entry_timeouts_now(&c->worker->timeouts);
+
+    if (c->x.up != NULL && entry_upstream_is_deserted(c->x.up))
+        c->x.up->failed = EHOSTUNREACH;
+    else if (c->x.up != NULL && now >= c->x.backend_due_ms)
+        c->x.up->failed = ETIMEDOUT;
+    if (c->x.up == NULL || c->x.up->failed != 0)
+        return true;
+    entry_client_watch_backend(c, now);
+    return false;
 }
 
 static void entry_client_on_timeout(struct entry_timeout *t)
@@ -259,10 +287,10 @@ static void entry_client_on_timeout(struct entry_timeout *t)
         c->in_head = false;
         entry_exchange_refuse(c, 408);
         break;
-    case ENTRY_WAIT_CONNECT:
+    case ENTRY_WAIT_CONNECT: c->x.up->failed = ETIMEDOUT; break;
     case ENTRY_WAIT_BACKEND:
-        if (c->x.up != NULL)
-            c->x.up->failed = ETIMEDOUT;
+        if (!entry_client_backend_is_late(c))
+            return;
         break;
     }
     entry_client_settle(c);

@@ -27,19 +27,20 @@ struct entry_exchange { /* one request and its answer */
     struct entry_tried tried;
     unsigned n_tries;
     int64_t connect_due_ms;
-    uint64_t n_body;      /* bytes of the request's body so far */
-    unsigned error;       /* status of an answer of our own; 0 = none */
-    int failure;          /* errno-like: of the last endpoint that failed */
-    bool is_open;         /* there is an exchange */
-    bool is_body_in;      /* the request is whole */
-    bool has_replied;     /* the client has been sent a status */
-    bool is_replied;      /* ... and everything else */
-    bool is_cut;          /* ... as far as it came: the backend broke off */
-    bool is_chunked;      /* the answer, towards the client */
-    bool is_close_framed; /* ... ends with the connection */
-    bool closes;          /* the client's connection ends with this */
-    bool has_continued;   /* 100 was sent */
-    bool must_connect;    /* resting connections were no good */
+    int64_t backend_due_ms; /* when its silence is too long */
+    uint64_t n_body;        /* bytes of the request's body so far */
+    unsigned error;         /* status of an answer of our own; 0 = none */
+    int failure;            /* errno-like: of the last endpoint that failed */
+    bool is_open;           /* there is an exchange */
+    bool is_body_in;        /* the request is whole */
+    bool has_replied;       /* the client has been sent a status */
+    bool is_replied;        /* ... and everything else */
+    bool is_cut;            /* ... as far as it came: the backend broke off */
+    bool is_chunked;        /* the answer, towards the client */
+    bool is_close_framed;   /* ... ends with the connection */
+    bool closes;            /* the client's connection ends with this */
+    bool has_continued;     /* 100 was sent */
+    bool must_connect;      /* resting connections were no good */
 };
 
 struct entry_client {

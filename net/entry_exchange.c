@@ -10,6 +10,8 @@
 
 /* Endpoints that one request is tried with. */
 #define ENTRY_EXCHANGE_MAX_TRIES 5
+/* For connecting to one while there are others. */
+#define ENTRY_EXCHANGE_FIRST_MS  1500
 
 static struct entry_client *entry_exchange_client(struct entry_upstream_user *user)
 {
@@ -46,6 +48,17 @@ static void entry_exchange_print(struct entry_client *c, struct text *out)
 static int64_t entry_exchange_limit(int64_t wanted, int64_t otherwise)
 {
     return wanted > 0 ? wanted : otherwise;
+}
+
+/* While there are others, an endpoint has less time: a lost SYN is sent again after a second. */
+static int64_t entry_exchange_connect_ms(const struct entry_exchange *x,
+                                         const struct entry_limits *limits)
+{
+    int64_t ms = entry_exchange_limit(x->route->policy->connect_ms, limits->connect_ms);
+    bool is_last = x->n_tries >= x->route->backend->n_endpoints ||
+                   x->n_tries >= ENTRY_EXCHANGE_MAX_TRIES;
+
+    return is_last || ms < ENTRY_EXCHANGE_FIRST_MS ? ms : ENTRY_EXCHANGE_FIRST_MS;
 }
 
 /* Nothing may be sent twice that cannot be: then only a connection that is surely open will do. */
@@ -93,8 +106,7 @@ static void entry_exchange_try(struct entry_client *c, struct text *unsent)
         x->error = entry_exchange_verdict(x);
         return;
     }
-    x->connect_due_ms = now +
-                        entry_exchange_limit(x->route->policy->connect_ms, w->limits.connect_ms);
+    x->connect_due_ms = now + entry_exchange_connect_ms(x, &w->limits);
     if (unsent != NULL && unsent->len > 0) {
         x->up->io.out = *unsent;
         *unsent = (struct text)TEXT_EMPTY;
@@ -318,10 +330,10 @@ static void entry_exchange_failed(struct entry_client *c)
     cleanup(text_fini) struct text unsent = TEXT_EMPTY;
 
     x->failure = up->failed;
-    if (up->phase == ENTRY_UPSTREAM_CONNECTING)
+    if (up->phase == ENTRY_UPSTREAM_CONNECTING || up->failed == EHOSTUNREACH)
         entry_peer_failed(up->peer, entry_timeouts_now(&c->worker->timeouts));
-    /* A resting connection that died says nothing about its endpoint. */
-    if (up->is_reused)
+    /* A resting connection that was closed says nothing about its endpoint. */
+    if (up->is_reused && up->failed != EHOSTUNREACH)
         x->must_connect = true;
     else
         entry_tried_add(&x->tried, up->peer);

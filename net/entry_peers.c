@@ -29,13 +29,18 @@ struct entry_peer *entry_peer_unref(struct entry_peer *p)
     return NULL;
 }
 
+static void entry_peer_drop_resting(struct entry_peer *p)
+{
+    while (!list_empty(&p->resting))
+        entry_upstream_close(list_entry(p->resting.next, struct entry_upstream, link));
+}
+
 static void entry_peer_unlist(void *value)
 {
     struct entry_peer *p = value;
 
     p->is_listed = false;
-    while (!list_empty(&p->resting))
-        entry_upstream_close(list_entry(p->resting.next, struct entry_upstream, link));
+    entry_peer_drop_resting(p);
     entry_peer_unref(p);
 }
 
@@ -110,6 +115,12 @@ static bool entry_tried_has(const struct entry_tried *t, const struct entry_peer
     return false;
 }
 
+/* After a failure, one request at a time finds out whether it is well again. */
+static bool entry_peer_is_shunned(const struct entry_peer *p, int64_t now_ms)
+{
+    return p->shunned_until_ms > now_ms || (p->n_failures > 0 && p->n_connecting > 0);
+}
+
 struct entry_peer *entry_peers_pick(struct entry_peers *set, const struct entry_backend *backend,
                                     const struct entry_tried *tried, int64_t now_ms)
 {
@@ -121,7 +132,7 @@ struct entry_peer *entry_peers_pick(struct entry_peers *set, const struct entry_
     first = set->turns[backend->index]++;
     for (unsigned i = 0; i < n && looked < ENTRY_PEERS_LOOK; i++) {
         struct entry_peer *p = set->by_index[backend->endpoints[(first + i) % n]];
-        struct entry_peer **slot = p->shunned_until_ms > now_ms ? &shunned : &best;
+        struct entry_peer **slot = entry_peer_is_shunned(p, now_ms) ? &shunned : &best;
 
         if (entry_tried_has(tried, p))
             continue;
@@ -143,7 +154,7 @@ struct entry_peer *entry_peers_pick_for(struct entry_peers *set,
 
     for (unsigned i = 0; i < backend->n_endpoints; i++) {
         struct entry_peer *p = set->by_index[backend->endpoints[i]];
-        bool is_shunned = p->shunned_until_ms > now_ms;
+        bool is_shunned = entry_peer_is_shunned(p, now_ms);
         struct entry_peer **slot = is_shunned ? &shunned : &best;
         uint64_t *score = is_shunned ? &shunned_score : &best_score;
         uint64_t hash = (bits_fnv64a(p->name, strlen(p->name)) ^ key) * 0x9e3779b97f4a7c15u;

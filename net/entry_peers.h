@@ -22,6 +22,7 @@ struct entry_peer {
     struct list resting; /* struct entry_upstream, the latest last */
     unsigned n_resting;
     unsigned n_busy;          /* requests and tunnels under way */
+    unsigned n_connecting;    /* of those: not connected yet */
     int64_t shunned_until_ms; /* after a failure to connect */
     unsigned n_failures;      /* in a row */
 };
@@ -56,7 +57,8 @@ struct entry_peer *entry_peers_pick_for(struct entry_peers *set,
                                         uint64_t key);
 struct entry_peer *entry_peer_ref(struct entry_peer *p);
 struct entry_peer *entry_peer_unref(struct entry_peer *p);
-/* A connect worked, or did not: then others are preferred for a while. */
+/* A connect worked, or did not (or nobody is there any more): then others are preferred for a
+ * while, after which one request tries it; its resting connections are given up. */
 void entry_peer_well(struct entry_peer *p);
 void entry_peer_failed(struct entry_peer *p, int64_t now_ms);
 

@@ -5,22 +5,33 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* Resting connections of one peer. */
 #define ENTRY_UPSTREAM_MAX_RESTING 64
 /* A connection used this recently is hardly being closed by the other side just now. */
 #define ENTRY_UPSTREAM_FRESH_MS    1000
+/* Retransmissions in a row without an answer: after some three seconds. */
+#define ENTRY_UPSTREAM_DESERTED    4
 
 static void entry_upstream_on_closed(struct entry_io *io)
 {
     free(container_of(io, struct entry_upstream, io));
 }
 
+static void entry_upstream_end_connect(struct entry_upstream *up)
+{
+    up->peer->n_connecting -= up->is_connecting;
+    up->is_connecting = false;
+}
+
 /* All but the socket's handle. */
 static void entry_upstream_dismantle(struct entry_upstream *up)
 {
     list_del(&up->link);
+    entry_upstream_end_connect(up);
     if (up->phase == ENTRY_UPSTREAM_RESTING) {
         assert(up->peer->n_resting > 0);
         up->peer->n_resting--;
@@ -181,6 +192,7 @@ static void entry_upstream_connected(struct entry_upstream *up)
         up->failed = error;
         return;
     }
+    entry_upstream_end_connect(up);
     entry_peer_well(up->peer);
     up->phase = ENTRY_UPSTREAM_BUSY;
     up->io.is_held = false;
@@ -204,6 +216,17 @@ static void entry_upstream_on_event(struct entry_io *io, int events)
     up->user->on_event(up->user);
 }
 
+/* After a power cut nobody says that the other side is gone; but what we sent is not
+ * acknowledged, and a living kernel does that within milliseconds (tcp(7), TCP_INFO). */
+bool entry_upstream_is_deserted(const struct entry_upstream *up)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    return getsockopt(up->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_retransmits >= ENTRY_UPSTREAM_DESERTED;
+}
+
 static void entry_upstream_on_timeout(struct entry_timeout *t)
 {
     entry_upstream_close(container_of(t, struct entry_upstream, timeout));
@@ -223,6 +246,8 @@ static struct entry_upstream *entry_upstream_new(struct entry_worker *w, struct 
     up->worker = w;
     up->peer = entry_peer_ref(peer);
     up->phase = ENTRY_UPSTREAM_CONNECTING;
+    up->is_connecting = true;
+    peer->n_connecting++;
     up->io.is_held = true;
     list_init(&up->link);
     entry_timeout_init(&up->timeout, &w->timeouts, entry_upstream_on_timeout);

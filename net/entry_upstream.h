@@ -46,6 +46,7 @@ struct entry_upstream {
     struct text rest;    /* came behind a 101: belongs to the tunnel */
     int64_t rested_ms;   /* since when it rests */
     int64_t may_rest_ms; /* as long as the other side said that it waits */
+    bool is_connecting;  /* counted in the peer */
     bool is_reused;
     bool has_answered; /* a byte of this exchange's answer came */
     bool is_head_done; /* of the final answer; trailers are not its fields */
@@ -65,6 +66,8 @@ struct entry_upstream *entry_upstream_get(struct entry_worker *w, struct entry_p
                                           struct entry_upstream_user *user, enum entry_reuse reuse);
 /* Writes what can be written; no callback but the parser's. */
 void entry_upstream_flush(struct entry_upstream *up);
+/* Is nobody there any more to take what we sent? */
+bool entry_upstream_is_deserted(const struct entry_upstream *up);
 /* Reads or not; writes when there is something. */
 void entry_upstream_watch(struct entry_upstream *up, bool reads);
 /* The exchange is over: rests, or is closed when it cannot be used again. */
