@@ -14,6 +14,18 @@ bool condition_is(const json_t *status, const char *type, const char *status_val
     return str_eq(json_str(condition_get(status, type), "status"), status_value);
 }
 
+bool conditions_agree(const json_t *mine, const json_t *theirs)
+{
+    size_t i;
+    json_t *condition;
+
+    json_array_foreach (json_object_get(mine, "conditions"), i, condition)
+        if (!condition_is(theirs, json_str_or(condition, "type", ""),
+                          json_str(condition, "status")))
+            return false;
+    return true;
+}
+
 /* True when the member changed; NULL means absent. */
 static bool condition_member(json_t *condition, const char *key, const char *value)
 {

@@ -15,6 +15,9 @@ const json_t *condition_get(const json_t *status, const char *type);
 /* Is there such a condition with this status ("True", "False", "Unknown")? */
 bool condition_is(const json_t *status, const char *type, const char *status_value);
 
+/* Does @theirs say the same of every type that @mine has? */
+bool conditions_agree(const json_t *mine, const json_t *theirs);
+
 /* Sets or adds.  NULL @reason or @message leaves that member out.  True when something
  * changed; lastTransitionTime moves only when the status flips. */
 bool condition_set(json_t *status, const char *type, const char *status_value, const char *reason,

@@ -163,6 +163,7 @@ static int worker_agent(struct worker *w, struct err *err)
         .client = w->client,
         .services = w->services,
         .slices = w->slices,
+        .nodes = w->nodes,
         .dns_ip = w->id.dns_ip,
         .cluster_domain = w->id.domain,
         .image_mirrors = w->flags.mirrors.values,

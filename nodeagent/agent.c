@@ -39,6 +39,7 @@ struct agent {
     struct node *node;
     struct node_api *api;
     struct informer *pods;
+    struct client_listener back;
     struct map *workers; /* uid to struct pod_worker */
     struct timer *log_timer;
     int lock_fd; /* held as long as we live */
@@ -122,6 +123,26 @@ static void agent_on_slice(void *arg, const struct object *object UNUSED,
 
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
         pod_worker_on_endpoints(w);
+}
+
+static void agent_on_node(void *arg, const struct object *object, const struct object *before)
+{
+    struct agent *a = arg;
+
+    if (str_eq((object != NULL ? object : before)->name, a->node_name))
+        node_on_shown(a->node, object);
+}
+
+static void agent_on_back(void *arg)
+{
+    struct agent *a = arg;
+    const char *uid;
+    void *w;
+
+    log_info("server answers again");
+    node_on_back(a->node);
+    for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
+        pod_worker_on_back(w);
 }
 
 static bool agent_is_over(const json_t *tree)
@@ -344,6 +365,7 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
         .arg = a,
     };
     struct informer_listener slices = { .on_change = agent_on_slice, .arg = a };
+    struct informer_listener nodes = { .on_change = agent_on_node, .arg = a };
     int rc;
 
     a->loop = loop;
@@ -370,6 +392,10 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
     agent_fill_host(a, opts->client);
     if (a->slices != NULL)
         informer_listen(a->slices, &slices);
+    if (opts->nodes != NULL)
+        informer_listen(opts->nodes, &nodes);
+    a->back = (struct client_listener){ .on_back = agent_on_back, .arg = a };
+    client_listen(opts->client, &a->back);
     a->log_timer = timer_new(loop, agent_on_log_timer, a);
     node_start(a->node);
     *ret = a;
@@ -472,6 +498,7 @@ struct agent *agent_close(struct agent *a)
 
     if (a == NULL)
         return NULL;
+    client_unlisten(&a->back);
     if (a->pods != NULL)
         informer_close(a->pods);
     a->api = node_api_close(a->api);

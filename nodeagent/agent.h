@@ -26,10 +26,10 @@ struct agent_opts {
     const char *cgroup_root;        /* NULL = "/mkube" */
     const char *const *labels;      /* of the Node, "key=value"; NULL = none; borrowed for life */
     struct client *client;          /* borrowed */
-    struct informer *services, *slices; /* borrowed, listened to; not started yet */
-    const char *dns_ip;                 /* name server of pods; NULL = the node's own */
-    const char *cluster_domain;         /* NULL = "cluster.local" */
-    const char *const *image_mirrors;   /* as in image_store_opts */
+    struct informer *services, *slices, *nodes; /* borrowed, listened to; not started yet */
+    const char *dns_ip;                         /* name server of pods; NULL = the node's own */
+    const char *cluster_domain;                 /* NULL = "cluster.local" */
+    const char *const *image_mirrors;           /* as in image_store_opts */
     const char *image_archive_dir;
     int64_t memory, cpu_milli; /* to offer; 0 = what the machine has */
     int max_pods;              /* 0 = 110 */

@@ -1,5 +1,6 @@
 #include "nodeagent/node.h"
 
+#include "api/conditions.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -12,6 +13,12 @@
 
 #define NODE_LEASE_S        40
 #define NODE_LEASE_EVERY_MS 10000
+/* A renewal that gets no answer is tried anew on another connection: TCP's own pauses between
+ * tries grow with the time a cable was out.  Each so-manieth try has time for a slow server. */
+#define NODE_LEASE_MS       10000
+#define NODE_LEASE_FAST_MS  2000
+#define NODE_LEASE_SLOW     4
+#define NODE_LEASE_PAUSE_MS 500
 #define NODE_STATUS_MS      10000 /* measured so often, told when it differs */
 #define NODE_REPORT_MS      (5 * 60 * 1000)
 #define NODE_RETRY_MS       1000
@@ -26,6 +33,9 @@ struct node {
     json_t *allocatable; /* owned */
     json_t *published;   /* status the server has; NULL = none */
     json_t *sending;
+    uint64_t revision;    /* of the Node that has it */
+    struct object *shown; /* the Node as the informer saw it last; NULL = not yet */
+    unsigned n_misses;    /* renewals of the Lease without an answer, in a row */
     char *not_ready;
     bool is_starting, is_stale;
     bool is_registered, is_told; /* in the API; to the owner */
@@ -48,7 +58,7 @@ static void node_measure(const struct node *n, struct node_measures *m)
         .pids = host_info_pids(),
         .pid_max = host_info_pid_max(),
         .max_pods = n->opts.max_pods > 0 ? n->opts.max_pods : NODE_MAX_PODS,
-        .not_ready = n->not_ready,
+        .not_ready = n->is_starting ? "node is starting" : n->not_ready,
     };
     m->has_disk = host_info_disk(n->data_dir, &m->disk);
 }
@@ -104,8 +114,10 @@ static void node_on_lease(void *arg, int rc, int status, const json_t *body UNUS
     n->lease_call = NULL;
     if (rc < 0)
         log_debug("lease not renewed", KV_ERR(err));
-    (void)status;
-    timer_start(n->lease_timer, rc < 0 ? NODE_RETRY_MS : NODE_LEASE_EVERY_MS);
+    n->n_misses = status != 0 ? 0 : n->n_misses + 1;
+    timer_start(n->lease_timer, rc == 0       ? NODE_LEASE_EVERY_MS
+                                : status != 0 ? NODE_RETRY_MS
+                                              : NODE_LEASE_PAUSE_MS);
 }
 
 static json_t *node_lease_body(const struct node *n, bool is_new)
@@ -149,10 +161,12 @@ static void node_renew(void *arg)
     struct node *n = arg;
     cleanup(freep) char *path = mem_fmt(NODE_LEASES "/%s", n->name);
     cleanup(json_decrefpp) json_t *patch = node_lease_body(n, false);
+    bool is_fast = n->n_misses % NODE_LEASE_SLOW != 0;
 
     assert(n->lease_call == NULL);
-    n->lease_call = client_call(n->opts.client, "PATCH", path, "application/merge-patch+json",
-                                patch, node_on_renewed, n);
+    n->lease_call = client_call_within(n->opts.client, is_fast ? NODE_LEASE_FAST_MS : NODE_LEASE_MS,
+                                       "PATCH", path, "application/merge-patch+json", patch,
+                                       node_on_renewed, n);
 }
 
 /* --- status --- */
@@ -160,8 +174,44 @@ static void node_renew(void *arg)
 static void node_report(void *arg);
 static void node_register(void *arg);
 
-static void node_on_status(void *arg, int rc, int status, const json_t *body UNUSED,
-                           const struct err *err)
+/* Somebody deleted the Node: it comes back. */
+static void node_deleted(struct node *n)
+{
+    n->is_registered = false;
+    json_decref(n->published);
+    n->published = NULL;
+}
+
+/* Does the server show another status than our last word? */
+static void node_compare(struct node *n)
+{
+    cleanup(json_decrefpp) json_t *tree = NULL;
+
+    /* While a call is under way its answer counts; what is older than ours is only late. */
+    if (!n->is_registered || n->call != NULL || n->published == NULL || n->shown == NULL ||
+        n->shown->revision <= n->revision)
+        return;
+    tree = object_tree(n->shown);
+    if (conditions_agree(n->published, json_at(tree, "status")))
+        return;
+    log_info("node status was overwritten, told again",
+             KV("ready", "%s",
+                json_str_or(condition_get(json_at(tree, "status"), "Ready"), "status", "absent")));
+    json_decref(n->published);
+    n->published = json_deep_copy(json_at(tree, "status"));
+    n->revision = n->shown->revision;
+    timer_start(n->timer, 0);
+}
+
+static uint64_t node_revision(const json_t *object)
+{
+    uint64_t revision = 0;
+
+    str_u64(json_str_or(object, "metadata.resourceVersion", ""), &revision);
+    return revision;
+}
+
+static void node_on_status(void *arg, int rc, int status, const json_t *body, const struct err *err)
 {
     struct node *n = arg;
     json_t *sent = STEAL(n->sending);
@@ -170,17 +220,16 @@ static void node_on_status(void *arg, int rc, int status, const json_t *body UNU
     if (rc == 0) {
         json_decref(n->published);
         n->published = sent;
+        n->revision = node_revision(body);
         n->reported_ms = clock_mono_ms();
         timer_start(n->timer, n->is_stale ? 0 : NODE_STATUS_MS);
+        node_compare(n);
         return;
     }
     json_decref(sent);
     log_debug("node status not delivered", KV_ERR(err));
-    if (status == 404) { /* somebody deleted the Node: it comes back */
-        n->is_registered = false;
-        json_decref(n->published);
-        n->published = NULL;
-    }
+    if (status == 404)
+        node_deleted(n);
     timer_start(n->timer, NODE_RETRY_MS);
 }
 
@@ -237,6 +286,7 @@ static void node_registered(struct node *n, const json_t *object)
         log_warn("pod CIDR is not recorded", KV_ERR(&err));
     json_decref(n->published);
     n->published = json_deep_copy(json_at(object, "status"));
+    n->revision = node_revision(object);
     n->reported_ms = 0;
     timer_start(n->timer, 0);
     if (n->lease_call == NULL)
@@ -244,12 +294,13 @@ static void node_registered(struct node *n, const json_t *object)
     node_tell(n, cidr);
 }
 
-static void node_on_got(void *arg, int rc, int status UNUSED, const json_t *body,
-                        const struct err *err)
+static void node_on_got(void *arg, int rc, int status, const json_t *body, const struct err *err)
 {
     struct node *n = arg;
 
     n->call = NULL;
+    if (status == 404)
+        node_deleted(n);
     if (rc < 0) {
         log_warn("node is not registered", KV_ERR(err));
         timer_start(n->timer, NODE_RETRY_MS);
@@ -323,6 +374,35 @@ void node_set_ready(struct node *n, const char *why_not)
         timer_start(n->timer, 0);
 }
 
+void node_on_shown(struct node *n, const struct object *object)
+{
+    object_unref(n->shown);
+    n->shown = object == NULL ? NULL : object_ref(object);
+    if (object != NULL) {
+        node_compare(n);
+    } else if (n->is_registered && n->call == NULL) {
+        node_deleted(n);
+        timer_start(n->timer, 0);
+    }
+}
+
+/* The Node is read again, then told what differs. */
+void node_on_back(struct node *n)
+{
+    cleanup(freep) char *path = mem_fmt("/api/v1/nodes/%s", n->name);
+
+    if (!n->is_registered) {
+        if (n->call == NULL)
+            timer_start(n->timer, 0);
+        return;
+    }
+    if (n->call != NULL)
+        client_call_cancel(n->call);
+    json_decref(STEAL(n->sending));
+    timer_stop(n->timer);
+    n->call = client_call(n->opts.client, "GET", path, NULL, NULL, node_on_got, n);
+}
+
 const json_t *node_allocatable(const struct node *n)
 {
     return n->allocatable;
@@ -343,6 +423,7 @@ struct node *node_close(struct node *n)
     json_decref(n->allocatable);
     json_decref(n->published);
     json_decref(n->sending);
+    object_unref(n->shown);
     free(n->name);
     free(n->ip);
     free(n->data_dir);

@@ -1,5 +1,5 @@
 /* node: this node in the API: registered, its Lease renewed every 10 s, its status told on
- * change and every 5 minutes.
+ * change, every 5 minutes, and whenever the server shows another than ours.
  *
  * The pod CIDR the server gave is kept on disk, so that a node whose server is away starts its pods
  * all the same.  Owner: agent.  Thread: loop.
@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "nodeagent/node_status.h"
+#include "storage/object.h"
 
 struct node;
 
@@ -31,6 +32,11 @@ struct node *node_new(uv_loop_t *loop, const struct node_opts *opts);
 void node_start(struct node *n);
 /* Why the node is not ready; NULL = it is.  Told at once.  Until first called: "starting". */
 void node_set_ready(struct node *n, const char *why_not);
+/* The own Node as an informer shows it (NULL: deleted; it comes back): told again what others wrote over (the lifecycle
+ * controller, when the node was silent). */
+void node_on_shown(struct node *n, const struct object *object);
+/* The server answers again after a while without: tells it anew, at once. */
+void node_on_back(struct node *n);
 const json_t *node_allocatable(const struct node *n); /* borrowed, lives as long as the node */
 struct node *node_close(struct node *n);              /* returns NULL */
 

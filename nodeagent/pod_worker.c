@@ -372,6 +372,8 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
     w->pod = pod_view_ref(pod);
     w->awaits_server = false;
     pod_view_unref(before);
+    /* Whoever ended it, it stays ended. */
+    w->is_over = w->is_over || worker_is_shown_over(w);
     worker_compare_images(w);
     if (pod->deleting && !was_deleting) {
         w->publish_dirty = true;
@@ -408,6 +410,15 @@ void pod_worker_on_sources(struct pod_worker *w, const char *ns)
 void pod_worker_on_endpoints(struct pod_worker *w)
 {
     worker_drain_check(w);
+}
+
+void pod_worker_on_back(struct pod_worker *w)
+{
+    if (w->is_finished)
+        return;
+    if (w->api_retry_ms != 0)
+        timer_start(w->publish, 0);
+    worker_wake(w);
 }
 
 struct pod_worker *pod_worker_leave(struct pod_worker *w)

@@ -55,6 +55,8 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod); /* reference
 void pod_worker_gone(struct pod_worker *w);
 void pod_worker_on_sources(struct pod_worker *w, const char *ns);
 void pod_worker_on_endpoints(struct pod_worker *w);
+/* The server answers again: what waits for a back-off is tried now. */
+void pod_worker_on_back(struct pod_worker *w);
 /* The agent ends: memory goes, the pod runs on.  Returns NULL. */
 struct pod_worker *pod_worker_leave(struct pod_worker *w);
 

@@ -90,8 +90,9 @@ struct pod_worker {
     json_t *published; /* status the server has from us; NULL = none */
     json_t *sending;   /* status on its way */
     bool publish_dirty, delete_done;
-    bool is_foreign;          /* it ended before this node had a record: its status is not ours */
-    int64_t differs_since_ms; /* the server shows another status than ours; 0 = it does not */
+    bool is_foreign; /* it ended before this node had a record: its status is not ours */
+    uint64_t published_revision; /* of the Pod with our status: an older one is only late */
+    int64_t overwritten_ms;      /* monotonic: when we last answered what others wrote; 0 = never */
     int64_t api_retry_ms;
 };
 
@@ -145,9 +146,10 @@ void container_stop_probes(struct worker_container *c);
 /* worker_status.c */
 void worker_publish(struct pod_worker *w, bool urgent);
 void worker_on_publish_timer(void *arg);
-bool worker_is_published(const struct pod_worker *w); /* the server has what we know */
-void worker_reconcile(struct pod_worker *w);          /* publish again what others overwrote */
-void worker_delete(struct pod_worker *w);             /* from the API, with grace 0 */
+bool worker_is_published(const struct pod_worker *w);  /* the server has what we know */
+bool worker_is_shown_over(const struct pod_worker *w); /* the server shows a terminal phase */
+void worker_reconcile(struct pod_worker *w);           /* publish again what others overwrote */
+void worker_delete(struct pod_worker *w);              /* from the API, with grace 0 */
 void worker_status_fini(struct pod_worker *w);
 json_t *worker_status(const struct pod_worker *w); /* as of now; a fresh tree */
 

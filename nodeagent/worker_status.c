@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define STATUS_COALESCE_MS    100  /* changes nobody waits for are published together */
-#define STATUS_OVERWRITTEN_MS 2000 /* another status than ours for so long was written by others */
+#define STATUS_OVERWRITTEN_MS 1000 /* so long we wait before we answer the same writer again */
 #define STATUS_RETRY_MIN_MS   200
 #define STATUS_RETRY_MAX_MS   10000
 
@@ -56,7 +56,15 @@ static void worker_status_retry(struct pod_worker *w)
     timer_start(w->publish, w->api_retry_ms);
 }
 
-static void worker_on_status(void *arg, int rc, int status, const json_t *body UNUSED,
+static uint64_t worker_revision(const json_t *pod)
+{
+    uint64_t revision = 0;
+
+    str_u64(json_str_or(pod, "metadata.resourceVersion", ""), &revision);
+    return revision;
+}
+
+static void worker_on_status(void *arg, int rc, int status, const json_t *body,
                              const struct err *err)
 {
     struct pod_worker *w = arg;
@@ -72,6 +80,7 @@ static void worker_on_status(void *arg, int rc, int status, const json_t *body U
                      KV_ERR(err));
         json_decref(w->published);
         w->published = sent;
+        w->published_revision = rc == 0 ? worker_revision(body) : worker_revision(w->pod->tree);
         w->api_retry_ms = 0;
         worker_wake(w);
         return;
@@ -104,8 +113,9 @@ void worker_publish(struct pod_worker *w, bool urgent)
         return; /* the answer, or the retry, comes back here */
     /* An adopted pod is shown again when all of it is known: its address and the times of its
      * conditions must not flicker because the agent was restarted. */
-    if (w->awaits_server || (w->published == NULL && w->sandbox != NULL && !w->sandbox_ready &&
-                             w->mains_began && !w->plan.is_ending))
+    if (w->awaits_server || (worker_is_shown_over(w) && !w->plan.is_down) ||
+        (w->published == NULL && w->sandbox != NULL && !w->sandbox_ready && w->mains_began &&
+         !w->plan.is_ending))
         return;
     status = worker_status(w);
     if (w->published != NULL && json_equal(status, w->published)) {
@@ -134,35 +144,35 @@ void worker_on_publish_timer(void *arg)
     worker_publish(w, true);
 }
 
-/* Is what the server shows ours in the two things that others may have written (the node
- * lifecycle controller while we were away)? */
-static bool worker_differs(const struct pod_worker *w)
+bool worker_is_shown_over(const struct pod_worker *w)
+{
+    const char *phase = json_str(w->pod->tree, "status.phase");
+
+    return str_eq(phase, "Succeeded") || str_eq(phase, "Failed");
+}
+
+/* Does the server show, after our write, something else than ours (from the node lifecycle
+ * controller, while we were away)? */
+static bool worker_is_overwritten(const struct pod_worker *w)
 {
     const json_t *theirs = json_at(w->pod->tree, "status");
-    const json_t *mine = condition_get(w->published, "Ready"),
-                 *shown = condition_get(theirs, "Ready");
 
-    return w->published != NULL &&
+    return w->published != NULL && worker_revision(w->pod->tree) > w->published_revision &&
            (!str_eq(json_str(theirs, "phase"), json_str(w->published, "phase")) ||
-            !str_eq(json_str(shown, "status"), json_str(mine, "status")));
+            !conditions_agree(w->published, theirs));
 }
 
 void worker_reconcile(struct pod_worker *w)
 {
-    int64_t now = clock_mono_ms();
+    int64_t now = clock_mono_ms(), left = w->overwritten_ms + STATUS_OVERWRITTEN_MS - now;
 
-    if (w->is_gone || w->is_foreign || w->status_call != NULL || !worker_differs(w)) {
-        w->differs_since_ms = 0;
+    if (w->is_gone || w->is_foreign || w->status_call != NULL || !worker_is_overwritten(w))
+        return;
+    if (w->overwritten_ms != 0 && left > 0) {
+        worker_wake_in(w, left);
         return;
     }
-    /* Our own write may only be on its way back to us through the watch. */
-    if (w->differs_since_ms == 0)
-        w->differs_since_ms = now;
-    if (now - w->differs_since_ms < STATUS_OVERWRITTEN_MS) {
-        worker_wake_in(w, STATUS_OVERWRITTEN_MS - (now - w->differs_since_ms));
-        return;
-    }
-    w->differs_since_ms = 0;
+    w->overwritten_ms = now;
     json_decref(w->published);
     w->published = NULL;
     w->publish_dirty = true;

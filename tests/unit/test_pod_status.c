@@ -55,6 +55,23 @@ TEST(conditions, transition_time_moves_only_when_the_status_flips)
     CHECK(condition_remove(status, "Ready") && !condition_remove(status, "Ready"));
 }
 
+TEST(conditions, agree_when_nothing_of_mine_is_told_otherwise)
+{
+    cleanup(json_decrefpp) json_t *mine = json_object();
+    cleanup(json_decrefpp) json_t *theirs = json_object();
+
+    CHECK(conditions_agree(mine, theirs));
+    condition_set(mine, "Ready", "True", "Mine", NULL, 0);
+    CHECK(!conditions_agree(mine, theirs));
+    CHECK(!conditions_agree(mine, NULL));
+    condition_set(theirs, "Ready", "True", "Other", NULL, 0);
+    condition_set(theirs, "More", "False", NULL, NULL, 0);
+    CHECK(conditions_agree(mine, theirs));
+    condition_set(theirs, "Ready", "Unknown", NULL, NULL, 0);
+    CHECK(!conditions_agree(mine, theirs));
+    CHECK(conditions_agree(NULL, theirs));
+}
+
 TEST(pod_status, readiness_and_availability)
 {
     cleanup(json_decrefpp) json_t *pod = tree_of(
