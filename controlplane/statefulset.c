@@ -220,7 +220,9 @@ static bool statefulset_drop(struct statefulset *s, const struct statefulset_pod
 {
     if (p->object->deleting)
         return !s->ordered;
-    if (s->ordered && p != first_unhealthy && !statefulset_is_available(s, p))
+    /* One that has ended never gets well again: waiting for it would be for ever. */
+    if (s->ordered && p != first_unhealthy && !pod_is_terminal(p->tree) &&
+        !statefulset_is_available(s, p))
         return false;
     statefulset_pod_mend(s, p, true);
     statefulset_pod_delete(s, p);

@@ -150,6 +150,20 @@ TEST(statefulset, scales_down_from_the_top_and_keeps_the_claims)
     plan_fixture_down(&f);
 }
 
+TEST(statefulset, pods_that_have_ended_do_not_hold_up_scaling_down)
+{
+    struct plan_fixture f;
+
+    up(&f);
+    fill(&f, 3);
+    plan_fixture_set(&f, "pods", "db-1", "status", "{'phase': 'Failed'}");
+    plan_fixture_set(&f, "pods", "db-2", "status", "{'phase': 'Failed'}");
+    plan_fixture_set(&f, SETS, "db", "spec.replicas", "1");
+    settle(&f);
+    CHECK_INT(store_count(f.store, "pods"), 1);
+    plan_fixture_down(&f);
+}
+
 TEST(statefulset, a_failed_pod_is_replaced)
 {
     struct plan_fixture f;
