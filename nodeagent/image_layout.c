@@ -4,12 +4,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "nodeagent/image_ref.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LAYOUT_FILE_MAX (4 * 1024 * 1024)
+#define LAYOUT_FILE_MAX  (4 * 1024 * 1024)
 #define LAYOUT_LAYER_HEX 12
 
 int image_layout_init(struct image_layout *ret, const char *data_dir, struct err *err)
@@ -36,6 +38,7 @@ static const char *layout_hex(const char *digest)
 
 char *image_layout_layer(const struct image_layout *l, const char *digest)
 {
+    assert(image_digest_ok(digest));
     return mem_fmt("%s/layers/%.*s", l->dir, LAYOUT_LAYER_HEX, layout_hex(digest));
 }
 
@@ -95,10 +98,13 @@ int image_layout_read(const struct image_layout *l, const char *ref, json_t **re
 
     if (rc < 0)
         return rc;
-    json_array_foreach(json_at(record, "layers"), i, layer) {
-        cleanup(freep) char *dir = image_layout_layer(l, json_string_value(layer));
+    json_array_foreach (json_at(record, "layers"), i, layer) {
+        const char *digest = json_string_value(layer);
+        cleanup(freep) char *dir = digest != NULL && image_digest_ok(digest)
+                                       ? image_layout_layer(l, digest)
+                                       : NULL;
 
-        if (!file_exists(dir))
+        if (dir == NULL || !file_exists(dir))
             return err_set(err, ERR_NOT_FOUND, "image %s: a layer is missing", ref);
     }
     config_path = image_layout_config(l, json_str_or(record, "id", ""));

@@ -25,10 +25,10 @@ static const char pull_accept[] =
 
 struct pull {
     const struct image_layout *l;
-    struct image_http *http;        /* owned */
+    struct image_http *http; /* owned */
     struct image_name name;
-    char path[256];                 /* repository as this registry calls it */
-    char *full;                     /* owned: normalised reference */
+    char path[256]; /* repository as this registry calls it */
+    char *full;     /* owned: normalised reference */
     uint64_t size;
 };
 
@@ -178,13 +178,13 @@ static int pull_choose(const struct pull *p, const json_t *index, char ret[72], 
     size_t i;
     json_t *m;
 
-    json_array_foreach(json_at(index, "manifests"), i, m) {
+    json_array_foreach (json_at(index, "manifests"), i, m) {
         const char *digest = json_str_or(m, "digest", "");
 
-        if (str_eq(json_str_or(m, "platform.os", "linux"), "linux")
-            && str_eq(json_str_or(m, "platform.architecture", pull_architecture()),
-                      pull_architecture())
-            && str_starts(digest, "sha256:") && strlen(digest) == 71) {
+        if (str_eq(json_str_or(m, "platform.os", "linux"), "linux") &&
+            str_eq(json_str_or(m, "platform.architecture", pull_architecture()),
+                   pull_architecture()) &&
+            image_digest_ok(digest)) {
             snprintf(ret, 72, "%s", digest);
             return 0;
         }
@@ -224,12 +224,15 @@ static int pull_config(struct pull *p, const json_t *manifest, struct text *ret,
     cleanup(freep) char *path = mem_fmt("/v2/%s/blobs/%s", p->path, digest);
     struct image_http_answer answer;
     char hash[BITS_SHA256_HEX];
-    int rc = image_http_get(p->http, path, NULL, &answer, ret, err);
+    int rc;
 
+    if (!image_digest_ok(digest))
+        return err_set(err, ERR_PROTOCOL, "config digest \"%.80s\" is not sha256", digest);
+    rc = image_http_get(p->http, path, NULL, &answer, ret, err);
     if (rc < 0)
         return rc;
     bits_sha256_hex(hash, text_str(ret), ret->len);
-    if (answer.status != 200 || !str_starts(digest, "sha256:") || !str_eq(hash, digest + 7))
+    if (answer.status != 200 || !str_eq(hash, digest + 7))
         return err_set(err, ERR_PROTOCOL, "image configuration %s: the registry answered %d",
                        digest, answer.status);
     return 0;
@@ -243,10 +246,10 @@ static int pull_layers(struct pull *p, const json_t *manifest, json_t *digests, 
 
     if (json_array_size(json_at(manifest, "layers")) > PULL_LAYERS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d layers", PULL_LAYERS_MAX);
-    json_array_foreach(json_at(manifest, "layers"), i, layer) {
+    json_array_foreach (json_at(manifest, "layers"), i, layer) {
         const char *digest = json_str_or(layer, "digest", "");
 
-        if (!str_starts(digest, "sha256:") || strlen(digest) != 71)
+        if (!image_digest_ok(digest))
             return err_set(err, ERR_PROTOCOL, "layer digest \"%.80s\" is not sha256", digest);
         rc = pull_layer(p, digest, err);
         if (rc < 0)

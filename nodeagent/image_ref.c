@@ -6,10 +6,38 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What comes before the first slash is a host if it cannot be a path component. */
 static bool ref_is_host(const char *s, size_t len)
 {
-    return memchr(s, '.', len) != NULL || memchr(s, ':', len) != NULL
-           || (len == 9 && strncmp(s, "localhost", 9) == 0);
+    for (size_t i = 0; i < len; i++)
+        if (s[i] == '.' || s[i] == ':' || isupper((unsigned char)s[i]))
+            return true;
+    return len == 9 && strncmp(s, "localhost", 9) == 0;
+}
+
+static bool ref_host_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '.';
+}
+
+/* "registry.example.com", "10.0.0.1:5000", "[fd00::1]:5000": it becomes part of a URL. */
+static bool ref_host_ok(const char *host)
+{
+    const char *s = host;
+
+    if (*s == '[') {
+        s += 1 + strspn(s + 1, "0123456789abcdefABCDEF:");
+        if (*s++ != ']')
+            return false;
+    } else {
+        while (ref_host_char(*s))
+            s++;
+        if (s == host || !isalnum((unsigned char)host[0]) || !isalnum((unsigned char)s[-1]))
+            return false;
+    }
+    if (*s == '\0')
+        return true;
+    return *s == ':' && s[1] != '\0' && strspn(s + 1, "0123456789") == strlen(s + 1);
 }
 
 static bool ref_is_lower_alnum(char c)
@@ -17,23 +45,30 @@ static bool ref_is_lower_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* Path components: lower-case letters and digits, separated by '.', '_', '__' or dashes. */
+/* '.', '_', '__' or any number of dashes, with something behind it; 0 = none of these. */
+static size_t ref_separator(const char *s)
+{
+    size_t n = *s == '-' ? strspn(s, "-") : *s == '_' ? strspn(s, "_") : *s == '.' ? 1 : 0;
+
+    return (*s == '_' && n > 2) || !ref_is_lower_alnum(s[n]) ? 0 : n;
+}
+
+/* Components of lower-case letters and digits, separated inside by what ref_separator knows. */
 static bool ref_path_ok(const char *path)
 {
-    bool start = true;
+    const char *s = path;
 
-    for (const char *s = path; *s != '\0'; s++) {
-        if (*s == '/') {
-            if (start || s[1] == '\0' || !ref_is_lower_alnum(s[-1]))
-                return false;
-            start = true;
-        } else if (ref_is_lower_alnum(*s)) {
-            start = false;
-        } else if (start || strchr("._-", *s) == NULL) {
-            return false;
-        }
+    while (ref_is_lower_alnum(*s)) {
+        while (ref_is_lower_alnum(*s))
+            s++;
+        if (*s == '\0')
+            return true;
+        if (*s == '/')
+            s++;
+        else
+            s += ref_separator(s);
     }
-    return !start && ref_is_lower_alnum(path[strlen(path) - 1]);
+    return false;
 }
 
 static bool ref_tag_ok(const char *tag)
@@ -48,10 +83,10 @@ static bool ref_tag_ok(const char *tag)
     return true;
 }
 
-static bool ref_digest_ok(const char *digest)
+bool image_digest_ok(const char *digest)
 {
-    return str_starts(digest, "sha256:") && strlen(digest) == 71
-           && strspn(digest + 7, "0123456789abcdef") == 64;
+    return str_starts(digest, "sha256:") && strlen(digest) == 71 &&
+           strspn(digest + 7, "0123456789abcdef") == 64;
 }
 
 static bool ref_copy(char *ret, size_t size, const char *s, size_t len)
@@ -68,14 +103,21 @@ static bool ref_take_name(struct image_name *ret, const char *name)
 {
     const char *slash = strchr(name, '/');
     size_t first = slash != NULL ? (size_t)(slash - name) : 0;
+    bool docker;
 
     if (slash != NULL && ref_is_host(name, first)) {
-        return ref_copy(ret->registry, sizeof(ret->registry), name, first)
-               && ref_copy(ret->path, sizeof(ret->path), slash + 1, strlen(slash + 1));
+        if (!ref_copy(ret->registry, sizeof(ret->registry), name, first) ||
+            !ref_host_ok(ret->registry))
+            return false;
+        name = slash + 1;
+    } else {
+        snprintf(ret->registry, sizeof(ret->registry), "docker.io");
     }
-    snprintf(ret->registry, sizeof(ret->registry), "docker.io");
-    return snprintf(ret->path, sizeof(ret->path), "%s%s", slash == NULL ? "library/" : "", name)
-           < (int)sizeof(ret->path);
+    if (str_eq(ret->registry, "index.docker.io"))
+        snprintf(ret->registry, sizeof(ret->registry), "docker.io");
+    docker = str_eq(ret->registry, "docker.io") && strchr(name, '/') == NULL;
+    return snprintf(ret->path, sizeof(ret->path), "%s%s", docker ? "library/" : "", name) <
+           (int)sizeof(ret->path);
 }
 
 static bool ref_parse(struct image_name *ret, char *text)
@@ -86,7 +128,7 @@ static bool ref_parse(struct image_name *ret, char *text)
     memset(ret, 0, sizeof(*ret));
     if (at != NULL) {
         *at = '\0';
-        if (!ref_digest_ok(at + 1))
+        if (!image_digest_ok(at + 1))
             return false;
         snprintf(ret->digest, sizeof(ret->digest), "%.71s", at + 1);
     }
@@ -100,11 +142,7 @@ static bool ref_parse(struct image_name *ret, char *text)
     } else if (at == NULL) {
         snprintf(ret->tag, sizeof(ret->tag), "latest");
     }
-    if (!ref_take_name(ret, text))
-        return false;
-    if (str_eq(ret->registry, "index.docker.io"))
-        snprintf(ret->registry, sizeof(ret->registry), "docker.io");
-    return ref_path_ok(ret->path);
+    return ref_take_name(ret, text) && ref_path_ok(ret->path);
 }
 
 int image_name_parse(struct image_name *ret, const char *ref, struct err *err)
@@ -115,7 +153,8 @@ int image_name_parse(struct image_name *ret, const char *ref, struct err *err)
     if (strlen(ref) >= IMAGE_REF_MAX || !ref_parse(&n, text))
         return err_set(err, ERR_INVALID,
                        "Failed to apply default image tag \"%.200s\": couldn't parse image name "
-                       "\"%.200s\": invalid reference format", ref, ref);
+                       "\"%.200s\": invalid reference format",
+                       ref, ref);
     *ret = n;
     return 0;
 }
@@ -153,6 +192,7 @@ bool image_name_url(struct text *ret, const struct image_name *n, const char *co
         text_puts(ret, any);
         return true;
     }
-    text_fmt(ret, "https://%s", str_eq(n->registry, "docker.io") ? "registry-1.docker.io" : n->registry);
+    text_fmt(ret, "https://%s",
+             str_eq(n->registry, "docker.io") ? "registry-1.docker.io" : n->registry);
     return false;
 }
