@@ -1,12 +1,13 @@
 #include "net/service_rules.h"
 
+#include "api/alloc.h"
 #include "base/child.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/work.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define RULES_MARK      "0x4d4b0000" /* "came for a node port: answer through this node" */
@@ -59,54 +60,54 @@ static void rules_targets_add(struct rules_targets *t, const char *ip, int64_t p
     t->list[t->n++] = (struct rules_target){ .ip = ip, .port = port };
 }
 
-static bool rules_slice_is_of(const json_t *slice, const json_t *service)
-{
-    const json_t *labels = json_at(slice, "metadata.labels");
-
-    return str_eq(json_string_value(json_object_get(labels, "kubernetes.io/service-name")),
-                  json_str(service, "metadata.name")) &&
-           str_eq(json_str(slice, "metadata.namespace"), json_str(service, "metadata.namespace")) &&
-           str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4");
-}
-
 /* @local: only endpoints of this node (NULL = all). */
-static void rules_collect(struct rules_targets *ret, const json_t *slices, const json_t *service,
-                          const json_t *port, const char *local, bool (*wanted)(const json_t *))
+static void rules_collect(struct rules_targets *ret, const json_t *slices, const json_t *port,
+                          const char *local, bool (*wanted)(const json_t *))
 {
     size_t i, j;
     json_t *slice, *endpoint;
+    uint32_t parsed;
 
     json_array_foreach (slices, i, slice) {
-        int64_t number;
+        int64_t number = rules_slice_port(slice, port);
 
-        if (!rules_slice_is_of(slice, service) || (number = rules_slice_port(slice, port)) == 0)
+        if (number == 0)
             continue;
         json_array_foreach (json_at(slice, "endpoints"), j, endpoint) {
             const char *ip = json_string_value(json_array_get(json_at(endpoint, "addresses"), 0));
 
-            if (ip != NULL && wanted(endpoint) &&
+            if (ip != NULL && alloc_ip_parse(ip, &parsed) && wanted(endpoint) &&
                 (local == NULL || str_eq(local, json_str(endpoint, "nodeName"))))
                 rules_targets_add(ret, ip, number);
         }
     }
 }
 
-static void rules_choose(struct rules_targets *ret, const json_t *slices, const json_t *service,
-                         const json_t *port, const char *local)
+static void rules_choose(struct rules_targets *ret, const json_t *slices, const json_t *port,
+                         const char *local)
 {
-    rules_collect(ret, slices, service, port, local, rules_is_ready);
+    rules_collect(ret, slices, port, local, rules_is_ready);
     if (ret->n == 0)
-        rules_collect(ret, slices, service, port, local, rules_is_last_resort);
+        rules_collect(ret, slices, port, local, rules_is_last_resort);
 }
 
 /* --- pure: printing --- */
 
 struct rules_out {
     struct text chains, ips, ports, dead, dead_ports, hairpin;
-    unsigned n; /* chains so far */
+    struct map *seen;   /* keys that are in a map or set: nft refuses all over one given twice */
+    struct map *slices; /* "ns/service" -> JSON array of its slices, owned */
+    unsigned n;         /* chains so far */
     const char *node_name;
-    const json_t *slices;
 };
+
+static bool rules_is_new(struct rules_out *out, const char *key)
+{
+    if (map_get(out->seen, key) != NULL)
+        return false;
+    map_put(out->seen, key, out);
+    return true;
+}
 
 static const char *rules_protocol(const json_t *port)
 {
@@ -130,12 +131,9 @@ static void rules_element(struct text *t, const char *sep, const char *fmt, ...)
 
 static void rules_hairpin(struct rules_out *out, const struct rules_targets *t)
 {
-    for (size_t i = 0; i < t->n; i++) {
-        cleanup(freep) char *pair = mem_fmt("%s . %s", t->list[i].ip, t->list[i].ip);
-
-        if (out->hairpin.len == 0 || strstr(text_str(&out->hairpin), pair) == NULL)
-            rules_element(&out->hairpin, ", ", "%s", pair);
-    }
+    for (size_t i = 0; i < t->n; i++)
+        if (rules_is_new(out, t->list[i].ip))
+            rules_element(&out->hairpin, ", ", "%s . %s", t->list[i].ip, t->list[i].ip);
 }
 
 /* A chain that sends to one of @t; returns its number. */
@@ -165,58 +163,75 @@ static unsigned rules_chain(struct rules_out *out, const json_t *service, const 
     return number;
 }
 
-/* Addresses of a Service that this node translates: cluster IP and external IPs. */
-static void rules_addresses(struct rules_out *out, const json_t *service, const json_t *port,
-                            const struct rules_targets *t)
+/* Addresses of a Service that this node translates. @chain NULL: nobody answers there. */
+static void rules_addresses(struct rules_out *out, const json_t *port, const json_t *ips,
+                            const char *chain)
 {
-    const char *protocol = rules_protocol(port);
-    long long number = json_int(port, "port", 0);
-    const json_t *lists[] = { json_at(service, "spec.clusterIPs"),
-                              json_at(service, "spec.externalIPs") };
-    unsigned chain = t->n > 0 ? rules_chain(out, service, port, t) : 0;
     size_t i;
     json_t *ip;
 
-    for (size_t l = 0; l < N_ELEMENTS(lists); l++)
-        json_array_foreach (lists[l], i, ip) {
-            const char *text = json_string_value(ip);
+    json_array_foreach (ips, i, ip) {
+        const char *text = json_string_value(ip);
+        cleanup(freep) char *key = NULL;
+        uint32_t number;
 
-            if (text == NULL || strspn(text, "0123456789.") != strlen(text))
-                continue;
-            if (t->n > 0)
-                rules_element(&out->ips, ",\n      ", "%s . %s . %lld : goto s%u", protocol, text,
-                              number, chain);
-            else
-                rules_element(&out->dead, ", ", "%s . %s . %lld", protocol, text, number);
-        }
+        if (text == NULL || !alloc_ip_parse(text, &number))
+            continue;
+        key = mem_fmt("%s . %s . %lld", rules_protocol(port), text,
+                      (long long)json_int(port, "port", 0));
+        if (!rules_is_new(out, key))
+            continue; /* another Service was first, by name */
+        if (chain != NULL)
+            rules_element(&out->ips, ",\n      ", "%s : goto %s", key, chain);
+        else
+            rules_element(&out->dead, ", ", "%s", key);
+    }
 }
 
-static void rules_node_port(struct rules_out *out, const json_t *service, const json_t *port)
+static void rules_node_port(struct rules_out *out, const json_t *port, const char *chain)
 {
     long long number = json_int(port, "nodePort", 0);
-    bool local = str_eq(json_str_or(service, "spec.externalTrafficPolicy", "Cluster"), "Local");
-    struct rules_targets t = { .list = NULL, .n = 0 };
+    cleanup(freep) char *key = mem_fmt("%s . %lld", rules_protocol(port), number);
 
-    if (number == 0)
+    if (number == 0 || !rules_is_new(out, key))
         return;
-    rules_choose(&t, out->slices, service, port, local ? out->node_name : NULL);
-    if (t.n == 0) {
-        rules_element(&out->dead_ports, ", ", "%s . %lld", rules_protocol(port), number);
-    } else {
-        unsigned chain = rules_chain(out, service, port, &t);
+    if (chain != NULL)
+        rules_element(&out->ports, ",\n      ", "%s : goto %s", key, chain);
+    else
+        rules_element(&out->dead_ports, ", ", "%s", key);
+}
 
+/* What comes from outside: external addresses and the node port. */
+static void rules_outside(struct rules_out *out, const json_t *service, const json_t *port,
+                          const json_t *slices)
+{
+    bool local = str_eq(json_str_or(service, "spec.externalTrafficPolicy", "Cluster"), "Local");
+    const json_t *ips = json_at(service, "spec.externalIPs");
+    struct rules_targets t = { .list = NULL, .n = 0 };
+    cleanup(freep) char *chain = NULL;
+
+    if (json_int(port, "nodePort", 0) == 0 && json_array_size(ips) == 0)
+        return;
+    rules_choose(&t, slices, port, local ? out->node_name : NULL);
+    if (t.n > 0) {
+        unsigned number = rules_chain(out, service, port, &t);
+
+        chain = mem_fmt("n%u", number);
         /* Local keeps the client's address; otherwise the answer must come back through us. */
-        text_fmt(&out->chains, "  chain n%u {\n%s    goto s%u\n  }\n", chain,
-                 local ? "" : "    meta mark set meta mark | " RULES_MARK "\n", chain);
-        rules_element(&out->ports, ",\n      ", "%s . %lld : goto n%u", rules_protocol(port),
-                      number, chain);
+        text_fmt(&out->chains, "  chain %s {\n%s    goto s%u\n  }\n", chain,
+                 local ? "" : "    meta mark set meta mark | " RULES_MARK "\n", number);
     }
+    rules_addresses(out, port, ips, chain);
+    rules_node_port(out, port, chain);
     free(t.list);
 }
 
 static void rules_service(struct rules_out *out, const json_t *service)
 {
     const char *ip = json_str_or(service, "spec.clusterIP", "");
+    cleanup(freep) char *key = mem_fmt("%s/%s", json_str_or(service, "metadata.namespace", ""),
+                                       json_str_or(service, "metadata.name", ""));
+    const json_t *slices = map_get(out->slices, key);
     bool local = str_eq(json_str_or(service, "spec.internalTrafficPolicy", "Cluster"), "Local");
     size_t i;
     json_t *port;
@@ -226,12 +241,44 @@ static void rules_service(struct rules_out *out, const json_t *service)
         return;
     json_array_foreach (json_at(service, "spec.ports"), i, port) {
         struct rules_targets t = { .list = NULL, .n = 0 };
+        cleanup(freep) char *chain = NULL;
 
-        rules_choose(&t, out->slices, service, port, local ? out->node_name : NULL);
-        rules_addresses(out, service, port, &t);
+        rules_choose(&t, slices, port, local ? out->node_name : NULL);
+        if (t.n > 0)
+            chain = mem_fmt("s%u", rules_chain(out, service, port, &t));
+        rules_addresses(out, port, json_at(service, "spec.clusterIPs"), chain);
         free(t.list);
-        rules_node_port(out, service, port);
+        rules_outside(out, service, port, slices);
     }
+}
+
+static void rules_decref(void *value)
+{
+    json_decref(value);
+}
+
+/* Each Service's slices, so that many Services do not each look at all slices. */
+static struct map *rules_by_service(const json_t *slices)
+{
+    struct map *ret = map_new(rules_decref);
+    size_t i;
+    json_t *slice;
+
+    json_array_foreach (slices, i, slice) {
+        const json_t *labels = json_at(slice, "metadata.labels");
+        const char *name = json_string_value(json_object_get(labels, "kubernetes.io/service-name"));
+        cleanup(freep) char *key = NULL;
+        json_t *list;
+
+        if (name == NULL || !str_eq(json_str_or(slice, "addressType", "IPv4"), "IPv4"))
+            continue;
+        key = mem_fmt("%s/%s", json_str_or(slice, "metadata.namespace", ""), name);
+        list = map_get(ret, key);
+        if (list == NULL)
+            map_put(ret, key, list = json_array());
+        json_array_append(list, slice);
+    }
+    return ret;
 }
 
 static void rules_print_map(struct text *ret, const char *name, const char *type,
@@ -285,7 +332,9 @@ static const char rules_hooks[] =
 void service_rules_print(struct text *ret, const json_t *services, const json_t *slices,
                          const char *node_name)
 {
-    struct rules_out out = { .node_name = node_name, .slices = slices };
+    struct rules_out out = { .node_name = node_name,
+                             .seen = map_new(NULL),
+                             .slices = rules_by_service(slices) };
     struct text *const texts[] = { &out.chains, &out.ips,        &out.ports,
                                    &out.dead,   &out.dead_ports, &out.hairpin };
     size_t i;
@@ -306,6 +355,8 @@ void service_rules_print(struct text *ret, const json_t *services, const json_t 
     text_puts(ret, "}\n");
     for (i = 0; i < N_ELEMENTS(texts); i++)
         text_fini(texts[i]);
+    map_free(out.seen);
+    map_free(out.slices);
 }
 
 /* --- effects --- */
