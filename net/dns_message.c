@@ -51,6 +51,8 @@ static ldns_pkt *dns_reply_to(const ldns_pkt *query)
     ldns_pkt_set_opcode(reply, ldns_pkt_get_opcode(query));
     ldns_pkt_set_rd(reply, ldns_pkt_rd(query));
     ldns_pkt_set_ra(reply, true);
+    if (ldns_pkt_edns(query)) /* RFC 6891 section 6.1.1: answered in kind */
+        ldns_pkt_set_edns_udp_size(reply, DNS_UDP_MAX);
     ldns_pkt_push_rr_list(reply, LDNS_SECTION_QUESTION, question);
     ldns_rr_list_free(question);
     return reply;

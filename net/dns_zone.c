@@ -157,7 +157,8 @@ static void dns_add_service(struct dns_zone *z, const json_t *tree, const json_t
                                            json_str_or(tree, "metadata.namespace", ""), z->domain);
 
     if (str_eq(json_str_or(tree, "spec.type", ""), "ExternalName")) {
-        cleanup(freep) char *target = mem_fmt("%s.", json_str_or(tree, "spec.externalName", ""));
+        const char *external = json_str_or(tree, "spec.externalName", "");
+        cleanup(freep) char *target = mem_fmt("%s%s", external, str_ends(external, ".") ? "" : ".");
 
         dns_zone_add(z, service, DNS_CNAME, target);
     } else if (str_eq(json_str_or(tree, "spec.clusterIP", ""), "None")) {
@@ -208,10 +209,15 @@ static bool dns_pod_name(const struct dns_zone *z, const char *name, struct dns_
 {
     unsigned a, b, c, d;
     int used = 0;
+    char label[64];
     cleanup(freep) char *tail = mem_fmt(".pod.%s", z->domain);
 
     if (!str_ends(name, tail) || sscanf(name, "%u-%u-%u-%u.%n", &a, &b, &c, &d, &used) != 4 ||
         used == 0 || a > 255 || b > 255 || c > 255 || d > 255)
+        return false;
+    /* sscanf takes blanks, signs and numbers that overflow: the label must be what they print. */
+    snprintf(label, sizeof(label), "%u-%u-%u-%u.", a, b, c, d);
+    if (!str_starts(name, label))
         return false;
     /* Exactly one label, the namespace, between the address and ".pod". */
     if (strchr(name + used, '.') != name + strlen(name) - strlen(tail))

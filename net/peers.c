@@ -46,12 +46,24 @@ static bool peers_has(const struct podnet_peer *list, size_t n, const struct pod
     return false;
 }
 
-static bool peers_has_cidr(const struct podnet_peer *list, size_t n, const char *cidr)
+static const struct podnet_peer *peers_find_cidr(const struct podnet_peer *list, size_t n,
+                                                 const char *cidr)
 {
     for (size_t i = 0; i < n; i++)
         if (str_eq(list[i].pod_cidr, cidr))
-            return true;
-    return false;
+            return &list[i];
+    return NULL;
+}
+
+/* Both become words of commands: nothing else may be in them. */
+static bool peers_parse(const struct podnet_peer *peer, uint32_t *ret_ip)
+{
+    struct err ignored = ERR_EMPTY;
+    uint32_t first;
+    unsigned bits;
+
+    return alloc_ip_parse(peer->node_ip, ret_ip) &&
+           alloc_cidr(&first, &bits, peer->pod_cidr, &ignored) == 0;
 }
 
 static bool peers_on_link(const struct peers_link *link, uint32_t ip)
@@ -66,7 +78,7 @@ static void peers_plan_add(struct peers_plan *ret, const struct peers_link *link
     char mac[18];
     uint32_t ip;
 
-    if (!alloc_ip_parse(peer->node_ip, &ip))
+    if (!peers_parse(peer, &ip))
         return;
     if (peers_on_link(link, ip)) {
         text_fmt(&ret->ip, "route replace %s via %s dev %s\n", peer->pod_cidr, peer->node_ip,
@@ -83,21 +95,22 @@ static void peers_plan_add(struct peers_plan *ret, const struct peers_link *link
              peer->node_ip);
 }
 
+/* @heir: who has the network now; its route replaces the old one. */
 static void peers_plan_del(struct peers_plan *ret, const struct peers_link *link,
-                           const struct podnet_peer *peer, bool cidr_stays)
+                           const struct podnet_peer *peer, const struct podnet_peer *heir)
 {
     cleanup(freep) char *first = mem_strn(peer->pod_cidr, strcspn(peer->pod_cidr, "/"));
     char mac[18];
-    uint32_t ip;
+    uint32_t ip, heir_ip;
 
-    if (!alloc_ip_parse(peer->node_ip, &ip))
+    if (!peers_parse(peer, &ip))
         return;
-    if (!cidr_stays)
+    if (heir == NULL)
         text_fmt(&ret->ip, "route del %s\n", peer->pod_cidr);
     if (peers_on_link(link, ip))
         return;
     peers_mac(mac, ip);
-    if (!cidr_stays)
+    if (heir == NULL || (peers_parse(heir, &heir_ip) && peers_on_link(link, heir_ip)))
         text_fmt(&ret->ip, "neigh del %s dev " PEERS_VXLAN "\n", first);
     text_fmt(&ret->fdb, "fdb del %s dev " PEERS_VXLAN " dst %s self\n", mac, peer->node_ip);
 }
@@ -108,7 +121,7 @@ void peers_plan(struct peers_plan *ret, const struct peers_link *link,
 {
     for (size_t i = 0; i < n_before; i++)
         if (!peers_has(now, n_now, &before[i]))
-            peers_plan_del(ret, link, &before[i], peers_has_cidr(now, n_now, before[i].pod_cidr));
+            peers_plan_del(ret, link, &before[i], peers_find_cidr(now, n_now, before[i].pod_cidr));
     /* All present ones again: replace is idempotent and mends what somebody took away. */
     for (size_t i = 0; i < n_now; i++)
         peers_plan_add(ret, link, &now[i]);
