@@ -4,7 +4,6 @@
 #include "base/text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct opt *opts_find(const struct opt *table, const char *name, size_t len)
@@ -26,18 +25,17 @@ static const struct opt *opts_letter(const struct opt *table, char letter)
 static int opts_set(const struct opt *o, const char *value, struct err *err)
 {
     struct opt_list *list = o->to;
-    char *end;
 
     switch (o->kind) {
     case OPT_FLAG:
-        *(bool *)o->to = !str_eq(value, "false");
+        if (!str_eq(value, "true") && !str_eq(value, "false"))
+            return err_set(err, ERR_INVALID, "--%s: \"%s\" is neither true nor false", o->name,
+                           value);
+        *(bool *)o->to = str_eq(value, "true");
         return 0;
-    case OPT_TEXT:
-        *(const char **)o->to = value;
-        return 0;
+    case OPT_TEXT: *(const char **)o->to = value; return 0;
     case OPT_NUMBER:
-        *(int64_t *)o->to = strtoll(value, &end, 10);
-        if (*value == '\0' || *end != '\0')
+        if (!str_i64(value, o->to))
             return err_set(err, ERR_INVALID, "--%s: \"%s\" is not a number", o->name, value);
         return 0;
     case OPT_LIST:
@@ -48,6 +46,28 @@ static int opts_set(const struct opt *o, const char *value, struct err *err)
         return 0;
     }
     return 0;
+}
+
+/* "-it": each letter is a flag of its own. */
+static bool opts_are_letters(const struct opt *table, const char *arg)
+{
+    const char *s = arg + 1;
+
+    if (*arg != '-' || *s == '-' || s[0] == '\0' || s[1] == '\0')
+        return false;
+    for (; *s != '\0'; s++) {
+        const struct opt *o = opts_letter(table, *s);
+
+        if (o == NULL || o->kind != OPT_FLAG)
+            return false;
+    }
+    return true;
+}
+
+static void opts_take_letters(const struct opt *table, const char *arg)
+{
+    for (const char *s = arg + 1; *s != '\0'; s++)
+        *(bool *)opts_letter(table, *s)->to = true;
 }
 
 /* One flag at argv[*i]; moves *i past its value. */
@@ -66,7 +86,7 @@ static int opts_take(const struct opt *table, int argc, char **argv, int *i, str
         value = equals != NULL ? equals + 1 : NULL;
     } else {
         o = opts_letter(table, arg[1]);
-        value = arg[1] != '\0' && arg[2] != '\0' ? arg + 2 : NULL;
+        value = arg[2] == '=' ? arg + 3 : arg[2] != '\0' ? arg + 2 : NULL;
     }
     if (o == NULL)
         return err_set(err, ERR_INVALID, "unknown flag: %s", arg);
@@ -86,9 +106,11 @@ int opts_parse(const struct opt *table, int argc, char **argv, int *ret_n, struc
         if (str_eq(argv[i], "--")) {
             while (++i < argc)
                 argv[n++] = argv[i];
-        } else if (str_eq(argv[i], "--help")
-                   || (str_eq(argv[i], "-h") && opts_letter(table, 'h') == NULL)) {
+        } else if (str_eq(argv[i], "--help") ||
+                   (str_eq(argv[i], "-h") && opts_letter(table, 'h') == NULL)) {
             return OPTS_HELP;
+        } else if (opts_are_letters(table, argv[i])) {
+            opts_take_letters(table, argv[i]);
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
             rc = opts_take(table, argc, argv, &i, err);
         } else {
