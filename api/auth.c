@@ -171,32 +171,37 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
 
 #define AUTH_READ "get list watch"
 
-/* What an agent needs (the node authorizer and NodeRestriction of Kubernetes, as a table).
- * own: only the object named like the node; bound: only pods bound to the node. */
+/* What an agent needs (the node authorizer and NodeRestriction of Kubernetes, as a table). */
 static const struct auth_node_row {
     const char *resource, *sub, *verbs;
-    bool own, bound;
+    enum {
+        AUTH_ANY,
+        AUTH_OWN,   /* the object named like the node */
+        AUTH_BOUND, /* pods bound to the node */
+        AUTH_LOCAL, /* volumes whose data is on the node */
+    } only;
 } auth_node_rows[] = {
-    { "nodes", "", "get list watch create", false, false },
-    { "nodes", "", "update patch", true, false },
-    { "nodes", "status", "get update patch", true, false },
-    { "pods", "", AUTH_READ, false, false },
-    { "pods", "", "delete", false, true },
-    { "pods", "status", "get update patch", false, true },
-    { "services", "", AUTH_READ, false, false },
-    { "endpoints", "", AUTH_READ, false, false },
-    { "endpointslices", "", AUTH_READ, false, false },
-    { "configmaps", "", AUTH_READ, false, false },
-    { "secrets", "", AUTH_READ, false, false },
-    { "serviceaccounts", "", "get", false, false },
-    { "serviceaccounts", "token", "create", false, false },
-    { "persistentvolumeclaims", "", AUTH_READ, false, false },
-    { "persistentvolumes", "", AUTH_READ, false, false },
-    { "namespaces", "", AUTH_READ, false, false },
-    { "networkpolicies", "", AUTH_READ, false, false },
-    { "runtimeclasses", "", AUTH_READ, false, false },
-    { "events", "", "create update patch", false, false },
-    { "leases", "", "get create update patch", true, false },
+    { "nodes", "", "get list watch create", AUTH_ANY },
+    { "nodes", "", "update patch", AUTH_OWN },
+    { "nodes", "status", "get update patch", AUTH_OWN },
+    { "pods", "", AUTH_READ, AUTH_ANY },
+    { "pods", "", "delete", AUTH_BOUND },
+    { "pods", "status", "get update patch", AUTH_BOUND },
+    { "services", "", AUTH_READ, AUTH_ANY },
+    { "endpoints", "", AUTH_READ, AUTH_ANY },
+    { "endpointslices", "", AUTH_READ, AUTH_ANY },
+    { "configmaps", "", AUTH_READ, AUTH_ANY },
+    { "secrets", "", AUTH_READ, AUTH_ANY },
+    { "serviceaccounts", "", "get", AUTH_ANY },
+    { "serviceaccounts", "token", "create", AUTH_ANY },
+    { "persistentvolumeclaims", "", AUTH_READ, AUTH_ANY },
+    { "persistentvolumes", "", AUTH_READ, AUTH_ANY },
+    { "persistentvolumes", "", "patch", AUTH_LOCAL }, /* lets go of what it has removed */
+    { "namespaces", "", AUTH_READ, AUTH_ANY },
+    { "networkpolicies", "", AUTH_READ, AUTH_ANY },
+    { "runtimeclasses", "", AUTH_READ, AUTH_ANY },
+    { "events", "", "create update patch", AUTH_ANY },
+    { "leases", "", "get create update patch", AUTH_OWN },
 };
 
 static bool auth_word_in(const char *words, const char *word)
@@ -207,6 +212,14 @@ static bool auth_word_in(const char *words, const char *word)
         if ((p == words || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0') && len > 0)
             return true;
     return false;
+}
+
+static bool auth_is_on_node(const struct object *volume, const char *node)
+{
+    cleanup(json_decrefpp) json_t *tree = volume != NULL ? object_tree(volume) : NULL;
+    const json_t *annotations = json_at(tree, "metadata.annotations");
+
+    return str_eq(json_string_value(json_object_get(annotations, "mkube.io/node")), node);
 }
 
 static bool auth_node_may(const struct auth_user *u, const struct store *store,
@@ -220,10 +233,13 @@ static bool auth_node_may(const struct auth_user *u, const struct store *store,
             !auth_word_in(row->verbs, q->verb))
             continue;
         /* A create on a collection carries no name: the lease's name is checked at update. */
-        if (row->own && q->name[0] != '\0' && !str_eq(q->name, u->node))
+        if (row->only == AUTH_OWN && q->name[0] != '\0' && !str_eq(q->name, u->node))
             continue;
-        pod = row->bound ? store_get(store, "pods", q->ns, q->name) : NULL;
-        if (row->bound && pod != NULL && !str_eq(pod->node, u->node))
+        pod = row->only == AUTH_BOUND ? store_get(store, "pods", q->ns, q->name) : NULL;
+        if (row->only == AUTH_BOUND && pod != NULL && !str_eq(pod->node, u->node))
+            continue;
+        if (row->only == AUTH_LOCAL &&
+            !auth_is_on_node(store_get(store, "persistentvolumes", "", q->name), u->node))
             continue;
         return true;
     }

@@ -11,6 +11,7 @@
 #include "nodeagent/node_api.h"
 #include "nodeagent/pod_record.h"
 #include "nodeagent/pod_worker.h"
+#include "nodeagent/reclaim.h"
 #include "nodeagent/service_env.h"
 
 #include <assert.h>
@@ -39,6 +40,7 @@ struct agent {
     struct node *node;
     struct node_api *api;
     struct informer *pods;
+    struct reclaim *reclaim;
     struct client_listener back;
     struct map *workers; /* uid to struct pod_worker */
     struct timer *log_timer;
@@ -472,6 +474,7 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
 {
     cleanup(strv_freep) char **uids = pod_record_list(a->data_dir);
     static const char *const none[] = { NULL };
+    int rc;
 
     assert(a->pods == NULL);
     a->host.sandbox.podnet = podnet;
@@ -482,7 +485,8 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
     if (podnet != NULL)
         podnet_sweep(podnet, (const char *const *)uids);
     timer_start(a->log_timer, AGENT_LOG_CHECK_MS);
-    return agent_follow(a, err);
+    rc = reclaim_new(&a->reclaim, a->loop, a->host.client, a->node_name, a->data_dir, err);
+    return rc < 0 ? rc : agent_follow(a, err);
 }
 
 void agent_renew(struct agent *a, struct tls_server *creds)
@@ -501,6 +505,7 @@ struct agent *agent_close(struct agent *a)
     client_unlisten(&a->back);
     if (a->pods != NULL)
         informer_close(a->pods);
+    reclaim_close(a->reclaim);
     a->api = node_api_close(a->api);
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
         pod_worker_leave(w);

@@ -162,6 +162,19 @@ static int volume_make_payload(const struct volume *v, const struct volumes *all
     return payload_write(v->path, &v->payload, all->fs_group, err);
 }
 
+/* For whichever user the containers run as; there only with its mode, also after a power cut, and
+ * the claim's data must not vanish with one because its directory did. */
+static int volume_make_root(const char *path, const char *parent, struct err *err)
+{
+    cleanup(freep) char *made = mem_fmt("%s/.new-%s", parent, strrchr(path, '/') + 1);
+
+    if (mkdir(made, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, errno, "make %s", made);
+    if (chmod(made, 0777) < 0 || rename(made, path) < 0)
+        return err_errno(err, errno, "make %s", path);
+    return file_sync_dir(parent, err);
+}
+
 static int volume_make_local(const struct volume *v, const struct volumes *all, struct err *err)
 {
     int rc = 0;
@@ -173,10 +186,7 @@ static int volume_make_local(const struct volume *v, const struct volumes *all, 
             return err_set(err, ERR_NOT_FOUND, "path \"%s\" does not exist", v->path);
         rc = file_mkdirs(parent, 0711, err);
         if (rc == 0)
-            rc = volume_mkdir(v->path, 0777, err);
-        /* The claim's data must not vanish with the next power cut because its directory did. */
-        if (rc == 0)
-            rc = file_sync_dir(parent, err);
+            rc = volume_make_root(v->path, parent, err);
     }
     return rc < 0 ? rc : volume_own(v->path, all, err);
 }

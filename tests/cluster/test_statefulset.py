@@ -100,3 +100,18 @@ def test_claims_are_bound_to_local_volumes(site, store):
     claims = site.items("-n", store, "pvc")
     assert [c["status"]["phase"] for c in claims] == ["Bound", "Bound"]
     assert all(c["spec"]["volumeName"] for c in claims)
+
+
+def test_data_of_deleted_claims_leaves_the_disk(site, store):
+    volumes = {c["spec"]["volumeName"] for c in site.items("-n", store, "pvc")}
+    places = {v: site.get("pv", v) for v in volumes}
+    places = {v: (pv["metadata"]["annotations"]["mkube.io/node"], pv["spec"]["local"]["path"])
+              for v, pv in places.items()}
+    for node, path in places.values():
+        site.run(node, "test", "-d", path)
+    site.kubectl("-n", store, "delete", "statefulset/store", "pvc/data-store-0", "pvc/data-store-1",
+                 "--timeout=40s", timeout=50)
+    wait_for("the volumes to go", 20,
+             lambda: not volumes & {name_of(v) for v in site.items("pv")})
+    for node, path in places.values():
+        site.run(node, "test", "!", "-e", path)

@@ -290,6 +290,38 @@ TEST(volume, an_empty_dir_belongs_to_the_group_of_the_pod)
     pod_view_unref(pod);
 }
 
+static const json_t *claimed(void *arg, const char *claim UNUSED, struct err *err UNUSED)
+{
+    return arg;
+}
+
+/* As local-path makes them: whoever the container runs as may write. */
+TEST(volume, a_local_one_is_made_for_every_user_once)
+{
+    struct pod_view *pod = pod_of("{" CONTAINER ",\"volumes\":[{\"name\":\"d\","
+                                  "\"persistentVolumeClaim\":{\"claimName\":\"c\"}}]}");
+    const char *path = test_path("volumes/pvc-1");
+    cleanup(json_decrefpp) json_t *pv = json_pack("{s:{s:{s:s}}}", "spec", "local", "path", path);
+    struct volume_context ctx = { .run_dir = test_dir(),
+                                  .data_dir = test_dir(),
+                                  .node_data_dir = test_dir(),
+                                  .claim = claimed,
+                                  .arg = pv };
+    struct volumes v = VOLUMES_EMPTY;
+    struct err err = ERR_EMPTY;
+
+    /* A power cut came before the one of last time had its mode and name. */
+    CHECK_INT(file_mkdirs(test_path("volumes/.new-pvc-1"), 0700, &err), 0);
+    CHECK_INT(volumes_plan(&v, pod, &ctx, &err), 0);
+    CHECK_INT(volumes_make(&v, &err), 0);
+    CHECK_INT(mode_of(path, "."), 0777);
+    CHECK_INT(chmod(path, 0750), 0);
+    CHECK_INT(volumes_make(&v, &err), 0);
+    CHECK_INT(mode_of(path, "."), 0750); /* what the user made of it stays */
+    volumes_fini(&v);
+    pod_view_unref(pod);
+}
+
 TEST(pod_etc, cluster_names_come_first_and_dns_config_wins)
 {
     struct pod_view *pod = pod_of(
