@@ -6,7 +6,9 @@ POD = """
 apiVersion: v1
 kind: Pod
 metadata: {name: nobody}
-spec: {containers: [{name: main, image: "no-such-image:1", command: [sleep, "3600"]}]}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers: [{name: main, image: "no-such-image:1", command: [sleep, "3600"]}]
 """
 
 

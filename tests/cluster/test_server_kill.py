@@ -19,6 +19,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: ticker}
 spec:
+  terminationGracePeriodSeconds: 1
   containers:
     - name: ticker
       image: busybox:1
