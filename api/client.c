@@ -23,6 +23,7 @@ struct client {
     struct list listeners;    /* of client_listener.link */
     struct timer *back;       /* runs while the lost calls are ended and listeners told */
     int64_t back_ms;          /* monotonic: when it began to */
+    bool has_answered;          /* some call once had an answer */
     bool is_away;             /* the last call found nobody */
 };
 
@@ -129,7 +130,10 @@ static void client_note(struct client *c, int rc)
 {
     if (rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT) {
         c->is_away = true;
-    } else if (rc == 0 && c->is_away) {
+        return;
+    }
+    c->has_answered = c->has_answered || rc == 0;
+    if (rc == 0 && c->is_away) {
         c->is_away = false;
         c->back_ms = clock_mono_ms();
         if (c->back != NULL)
@@ -244,6 +248,11 @@ static void client_on_back(void *arg)
         l->on_back(l->arg);
     }
     list_splice(&c->listeners, &told);
+}
+
+bool client_is_away(const struct client *c)
+{
+    return c->is_away || !c->has_answered;
 }
 
 void client_listen(struct client *c, struct client_listener *l)

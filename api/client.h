@@ -60,6 +60,8 @@ struct client_listener {
     void (*on_back)(void *arg);
     void *arg;
 };
+/* Nobody answers: the last call that ended found no server, or none ever has. */
+bool client_is_away(const struct client *c);
 void client_listen(struct client *c, struct client_listener *l); /* borrowed until: */
 void client_unlisten(struct client_listener *l); /* idempotent; fine for a zeroed one */
 

@@ -1,5 +1,6 @@
 #include "nodeagent/agent.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/http_client.h"
 #include "base/log.h"
@@ -22,8 +23,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define AGENT_API_PORT     10250
-#define AGENT_LOG_CHECK_MS 10000 /* how often logs are looked at for rotation */
+#define AGENT_API_PORT       10250
+#define AGENT_LOG_CHECK_MS   10000 /* how often logs are looked at for rotation */
+/* So long after its start an agent waits for a server's word on the pods it has records of. */
+#define AGENT_ALONE_MS       5000
+#define AGENT_ALONE_CHECK_MS 250
 #define AGENT_LOCK_TRIES \
     40 /* of 50 ms: a killed agent's lock goes with its last child before exec */
 
@@ -44,7 +48,10 @@ struct agent {
     struct client_listener back;
     struct map *workers; /* uid to struct pod_worker */
     struct timer *log_timer;
-    int lock_fd; /* held as long as we live */
+    struct timer *alone_timer; /* until it is known whether the server is there */
+    int64_t started_ms;        /* monotonic */
+    bool is_alone;             /* no server came: the records count */
+    int lock_fd;               /* held as long as we live */
     void (*on_cidr)(void *arg, const char *pod_cidr);
     void *arg;
 };
@@ -96,6 +103,13 @@ static bool agent_is_endpoint(void *arg, const char *uid)
     return false;
 }
 
+static bool agent_is_alone(void *arg)
+{
+    const struct agent *a = arg;
+
+    return a->is_alone;
+}
+
 static void agent_on_finished(void *arg, struct pod_worker *w)
 {
     struct agent *a = arg;
@@ -143,6 +157,26 @@ static void agent_on_back(void *arg)
 
     log_info("server answers again");
     node_on_back(a->node);
+    for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
+        pod_worker_on_back(w);
+}
+
+/* A server that answers will say which pods are ours, however long its list takes. */
+static void agent_on_alone_timer(void *arg)
+{
+    struct agent *a = arg;
+    const char *uid;
+    void *w;
+
+    if (informer_synced(a->pods))
+        return;
+    if (clock_mono_ms() - a->started_ms < AGENT_ALONE_MS || !client_is_away(a->host.client)) {
+        timer_start(a->alone_timer, AGENT_ALONE_CHECK_MS);
+        return;
+    }
+    log_warn("server is away, pods are started from records",
+             KV("pods", "%zu", map_len(a->workers)));
+    a->is_alone = true;
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
         pod_worker_on_back(w);
 }
@@ -340,6 +374,7 @@ static void agent_fill_host(struct agent *a, struct client *client)
         .allocatable = node_allocatable(a->node),
         .service_env = agent_service_env,
         .is_endpoint = agent_is_endpoint,
+        .is_alone = agent_is_alone,
         .on_finished = agent_on_finished,
         .arg = a,
     };
@@ -399,6 +434,8 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
     a->back = (struct client_listener){ .on_back = agent_on_back, .arg = a };
     client_listen(opts->client, &a->back);
     a->log_timer = timer_new(loop, agent_on_log_timer, a);
+    a->alone_timer = timer_new(loop, agent_on_alone_timer, a);
+    a->started_ms = clock_mono_ms();
     node_start(a->node);
     *ret = a;
     return 0;
@@ -485,6 +522,7 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
     if (podnet != NULL)
         podnet_sweep(podnet, (const char *const *)uids);
     timer_start(a->log_timer, AGENT_LOG_CHECK_MS);
+    timer_start(a->alone_timer, AGENT_ALONE_CHECK_MS);
     rc = reclaim_new(&a->reclaim, a->loop, a->host.client, a->node_name, a->data_dir, err);
     return rc < 0 ? rc : agent_follow(a, err);
 }
@@ -514,6 +552,7 @@ struct agent *agent_close(struct agent *a)
     events_close(a->events);
     sources_close(a->sources);
     timer_close(a->log_timer);
+    timer_close(a->alone_timer);
     if (a->probe_http != NULL)
         http_client_close(a->probe_http);
     if (a->images != NULL)

@@ -220,6 +220,9 @@ static void worker_start_containers(struct pod_worker *w)
 {
     if (w->plan.start == 0 || w->unsupported.code != 0)
         return;
+    /* It may have been deleted, and run elsewhere, while this node was off. */
+    if (w->awaits_server && !w->host->is_alone(w->host->arg))
+        return;
     for (size_t i = 0; i < w->pod->n; i++)
         if (w->plan.start >> i & 1)
             container_begin(&w->containers[i]);

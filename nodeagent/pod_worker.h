@@ -35,6 +35,9 @@ struct pod_host { /* the node, the same for all workers; borrowed */
     void (*service_env)(void *arg, const char *ns, bool all, struct env_list *ret);
     /* Is the pod a ready endpoint of any Service, as this node knows? */
     bool (*is_endpoint)(void *arg, const char *uid);
+    /* May pods be started that only our records tell of?  Once it says yes, it goes on to; the
+     * workers are told by pod_worker_on_back. */
+    bool (*is_alone)(void *arg);
     /* The pod has left the node (and the API); the worker is freed after this returns. */
     void (*on_finished)(void *arg, struct pod_worker *w);
     void *arg;
@@ -55,7 +58,7 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod); /* reference
 void pod_worker_gone(struct pod_worker *w);
 void pod_worker_on_sources(struct pod_worker *w, const char *ns);
 void pod_worker_on_endpoints(struct pod_worker *w);
-/* The server answers again: what waits for a back-off is tried now. */
+/* The server answers again, or is given up: what waits for it is tried now. */
 void pod_worker_on_back(struct pod_worker *w);
 /* The agent ends: memory goes, the pod runs on.  Returns NULL. */
 struct pod_worker *pod_worker_leave(struct pod_worker *w);
