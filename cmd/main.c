@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 int cmd_version(const struct cmd *self, int argc, char **argv)
 {
@@ -77,12 +78,27 @@ static int cmd_help(FILE *out, int code)
     return code;
 }
 
+/* A TLS connection takes three descriptors; the usual soft limit of 1024 would be reached by a few
+ * hundred clients.  No more than the kernel gives without being asked: some programs that we start
+ * walk through all possible ones. */
+static void main_raise_files(void)
+{
+    const rlim_t enough = 1 << 20;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= enough)
+        return;
+    files.rlim_cur = files.rlim_max < enough ? files.rlim_max : enough;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
     struct err err = ERR_EMPTY;
     const char *level = getenv("MKUBE_LOG");
 
     signal(SIGPIPE, SIG_IGN);
+    main_raise_files();
     if (level != NULL && log_set_level(level, &err) < 0)
         fprintf(stderr, "mkube: MKUBE_LOG: %s\n", err.text);
     if (argc < 2)
