@@ -368,12 +368,40 @@ enum admit_stage {
 };
 #define ADMIT_AT(stage) (1u << (stage))
 
+/* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
+static const char *const admit_without_effect[] = {
+    "cronjobs.batch",
+    "horizontalpodautoscalers.autoscaling",
+    "replicationcontrollers",
+    "networkpolicies.networking.k8s.io",
+    "resourcequotas",
+    "limitranges",
+    "runtimeclasses.node.k8s.io",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "apiservices.apiregistration.k8s.io",
+    "certificatesigningrequests.certificates.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "flowschemas.flowcontrol.apiserver.k8s.io",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+};
+
+static void admit_warn_of_no_effect(struct op *op)
+{
+    for (size_t i = 0; i < N_ELEMENTS(admit_without_effect); i++)
+        if (str_eq(op->resource->bucket, admit_without_effect[i]))
+            op_warn(op, "mkube keeps this %s but does not act on it yet", op->resource->kind);
+}
+
 static const struct admit_row {
     const char *bucket; /* NULL = all */
     unsigned stages;
     void (*admit)(struct op *op);
 } admit_rows[] = {
     { NULL, ADMIT_AT(ADMIT_CREATE), admit_namespace_lifecycle },
+    { NULL, ADMIT_AT(ADMIT_CREATE), admit_warn_of_no_effect },
     { "nodes", ADMIT_AT(ADMIT_NAMED), admit_node_restriction },
     { "leases.coordination.k8s.io", ADMIT_AT(ADMIT_NAMED), admit_node_restriction },
     { "pods", ADMIT_AT(ADMIT_CREATE), admit_service_account },

@@ -231,3 +231,21 @@ TEST(admission, the_root_ca_cannot_be_forged)
     CHECK_STR(json_string_value(json_object_get(json_at(f.body, "data"), "ca.crt")), "the CA");
     registry_fixture_down(&f);
 }
+
+/* --- kinds that mkube keeps without acting on them --- */
+
+TEST(admission, what_has_no_effect_is_not_taken_in_silence)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = "networkpolicies.networking.k8s.io",
+                     .body = "{'metadata':{'name':'n'},'spec':{'podSelector':{}}}"),
+              201);
+    CHECK_INT(json_array_size(f.warnings), 1);
+    CHECK_STR(json_string_value(json_array_get(f.warnings, 0)),
+              "mkube keeps this NetworkPolicy but does not act on it yet");
+    CHECK_INT(CREATE(.bucket = "configmaps", .body = "{'metadata':{'name':'c'}}"), 201);
+    CHECK(f.warnings == NULL);
+    registry_fixture_down(&f);
+}
