@@ -212,25 +212,33 @@ static void status_ready(json_t *status, const struct pod_status_input *in)
         condition_set(status, "Ready", "True", NULL, NULL, now);
 }
 
-/* Our conditions as published before, so that transition times survive. */
-static void status_conditions(json_t *status, const struct pod_status_input *in)
+/* A new list of our conditions in @status, in the kubelet's order whatever theirs was: a status
+ * made twice of the same facts must be the same, or it would be published twice. */
+static json_t *status_our_conditions(const json_t *status)
 {
     static const char *const ours[] = { "PodReadyToStartContainers", "Initialized", "Ready",
                                         "ContainersReady", "PodScheduled" };
     json_t *list = json_array();
 
     for (size_t i = 0; i < N_ELEMENTS(ours); i++) {
-        const json_t *old = condition_get(in->before, ours[i]);
+        const json_t *condition = condition_get(status, ours[i]);
 
-        if (old != NULL)
-            json_array_append_new(list, json_deep_copy(old));
+        if (condition != NULL)
+            json_array_append_new(list, json_deep_copy(condition));
     }
-    json_put(status, "conditions", list);
+    return list;
+}
+
+/* From those published before, so that transition times survive. */
+static void status_conditions(json_t *status, const struct pod_status_input *in)
+{
+    json_put(status, "conditions", status_our_conditions(in->before));
     condition_set(status, "PodReadyToStartContainers", in->has_sandbox ? "True" : "False", NULL,
                   NULL, in->facts->now_wall_ms);
     status_initialized(status, in);
     status_ready(status, in);
     condition_set(status, "PodScheduled", "True", NULL, NULL, in->facts->now_wall_ms);
+    json_put(status, "conditions", status_our_conditions(status));
 }
 
 static void status_addresses(json_t *status, const struct pod_status_input *in)

@@ -326,6 +326,24 @@ TEST(pod_status_make, goes_from_creating_to_ready)
     pod_view_unref(f.pod);
 }
 
+TEST(pod_status_make, says_the_same_twice_whatever_was_there_before)
+{
+    struct status_fixture f = { .facts = { .now_wall_ms = 1000000 } };
+    json_t *before = parse("{\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"},"
+                           "{\"type\":\"Theirs\",\"status\":\"True\"}]}");
+    json_t *first, *second;
+
+    f.pod = pod_of("{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}");
+    first = status_of(&f, before, "10.1.0.5");
+    second = status_of(&f, first, "10.1.0.5");
+    CHECK(json_equal(first, second));
+    CHECK(condition_get(first, "Theirs") == NULL);
+    json_decref(before);
+    json_decref(first);
+    json_decref(second);
+    pod_view_unref(f.pod);
+}
+
 TEST(pod_status_make, a_crashing_container_shows_its_last_end)
 {
     struct status_fixture f = { .facts = { .now_wall_ms = 1000000, .now_ms = 100 } };
