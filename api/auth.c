@@ -1,5 +1,6 @@
 #include "api/auth.h"
 
+#include "api/rbac.h"
 #include "api/token.h"
 #include "base/bits.h"
 #include "base/clock.h"
@@ -33,7 +34,7 @@ static void auth_add_group(struct auth_user *u, const char *group)
     u->groups[n + 1] = NULL;
 }
 
-static bool auth_in_group(const struct auth_user *u, const char *group)
+bool auth_in_group(const struct auth_user *u, const char *group)
 {
     for (size_t i = 0; u->groups != NULL && u->groups[i] != NULL; i++)
         if (str_eq(u->groups[i], group))
@@ -54,7 +55,7 @@ static void auth_from_peer(struct auth_user *ret, const struct tls_peer *peer)
         ret->node = mem_str(peer->cn + strlen("system:node:"));
 }
 
-static bool auth_list_has(const json_t *list, const char *word)
+bool auth_list_has(const json_t *list, const char *word)
 {
     size_t i;
     json_t *item;
@@ -63,6 +64,22 @@ static bool auth_list_has(const json_t *list, const char *word)
         if (str_eq(json_string_value(item), word))
             return true;
     return false;
+}
+
+void auth_make_user(struct auth_user *ret, const char *name, const json_t *groups)
+{
+    size_t i;
+    json_t *group;
+
+    memset(ret, 0, sizeof(*ret));
+    ret->name = mem_str(name);
+    ret->uid = mem_str("");
+    ret->anonymous = str_eq(name, "system:anonymous");
+    json_array_foreach (groups, i, group)
+        if (json_is_string(group))
+            auth_add_group(ret, json_string_value(group));
+    if (str_starts(name, "system:node:") && auth_in_group(ret, "system:nodes"))
+        ret->node = mem_str(name + strlen("system:node:"));
 }
 
 static bool auth_secret_field(const json_t *secret, const char *key, struct text *ret)
@@ -111,10 +128,18 @@ static bool auth_still_there(const struct store *store, const char *bucket, cons
     return o != NULL && str_eq(o->uid, uid);
 }
 
-static int auth_from_jwt(struct auth_user *ret, const struct store *store,
-                         const struct auth_keys *keys, const char *token, int64_t now_ms,
-                         struct err *err)
+static bool auth_is_meant_for(const json_t *claimed, const char *const *audiences)
 {
+    for (size_t i = 0; audiences[i] != NULL; i++)
+        if (auth_list_has(claimed, audiences[i]))
+            return true;
+    return false;
+}
+
+int auth_from_jwt(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
+                  const char *token, const char *const *audiences, int64_t now_ms, struct err *err)
+{
+    const char *const own[] = { keys->issuer, NULL };
     cleanup(token_claims_fini) struct token_claims c = { 0 };
     cleanup(freep) char *group = NULL;
     int rc;
@@ -125,7 +150,7 @@ static int auth_from_jwt(struct auth_user *ret, const struct store *store,
     if (rc < 0)
         return rc;
     /* A token made for somebody else's door must not open ours. */
-    if (!auth_list_has(c.audiences, keys->issuer))
+    if (!auth_is_meant_for(c.audiences, audiences != NULL ? audiences : own))
         return err_set(err, ERR_UNAUTHORIZED, "the token is meant for another audience");
     if (!auth_still_there(store, "serviceaccounts", c.ns, c.account, c.account_uid))
         return err_set(err, ERR_UNAUTHORIZED, "the token's service account is gone");
@@ -155,7 +180,7 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
         const char *token = authorization + 7;
 
         rc = str_starts(token, "mk1.") ? auth_from_join(ret, store, token, now_ms, err)
-                                       : auth_from_jwt(ret, store, keys, token, now_ms, err);
+                                       : auth_from_jwt(ret, store, keys, token, NULL, now_ms, err);
     } else if (authorization != NULL) {
         rc = err_set(err, ERR_UNAUTHORIZED, "only bearer tokens and client certificates are known");
     } else {
@@ -246,117 +271,6 @@ static bool auth_node_may(const struct auth_user *u, const struct store *store,
     return false;
 }
 
-/* --- may: RBAC --- */
-
-static bool auth_list_allows(const json_t *list, const char *word)
-{
-    return auth_list_has(list, word) || auth_list_has(list, "*");
-}
-
-static bool auth_resource_matches(const json_t *list, const struct auth_question *q)
-{
-    cleanup(freep) char *full = q->sub[0] != '\0' ? mem_fmt("%s/%s", q->resource, q->sub)
-                                                  : mem_str(q->resource);
-    cleanup(freep) char *all_sub = mem_fmt("*/%s", q->sub);
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (list, i, item) {
-        const char *s = json_string_value(item);
-
-        if (str_eq(s, "*") || str_eq(s, full) || (q->sub[0] != '\0' && str_eq(s, all_sub)))
-            return true;
-    }
-    return false;
-}
-
-static bool auth_url_matches(const json_t *urls, const char *path)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (urls, i, item) {
-        const char *s = json_string_value(item);
-        size_t len = s != NULL ? strlen(s) : 0;
-
-        if (str_eq(s, path) || (len > 0 && s[len - 1] == '*' && strncmp(path, s, len - 1) == 0))
-            return true;
-    }
-    return false;
-}
-
-static bool auth_rule_allows(const json_t *rule, const struct auth_question *q)
-{
-    const json_t *names = json_at(rule, "resourceNames");
-
-    if (!auth_list_allows(json_at(rule, "verbs"), q->verb))
-        return false;
-    if (q->resource[0] == '\0')
-        return auth_url_matches(json_at(rule, "nonResourceURLs"), q->path);
-    return auth_list_allows(json_at(rule, "apiGroups"), q->group) &&
-           auth_resource_matches(json_at(rule, "resources"), q) &&
-           (json_array_size(names) == 0 || auth_list_has(names, q->name));
-}
-
-static bool auth_subject_is(const json_t *subject, const struct auth_user *u)
-{
-    const char *kind = json_str_or(subject, "kind", "");
-    const char *name = json_str_or(subject, "name", "");
-    cleanup(freep) char *account = NULL;
-
-    if (str_eq(kind, "User"))
-        return str_eq(name, u->name);
-    if (str_eq(kind, "Group"))
-        return auth_in_group(u, name);
-    account = mem_fmt("system:serviceaccount:%s:%s", json_str_or(subject, "namespace", ""), name);
-    return str_eq(kind, "ServiceAccount") && str_eq(account, u->name);
-}
-
-static bool auth_binding_is(const json_t *binding, const struct auth_user *u)
-{
-    size_t i;
-    json_t *subject;
-
-    json_array_foreach (json_at(binding, "subjects"), i, subject)
-        if (auth_subject_is(subject, u))
-            return true;
-    return false;
-}
-
-static bool auth_role_allows(const struct store *store, const json_t *binding, const char *ns,
-                             const struct auth_question *q)
-{
-    bool cluster = str_eq(json_str(binding, "roleRef.kind"), "ClusterRole");
-    const struct object *o = store_get(store,
-                                       cluster ? "clusterroles.rbac.authorization.k8s.io"
-                                               : "roles.rbac.authorization.k8s.io",
-                                       cluster ? "" : ns, json_str_or(binding, "roleRef.name", ""));
-    cleanup(json_decrefpp) json_t *role = o != NULL ? object_tree(o) : NULL;
-    size_t i;
-    json_t *rule;
-
-    json_array_foreach (json_at(role, "rules"), i, rule)
-        if (auth_rule_allows(rule, q))
-            return true;
-    return false;
-}
-
-static bool auth_bindings_allow(const struct auth_user *u, const struct store *store,
-                                const char *bucket, const char *ns, const struct auth_question *q)
-{
-    struct store_iter it;
-    const struct object *o;
-
-    store_iter_init(&it, store, bucket, ns, NULL, NULL);
-    while ((o = store_iter_next(&it)) != NULL) {
-        cleanup(json_decrefpp) json_t *binding = object_tree(o);
-
-        if (auth_binding_is(binding, u) && auth_role_allows(store, binding, o->ns, q))
-            return true;
-    }
-    return false;
-}
-
 /* --- may --- */
 
 /* What everybody may see who is known, and what even strangers may. */
@@ -396,10 +310,7 @@ bool auth_may(const struct auth_user *u, const struct store *store, const struct
         return true;
     if (u->anonymous)
         return false;
-    return auth_bindings_allow(u, store, "clusterrolebindings.rbac.authorization.k8s.io", NULL,
-                               q) ||
-           (q->ns[0] != '\0' &&
-            auth_bindings_allow(u, store, "rolebindings.rbac.authorization.k8s.io", q->ns, q));
+    return rbac_allows(u, store, q);
 }
 
 void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q)

@@ -32,6 +32,16 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
              const struct tls_peer *peer, const char *authorization, int64_t now_ms,
              struct err *err);
 
+bool auth_in_group(const struct auth_user *u, const char *group);
+/* Whether the array @list holds the string @word. */
+bool auth_list_has(const json_t *list, const char *word);
+/* A ServiceAccount token alone. @audiences (NULL-terminated): one of them must be meant; NULL: this
+ * API. */
+int auth_from_jwt(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
+                  const char *token, const char *const *audiences, int64_t now_ms, struct err *err);
+/* A user of whom only @name and @groups (array of strings) are known, as reviews ask about. */
+void auth_make_user(struct auth_user *ret, const char *name, const json_t *groups);
+
 struct auth_question { /* borrowed strings, "" = none */
     const char *verb, *group, *resource, *sub, *ns, *name;
     const char *path; /* non-resource requests; resource is "" then */

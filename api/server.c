@@ -239,6 +239,10 @@ static void server_resource(struct call *c)
             server_subs[i].serve(c);
             return;
         }
+    if (str_eq(r->verb, "create") && server_is_review(r->resource)) {
+        server_review(c);
+        return;
+    }
     if (!server_serves_sub(r)) {
         call_fail(c, ERR_METHOD, "mkube does not serve %s/%s yet", r->resource->plural, r->sub);
         return;
@@ -268,7 +272,8 @@ static bool server_authorize(struct call *c)
         q.group = r->resource->group;
         q.resource = r->resource->plural;
         q.sub = r->sub;
-        q.ns = r->ns;
+        /* A namespace is in itself: a RoleBinding there may give the right to see it. */
+        q.ns = str_eq(r->resource->bucket, "namespaces") ? r->name : r->ns;
         q.name = r->name;
     } else {
         q.verb = str_eq(http_method(c->x), "GET") || str_eq(http_method(c->x), "HEAD") ? "get"

@@ -76,6 +76,10 @@ void server_watch_end_all(struct server *s);
 void server_write(struct call *c);
 void server_delete_collection(struct call *c);
 
+/* --- server_review.c: kinds that are answered, not stored --- */
+bool server_is_review(const struct schema_resource *r);
+void server_review(struct call *c);
+
 /* --- server_misc.c: everything that is no resource --- */
 void server_other(struct call *c);
 

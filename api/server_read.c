@@ -114,71 +114,66 @@ static bool list_token_read(struct list_page *p, const char *token)
     return ok;
 }
 
-static void list_refuse_match(struct call *c, const char *detail)
+/* meta/internalversion/validation: what may stand together; NULL = fine. */
+static const char *list_options_problem(const struct call *c, const struct list_page *p)
 {
-    call_send_status(c, status_failure(ERR_INVALID,
-                                       "ListOptions.meta.k8s.io \"\" is invalid: "
-                                       "resourceVersionMatch: Forbidden: %s",
-                                       detail));
+    const char *version = http_query(c->x, "resourceVersion");
+    const char *match = http_query(c->x, "resourceVersionMatch");
+
+    if (http_query(c->x, "sendInitialEvents") != NULL)
+        return "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list";
+    if (str_empty(match))
+        return NULL;
+    if (str_empty(version))
+        return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless "
+               "resourceVersion is provided";
+    if (p->after_name != NULL)
+        return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue "
+               "is provided";
+    if (!str_eq(match, "Exact") && !str_eq(match, "NotOlderThan"))
+        return "resourceVersionMatch: Unsupported value: supported values: \"Exact\", "
+               "\"NotOlderThan\", \"\"";
+    if (str_eq(match, "Exact") && str_eq(version, "0"))
+        return "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for "
+               "resourceVersion \"0\"";
+    return NULL;
+}
+
+static bool list_refuse_future(struct call *c, uint64_t wanted, uint64_t current)
+{
+    json_t *status = status_failure(ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+                                    (unsigned long long)wanted, (unsigned long long)current);
+
+    json_put_int(status, "details.retryAfterSeconds", 1);
+    json_put(status, "details.causes",
+             json_pack("[{s:s, s:s}]", "reason", "ResourceVersionTooLarge", "message",
+                       "Too large resource version"));
+    call_send_status(c, status);
+    return false;
 }
 
 /* The rules of resourceVersion and resourceVersionMatch; false: answered. */
 static bool list_check_version(struct call *c, struct list_page *p)
 {
     const char *version = http_query(c->x, "resourceVersion");
-    const char *match = http_query(c->x, "resourceVersionMatch");
+    const char *problem = list_options_problem(c, p);
     uint64_t wanted = 0;
 
-    if (http_query(c->x, "sendInitialEvents") != NULL) {
-        call_fail(c, ERR_INVALID,
-                  "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: "
-                  "Forbidden: sendInitialEvents is forbidden for list");
-        return false;
-    }
-    if (!str_empty(match) && str_empty(version)) {
-        list_refuse_match(c,
-                          "resourceVersionMatch is forbidden unless resourceVersion is provided");
-        return false;
-    }
-    if (!str_empty(match) && p->after_name != NULL) {
-        list_refuse_match(c, "resourceVersionMatch is forbidden when continue is provided");
+    if (problem != NULL) {
+        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: %s", problem);
         return false;
     }
     if (str_empty(version) || p->after_name != NULL)
         return true;
     if (!str_u64(version, &wanted)) {
         call_fail(c, ERR_BAD_REQUEST,
-                  "Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
-                  "invalid syntax",
+                  "Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
                   version, version);
         return false;
     }
-    if (wanted > p->revision) {
-        json_t *status = status_failure(
-            ERR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-            (unsigned long long)wanted, (unsigned long long)p->revision);
-
-        json_put_int(status, "details.retryAfterSeconds", 1);
-        json_put(status, "details.causes",
-                 json_pack("[{s:s, s:s}]", "reason", "ResourceVersionTooLarge", "message",
-                           "Too large resource version"));
-        call_send_status(c, status);
-        return false;
-    }
-    if (!str_empty(match) && !str_eq(match, "Exact") && !str_eq(match, "NotOlderThan")) {
-        call_fail(c, ERR_INVALID,
-                  "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
-                  "Unsupported value: \"%s\": supported values: \"Exact\", "
-                  "\"NotOlderThan\", \"\"",
-                  match);
-        return false;
-    }
-    if (str_eq(match, "Exact") && wanted == 0) {
-        list_refuse_match(c,
-                          "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
-        return false;
-    }
-    if (str_eq(match, "Exact") && wanted != p->revision) {
+    if (wanted > p->revision)
+        return list_refuse_future(c, wanted, p->revision);
+    if (str_eq(http_query(c->x, "resourceVersionMatch"), "Exact") && wanted != p->revision) {
         call_fail(c, ERR_EXPIRED, "The provided resource version is not available");
         return false;
     }

@@ -1,0 +1,169 @@
+/* layer: api */
+#include "tests/unit/server_fixture.h"
+
+#define AUTHZ "/apis/authorization.k8s.io/v1/"
+#define AUTHN "/apis/authentication.k8s.io/v1/"
+
+static void give_bob_pods(struct server_fixture *f)
+{
+    CHECK_INT(
+        registry_fixture_ask(
+            &f->base, (struct ask){ .bucket = "roles.rbac.authorization.k8s.io",
+                                    .body = "{'metadata':{'name':'r'},'rules':[{'verbs':['get'],"
+                                            "'apiGroups':[''],'resources':['pods']}]}" }),
+        201);
+    CHECK_INT(
+        registry_fixture_ask(
+            &f->base, (struct ask){ .bucket = "rolebindings.rbac.authorization.k8s.io",
+                                    .body = "{'metadata':{'name':'r'},'subjects':[{'kind':'User',"
+                                            "'name':'bob','apiGroup':'rbac.authorization.k8s.io'}],"
+                                            "'roleRef':{'kind':'Role','name':'r','apiGroup':"
+                                            "'rbac.authorization.k8s.io'}}" }),
+        201);
+}
+
+TEST(server_review, tells_what_i_may)
+{
+    struct server_fixture f = { 0 };
+    struct http_client *bob;
+    static const struct {
+        const char *attributes;
+        bool allowed;
+    } rows[] = {
+        { "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'default'}", true },
+        { "'resourceAttributes':{'verb':'list','resource':'pods','namespace':'default'}", false },
+        { "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'other'}", false },
+        { "'resourceAttributes':{'verb':'get','resource':'pods'}", false },
+        { "'resourceAttributes':{'verb':'get','resource':'pods','subresource':'log',"
+          "'namespace':'default'}",
+          false },
+        { "'nonResourceAttributes':{'verb':'get','path':'/healthz'}", true },
+        { "'nonResourceAttributes':{'verb':'get','path':'/metrics'}", false },
+    };
+
+    server_fixture_up(&f);
+    give_bob_pods(&f);
+    bob = server_fixture_client(&f, "bob", "people");
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        cleanup(freep) char *body = mem_fmt("{'spec':{%s}}", rows[i].attributes);
+
+        CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectaccessreviews", .body = body,
+                          .client = bob),
+                  201);
+        SAW_AT("kind", "'SelfSubjectAccessReview'");
+        SAW_AT("status", rows[i].allowed ? "{'allowed':true}" : "{'allowed':false}");
+    }
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectaccessreviews",
+                      .body = "{'spec':{}}", .client = bob),
+              422);
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectaccessreviews",
+                      .body = "{'spec':{'resourceAttributes':5}}", .client = bob),
+              400);
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectaccessreviews", .client = bob),
+              400);
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectaccessreviews", .raw = "{}",
+                      .client = f.nobody),
+              401);
+    CHECK_INT(HTTP("GET", AUTHZ "selfsubjectaccessreviews"), 405);
+    http_client_close(bob);
+    server_fixture_down(&f);
+}
+
+TEST(server_review, tells_admins_what_others_may)
+{
+    struct server_fixture f = { 0 };
+    struct http_client *bob;
+#define GET_PODS(ns) "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'" ns "'}"
+
+    server_fixture_up(&f);
+    give_bob_pods(&f);
+    bob = server_fixture_client(&f, "bob", "people");
+    CHECK_INT(POST(AUTHZ "subjectaccessreviews", "{'spec':{'user':'bob'," GET_PODS("default") "}}"),
+              201);
+    SAW_AT("status.allowed", "true");
+    CHECK_INT(POST(AUTHZ "subjectaccessreviews", "{'spec':{'user':'eve'," GET_PODS("default") "}}"),
+              201);
+    SAW_AT("status.allowed", "false");
+    CHECK_INT(POST(AUTHZ "subjectaccessreviews",
+                   "{'spec':{'user':'eve','groups':['system:masters']," GET_PODS("default") "}}"),
+              201);
+    SAW_AT("status.allowed", "true");
+    CHECK_INT(POST(AUTHZ "subjectaccessreviews", "{'spec':{" GET_PODS("default") "}}"), 422);
+    CHECK_INT(POST(AUTHZ "namespaces/default/localsubjectaccessreviews",
+                   "{'spec':{'user':'bob'," GET_PODS("default") "}}"),
+              201);
+    SAW_AT("status.allowed", "true");
+    CHECK_INT(POST(AUTHZ "namespaces/default/localsubjectaccessreviews",
+                   "{'spec':{'user':'bob'," GET_PODS("other") "}}"),
+              422);
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "subjectaccessreviews", .client = bob,
+                      .body = "{'spec':{'user':'eve'," GET_PODS("default") "}}"),
+              403);
+    http_client_close(bob);
+    server_fixture_down(&f);
+}
+
+TEST(server_review, lists_my_rules)
+{
+    struct server_fixture f = { 0 };
+    struct http_client *bob;
+
+    server_fixture_up(&f);
+    give_bob_pods(&f);
+    bob = server_fixture_client(&f, "bob", "people");
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectrulesreviews", .client = bob,
+                      .body = "{'spec':{'namespace':'default'}}"),
+              201);
+    SAW_AT("status.incomplete", "false");
+    SAW_AT("status.resourceRules.2", "{'apiGroups':[''],'resources':['pods'],'verbs':['get']}");
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectrulesreviews", .client = bob,
+                      .body = "{'spec':{'namespace':'other'}}"),
+              201);
+    SAW_AT("status.resourceRules.2", "");
+    CHECK_INT(POST(AUTHZ "selfsubjectrulesreviews", "{'spec':{'namespace':'other'}}"), 201);
+    SAW_AT("status.resourceRules.0", "{'apiGroups':['*'],'resources':['*'],'verbs':['*']}");
+    http_client_close(bob);
+    server_fixture_down(&f);
+}
+
+TEST(server_review, tells_who_i_am)
+{
+    struct server_fixture f = { 0 };
+
+    server_fixture_up(&f);
+    CHECK_INT(POST(AUTHN "selfsubjectreviews", "{}"), 201);
+    SAW_AT("status.userInfo",
+           "{'groups':['system:masters','system:authenticated'],'username':'ann'}");
+    server_fixture_down(&f);
+}
+
+TEST(server_review, tells_whose_a_token_is)
+{
+    struct server_fixture f = { 0 };
+    cleanup(freep) char *own = NULL;
+    cleanup(freep) char *foreign = NULL;
+    cleanup(freep) char *asked = NULL;
+#define TOKENS "/api/v1/namespaces/default/serviceaccounts/default/token"
+
+    server_fixture_up(&f);
+    CHECK_INT(POST(TOKENS, "{'spec':{}}"), 201);
+    own = mem_fmt("{'spec':{'token':'%s'}}", json_str(f.base.body, "status.token"));
+    CHECK_INT(POST(TOKENS, "{'spec':{'audiences':['vault','other']}}"), 201);
+    foreign = mem_fmt("{'spec':{'token':'%s'}}", json_str(f.base.body, "status.token"));
+    asked = mem_fmt("{'spec':{'token':'%s','audiences':['x','vault']}}",
+                    json_str(f.base.body, "status.token"));
+    CHECK_INT(POST(AUTHN "tokenreviews", own), 201);
+    SAW_AT("status.authenticated", "true");
+    SAW_AT("status.user.username", "'system:serviceaccount:default:default'");
+    SAW_AT("status.audiences", "['https://kubernetes.default.svc.cluster.local']");
+    SAW_AT("spec.token", "");
+    CHECK_INT(POST(AUTHN "tokenreviews", foreign), 201);
+    SAW_AT("status.authenticated", "");
+    SAW_AT("status.error", "'the token is meant for another audience'");
+    CHECK_INT(POST(AUTHN "tokenreviews", asked), 201);
+    SAW_AT("status.authenticated", "true");
+    SAW_AT("status.audiences", "['vault']");
+    CHECK_INT(POST(AUTHN "tokenreviews", "{'spec':{'token':'x.y.z'}}"), 201);
+    SAW_AT("status.authenticated", "");
+    server_fixture_down(&f);
+}
