@@ -9,6 +9,8 @@
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+#define LONG_DIGEST "redis@" DIGEST "0"
+
 static void check_parses(const char *ref, const char *want)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;
@@ -76,7 +78,7 @@ TEST(image_ref, what_is_no_reference_is_refused)
         "../x",
         "a/../b",
         "redis@sha256:12",
-        "redis@" DIGEST "0",
+        LONG_DIGEST,
         "redis@md5:0123",
         "redis@" DIGEST "@" DIGEST,
         "redis@sha256:../../../../../../../../../../../../../../../../../../../../../..",

@@ -270,6 +270,8 @@ struct rogue {
     int lists, watches, list_status;
     bool closed;
     struct http_exchange *stream;
+    struct http_exchange *hung[4]; /* asked and not answered; each must be in the end */
+    unsigned n_hung;
 };
 
 static void rogue_on_gone(void *arg)
@@ -285,8 +287,11 @@ static void rogue_on_request(void *arg, struct http_exchange *x)
                                "\"p\",\"namespace\":\"d\",\"resourceVersion\":\"5\"}}]}";
     struct http_stream_listener listener = { .on_gone = rogue_on_gone, .arg = r };
 
-    if (str_eq(http_path(x), "/hang"))
-        return; /* as over a cut cable: neither an answer nor an end */
+    if (str_eq(http_path(x), "/hang")) {
+        CHECK(r->n_hung < N_ELEMENTS(r->hung));
+        r->hung[r->n_hung++] = x; /* as over a cut cable: neither an answer nor an end */
+        return;
+    }
     if (str_eq(http_path(x), "/ok")) {
         http_reply(x, 200, "application/json", "{}", 2);
         return;
@@ -351,6 +356,8 @@ static void rogue_down(struct rogue *r)
 {
     informer_close(r->i);
     client_close(r->client);
+    for (unsigned i = 0; i < r->n_hung; i++)
+        http_reply(r->hung[i], 503, "text/plain", "", 0);
     http_server_close(r->server, rogue_on_closed, r);
     CHECK_SOON(&r->loop, r->closed, 5000);
     loop_finish(&r->loop);
