@@ -12,11 +12,12 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-allow_user_segv_handler=0:detect_stack_use_a
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export LSAN_OPTIONS=${LSAN_OPTIONS:-print_suppressions=0}
 
-# Test programs of ours end with "N passed, N failed"; pytest says "N passed, N failed in ...".
-count() { # file exit-code
-    local p f
-    p=$(grep -oE '[0-9]+ passed' "$1" | tail -1 | cut -d' ' -f1)
-    f=$(grep -oE '[0-9]+ (failed|errors?)\b' "$1" | tail -2 | awk '{n += $1} END {print n + 0}')
+# Test programs of ours end with "N passed, N failed"; pytest says "N failed, N passed in ...".
+count() { # file exit-code name
+    local line p f
+    line=$(grep -E '^[0-9]+ (passed|failed|errors?|skipped)\b' "$1" | tail -1)
+    p=$(grep -oE '[0-9]+ passed' <<< "$line" | cut -d' ' -f1)
+    f=$(grep -oE '[0-9]+ (failed|errors?)\b' <<< "$line" | awk '{n += $1} END {print n + 0}')
     p=${p:-0}
     if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f))
@@ -35,10 +36,10 @@ if [ "$stage" = unit ]; then
         fi
     done
 else
-    "$@" 2>&1 | tee "$log/out"
+    "$@" 2>&1 | tee "$log/out" | cut -c 1-400
     rc=${PIPESTATUS[0]}
     count "$log/out" "$rc" "$stage" || printf '  %-7s %s: exit code %d\n' FAILED "$stage" "$rc"
 fi
 echo "$stage $passed $failed" >> "$out/counts"
-echo "$stage: $passed passed, $failed failed"
+echo "$stage: $passed passed, $failed failed ($SECONDS s)"
 [ "$failed" -eq 0 ]
