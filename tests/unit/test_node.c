@@ -76,10 +76,13 @@ static const char *fixture_ready(struct fixture *x)
 /* As the node lifecycle controller does when a node is silent. */
 static void fixture_lose(struct fixture *x)
 {
-    CHECK_INT(server_fixture_http(&x->f, (struct request){
-                  .method = "PATCH", .path = "/api/v1/nodes/w1/status",
-                  .type = "application/strategic-merge-patch+json",
-                  .body = "{'status':{'conditions':[{'type':'Ready','status':'Unknown'}]}}" }),
+    CHECK_INT(server_fixture_http(
+                  &x->f,
+                  (struct request){
+                      .method = "PATCH",
+                      .path = "/api/v1/nodes/w1/status",
+                      .type = "application/strategic-merge-patch+json",
+                      .body = "{'status':{'conditions':[{'type':'Ready','status':'Unknown'}]}}" }),
               200);
     CHECK_STR(fixture_ready(x), "Unknown");
 }
@@ -152,8 +155,8 @@ TEST(node, comes_back_when_its_node_was_deleted)
 
     fixture_up(&x);
     CHECK_SOON(&x.f.loop, str_eq(fixture_ready(&x), "True"), 5000);
-    CHECK_INT(server_fixture_http(&x.f, (struct request){ .method = "DELETE",
-                                                          .path = "/api/v1/nodes/w1" }),
+    CHECK_INT(server_fixture_http(
+                  &x.f, (struct request){ .method = "DELETE", .path = "/api/v1/nodes/w1" }),
               200);
     CHECK(fixture_object(&x) == NULL);
     node_on_shown(x.node, NULL);

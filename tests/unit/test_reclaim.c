@@ -6,12 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VOLUME(node, finalizers, path)                                                     \
-    "{'metadata':{'name':'v','annotations':{'mkube.io/node':'" node "'},'finalizers':["    \
-    finalizers "]},'spec':{'capacity':{'storage':'1Gi'},'accessModes':['ReadWriteOnce'],"  \
-    "'local':{'path':'" path "'},'nodeAffinity':{'required':{'nodeSelectorTerms':["        \
-    "{'matchExpressions':[{'key':'kubernetes.io/hostname','operator':'In','values':['"     \
-    node "']}]}]}}}}"
+#define VOLUME(node, finalizers, path)                                                             \
+    "{'metadata':{'name':'v','annotations':{'mkube.io/node':'" node "'},'finalizers':[" finalizers \
+    "]},'spec':{'capacity':{'storage':'1Gi'},'accessModes':['ReadWriteOnce'],"                     \
+    "'local':{'path':'" path "'},'nodeAffinity':{'required':{'nodeSelectorTerms':["                \
+    "{'matchExpressions':[{'key':'kubernetes.io/hostname','operator':'In','values':['" node        \
+    "']}]}]}}}}"
 #define OURS "'mkube.io/local-volume'"
 #define BOTH OURS ",'kubernetes.io/pv-protection'"
 
@@ -32,15 +32,22 @@ TEST(reclaim, takes_only_what_is_deleted_ours_and_let_go)
     check_plan(VOLUME("w1", OURS, "/d/volumes/v"), false, RECLAIM_NOTHING, NULL);
     check_plan(VOLUME("w2", OURS, "/d/volumes/v"), true, RECLAIM_NOTHING, NULL);
     check_plan(VOLUME("w1", BOTH, "/d/volumes/v"), true, RECLAIM_NOTHING, NULL);
-    check_plan(VOLUME("w1", "'kubernetes.io/pv-protection'", "/d/volumes/v"), true,
-               RECLAIM_NOTHING, NULL);
+    check_plan(VOLUME("w1", "'kubernetes.io/pv-protection'", "/d/volumes/v"), true, RECLAIM_NOTHING,
+               NULL);
 }
 
 TEST(reclaim, removes_nothing_outside_its_directory)
 {
-    static const char *const paths[] = { "/d/volumes", "/d/volumes/", "/d/volumes/.", "/d/volumes/..",
-                                         "/d/volumes/../x", "/d/volumes/a/b", "/d/volumesx/a",
-                                         "/etc", "", "volumes/v" };
+    static const char *const paths[] = { "/d/volumes",
+                                         "/d/volumes/",
+                                         "/d/volumes/.",
+                                         "/d/volumes/..",
+                                         "/d/volumes/../x",
+                                         "/d/volumes/a/b",
+                                         "/d/volumesx/a",
+                                         "/etc",
+                                         "",
+                                         "volumes/v" };
 
     for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
         cleanup(json_decrefpp) json_t *volume = quoted(VOLUME("w1", OURS, ""));
@@ -104,8 +111,8 @@ static void fixture_down(struct fixture *x)
 
 static int fixture_ask(struct fixture *x, const char *method, const char *path, const char *body)
 {
-    return server_fixture_http(&x->f, (struct request){ .method = method, .path = path,
-                                                        .body = body });
+    return server_fixture_http(&x->f,
+                               (struct request){ .method = method, .path = path, .body = body });
 }
 
 static void fixture_make(struct fixture *x, const char *node, const char *finalizers)
@@ -150,11 +157,14 @@ TEST(reclaim, waits_until_nobody_else_holds_it)
     CHECK_INT(fixture_ask(&x, "DELETE", VOLUMES "/v", NULL), 200);
     CHECK_INT(fixture_ask(&x, "GET", "/version", NULL), 200);
     CHECK(file_exists(x.data));
-    CHECK_INT(server_fixture_http(&x.f, (struct request){
-                  .method = "PATCH", .path = VOLUMES "/v",
-                  .type = "application/merge-patch+json",
-                  .body = "{'metadata':{'finalizers':['mkube.io/local-volume']}}" }),
-              200);
+    CHECK_INT(
+        server_fixture_http(
+            &x.f,
+            (struct request){ .method = "PATCH",
+                              .path = VOLUMES "/v",
+                              .type = "application/merge-patch+json",
+                              .body = "{'metadata':{'finalizers':['mkube.io/local-volume']}}" }),
+        200);
     CHECK_SOON(&x.f.loop, !fixture_has_volume(&x), 5000);
     CHECK(!file_exists(x.data));
     fixture_down(&x);
@@ -163,7 +173,8 @@ TEST(reclaim, waits_until_nobody_else_holds_it)
 TEST(reclaim, a_node_may_let_go_of_its_own_volumes_only)
 {
     struct fixture x;
-    struct request patch = { .method = "PATCH", .path = VOLUMES "/v",
+    struct request patch = { .method = "PATCH",
+                             .path = VOLUMES "/v",
                              .type = "application/merge-patch+json",
                              .body = "{'metadata':{'labels':{'a':'b'}}}" };
 
