@@ -23,7 +23,7 @@ struct client {
     struct list listeners;    /* of client_listener.link */
     struct timer *back;       /* runs while the lost calls are ended and listeners told */
     int64_t back_ms;          /* monotonic: when it began to */
-    bool has_answered;          /* some call once had an answer */
+    bool has_answered;        /* some call once had an answer */
     bool is_away;             /* the last call found nobody */
 };
 
