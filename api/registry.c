@@ -1,5 +1,6 @@
 #include "api/registry.h"
 
+#include "api/alias.h"
 #include "api/decode.h"
 #include "api/patch.h"
 #include "api/registry_impl.h"
@@ -129,7 +130,9 @@ static void op_answer_tree(struct op *op, json_t *tree)
     else if (op->answer_scale)
         body = registry_scale_of(tree, op->resource);
     else
-        body = json_incref(tree);
+        body = json_deep_copy(tree);
+    if (!op->answer_status && !op->answer_scale)
+        alias_from_stored(body, op->spoken);
     op_answer(op, NULL, body);
 }
 
@@ -240,7 +243,7 @@ static void op_check_kind(struct op *op)
     const char *kind = json_str(op->tree, "kind");
     const char *version = json_str(op->tree, "apiVersion");
 
-    schema_api_version(want, sizeof(want), op->resource);
+    schema_api_version(want, sizeof(want), op->spoken);
     if (!json_is_object(op->tree))
         op_refuse(op, status_failure(ERR_BAD_REQUEST, "the body is not a JSON object"));
     else if (str_empty(kind))
@@ -276,7 +279,9 @@ static void op_decode(struct op *op)
 {
     op_check_kind(op);
     if (op_ok(op))
-        op_decode_as(op, op->tree, op->resource->type);
+        op_decode_as(op, op->tree, op->spoken->type);
+    if (op_ok(op))
+        alias_to_stored(op->tree, op->spoken);
     if (op_ok(op))
         decode_defaults(op->tree, op->resource);
 }
@@ -393,15 +398,17 @@ static bool op_creates_on_update(const struct op *op)
 
 static void op_apply_patch(struct op *op, const struct registry_request *req)
 {
+    cleanup(json_decrefpp) json_t *base = json_deep_copy(op->old_tree);
     struct err err = ERR_EMPTY;
     int rc;
 
+    alias_from_stored(base, op->spoken);
     if (req->patch == REGISTRY_JSON_PATCH)
-        rc = patch_json(&op->tree, op->old_tree, req->body, &err);
+        rc = patch_json(&op->tree, base, req->body, &err);
     else if (req->patch == REGISTRY_MERGE_PATCH)
-        rc = patch_merge(&op->tree, op->old_tree, req->body, &err);
+        rc = patch_merge(&op->tree, base, req->body, &err);
     else
-        rc = patch_strategic(&op->tree, op->old_tree, req->body, op->resource->type, &err);
+        rc = patch_strategic(&op->tree, base, req->body, op->spoken->type, &err);
     if (rc < 0)
         op_refuse(op, status_from_err(&err));
 }
@@ -449,7 +456,8 @@ static struct op *op_new(struct registry *r, const struct registry_request *req,
     struct op *op = MEM_NEW(struct op);
 
     op->r = r;
-    op->resource = req->resource;
+    op->spoken = req->resource;
+    op->resource = req->resource->stored ? req->resource : schema_bucket(req->resource->bucket);
     op->sub = req->sub != NULL ? req->sub : "";
     op->ns = req->resource->namespaced ? req->ns : "";
     op->name = req->name != NULL ? req->name : "";

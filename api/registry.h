@@ -71,7 +71,7 @@ struct registry_request {
 
 struct registry_answer {         /* borrowed during the callback */
     int http;                    /* 200, 201, 4xx ... */
-    const struct object *object; /* the object as stored, or NULL */
+    const struct object *object;    /* the object as stored (see api/alias.h), or NULL */
     const json_t *body;          /* instead of object: a Status, a Scale, a dry-run result */
     const json_t *warnings;      /* array of strings, or NULL */
 };

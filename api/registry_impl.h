@@ -26,8 +26,9 @@ struct registry {
 
 struct op {
     struct registry *r;
-    const struct schema_resource *resource;
-    const char *sub, *ns, *name; /* borrowed from the request until submitted */
+    const struct schema_resource *resource; /* the stored version */
+    const struct schema_resource *spoken;   /* the version of the request; often the same */
+    const char *sub, *ns, *name;            /* borrowed from the request until submitted */
     const struct registry_user *user;
     enum registry_validation validation;
     bool dry_run;

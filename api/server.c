@@ -80,8 +80,8 @@ void call_send_object(struct call *c, int http, const struct object *o)
         server_meta_print(&t, o);
         call_send_text(c, http, "application/json", &t);
     } else {
-        http_reply(c->x, http, "application/json", o->json, o->json_len);
-        call_free(c);
+        server_print_object(&t, c, o);
+        call_send_text(c, http, "application/json", &t);
     }
 }
 

@@ -65,6 +65,8 @@ void server_list(struct call *c);
 /* Both selectors of the query; false: answered 400. */
 bool server_selectors(struct call *c, struct selector **ret_labels,
                       struct field_selector **ret_fields);
+void server_print_object(struct text *ret, const struct call *c,
+                         const struct object *o); /* in the version that was asked for */
 void server_meta_print(struct text *ret, const struct object *o); /* PartialObjectMetadata */
 void server_table_opts(struct table_opts *ret, const struct call *c);
 

@@ -1,6 +1,7 @@
 /* GET and LIST: the store's bytes in the form the client asked for. */
 #include "api/server_impl.h"
 
+#include "api/alias.h"
 #include "api/registry_impl.h"
 #include "base/bits.h"
 #include "base/clock.h"
@@ -14,6 +15,20 @@ void server_table_opts(struct table_opts *ret, const struct call *c)
     *ret = (struct table_opts){ .resource = c->route.resource,
                                 .include = c->include,
                                 .now_ms = clock_wall_ms() };
+}
+
+void server_print_object(struct text *ret, const struct call *c, const struct object *o)
+{
+    const struct schema_resource *r = c->route.resource;
+    cleanup(json_decrefpp) json_t *tree = NULL;
+
+    if (r->stored) {
+        text_add(ret, o->json, o->json_len);
+        return;
+    }
+    tree = object_tree(o);
+    alias_from_stored(tree, r);
+    json_print_to(ret, tree);
 }
 
 void server_meta_print(struct text *ret, const struct object *o)
@@ -232,7 +247,7 @@ static void list_walk(struct call *c, struct list_page *p, struct text *rows,
         else if (c->form == CALL_META)
             server_meta_print(rows, o);
         else
-            text_add(rows, o->json, o->json_len);
+            server_print_object(rows, c, o);
         p->last = o;
     }
 }

@@ -53,7 +53,7 @@ static void watch_print_object(struct watch *w, struct text *t, const struct obj
         table_close(t);
         w->columns_sent = true;
     } else {
-        text_add(t, o->json, o->json_len);
+        server_print_object(t, c, o);
     }
 }
 
