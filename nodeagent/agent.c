@@ -7,9 +7,11 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/host_ports.h"
 #include "net/podnet.h"
 #include "nodeagent/node.h"
 #include "nodeagent/node_api.h"
+#include "nodeagent/pod_ports.h"
 #include "nodeagent/pod_record.h"
 #include "nodeagent/pod_worker.h"
 #include "nodeagent/reclaim.h"
@@ -45,6 +47,7 @@ struct agent {
     struct node_api *api;
     struct informer *pods;
     struct reclaim *reclaim;
+    struct host_ports *ports; /* NULL without a pod network */
     struct client_listener back;
     struct map *workers; /* uid to struct pod_worker */
     struct timer *log_timer;
@@ -101,6 +104,32 @@ static bool agent_is_endpoint(void *arg, const char *uid)
         if (agent_is_ready_in(o, uid))
             return true;
     return false;
+}
+
+static void agent_collect_ports(struct agent *a, struct pod_ports *ret, bool deleting)
+{
+    const char *uid;
+    void *w;
+
+    for (size_t it = 0; map_each(a->workers, &it, &uid, &w);) {
+        char ip[PODNET_IP_MAX];
+
+        if (pod_worker_pod(w)->deleting == deleting && podnet_get(a->host.sandbox.podnet, uid, ip))
+            pod_ports_add(ret, pod_worker_pod(w), ip);
+    }
+}
+
+static void agent_on_network(void *arg)
+{
+    struct agent *a = arg;
+    struct pod_ports all = POD_PORTS_EMPTY;
+
+    if (a->ports == NULL)
+        return;
+    agent_collect_ports(a, &all, false);
+    agent_collect_ports(a, &all, true); /* those that go make room */
+    host_ports_set(a->ports, all.list, all.n);
+    pod_ports_fini(&all);
 }
 
 static bool agent_is_alone(void *arg)
@@ -375,6 +404,7 @@ static void agent_fill_host(struct agent *a, struct client *client)
         .service_env = agent_service_env,
         .is_endpoint = agent_is_endpoint,
         .is_alone = agent_is_alone,
+        .on_network = agent_on_network,
         .on_finished = agent_on_finished,
         .arg = a,
     };
@@ -519,8 +549,11 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
         agent_take_up(a, *uid);
     runtime_sweep(a->rt, none);
     agent_sweep_sandboxes(a);
-    if (podnet != NULL)
+    if (podnet != NULL) {
         podnet_sweep(podnet, (const char *const *)uids);
+        a->ports = host_ports_new(a->loop);
+        agent_on_network(a); /* also takes away what pods had that are no more */
+    }
     timer_start(a->log_timer, AGENT_LOG_CHECK_MS);
     timer_start(a->alone_timer, AGENT_ALONE_CHECK_MS);
     rc = reclaim_new(&a->reclaim, a->loop, a->host.client, a->node_name, a->data_dir, err);
@@ -544,6 +577,7 @@ struct agent *agent_close(struct agent *a)
     if (a->pods != NULL)
         informer_close(a->pods);
     reclaim_close(a->reclaim);
+    a->ports = host_ports_close(a->ports);
     a->api = node_api_close(a->api);
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
         pod_worker_leave(w);

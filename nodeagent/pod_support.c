@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <string.h>
+
 /* A rule holds when the value at @path is there and, with @value, equals it (true for booleans). */
 struct pod_support_rule {
     const char *path;
@@ -44,6 +46,15 @@ static int pod_support_refuse(struct err *err, const char *where, const char *pa
     return err_set(err, ERR_INVALID, "%s.%s is not supported on this node", where, path);
 }
 
+/* Loopback would need the kernel to route 127.0.0.0/8; the pod network has no IPv6. */
+static bool pod_support_leads(const struct pod_view *pod, const json_t *port)
+{
+    const char *ip = json_str_or(port, "hostIP", "");
+
+    return pod->host_network || json_int(port, "hostPort", 0) <= 0 ||
+           (!str_starts(ip, "127.") && strchr(ip, ':') == NULL);
+}
+
 int pod_support_check(const struct pod_view *pod, struct err *err)
 {
     for (size_t i = 0; i < N_ELEMENTS(pod_rules); i++)
@@ -59,8 +70,8 @@ int pod_support_check(const struct pod_view *pod, struct err *err)
             if (pod_support_asks(spec, &container_rules[i]))
                 return pod_support_refuse(err, where, container_rules[i].path);
         json_array_foreach (json_at(spec, "ports"), k, port)
-            if (!pod->host_network && json_int(port, "hostPort", 0) > 0)
-                return pod_support_refuse(err, where, "ports.hostPort");
+            if (!pod_support_leads(pod, port))
+                return pod_support_refuse(err, where, "ports.hostIP");
     }
     return 0;
 }

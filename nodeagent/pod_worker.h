@@ -38,6 +38,8 @@ struct pod_host { /* the node, the same for all workers; borrowed */
     /* May pods be started that only our records tell of?  Once it says yes, it goes on to; the
      * workers are told by pod_worker_on_back. */
     bool (*is_alone)(void *arg);
+    /* A pod network stands now, or no longer does. */
+    void (*on_network)(void *arg);
     /* The pod has left the node (and the API); the worker is freed after this returns. */
     void (*on_finished)(void *arg, struct pod_worker *w);
     void *arg;

@@ -117,6 +117,7 @@ static void worker_on_sandbox(void *arg, int rc, const struct err *err)
     log_debug("pod sandbox stands", KV("pod", "%s/%s", w->pod->ns, w->pod->name));
     w->retry_ms = w->retry_at_ms = 0;
     w->sandbox_ready = true;
+    w->host->on_network(w->host->arg);
     /* Probes of adopted containers were waiting for the pod's address. */
     for (size_t i = 0; i < w->pod->n; i++)
         if (w->containers[i].stage == STAGE_RUNNING)
@@ -296,6 +297,7 @@ static void worker_on_torn_down(void *arg, int rc, const struct err *err)
         worker_retry_later(w);
         return;
     }
+    w->host->on_network(w->host->arg);
     worker_wake(w);
 }
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "nodeagent/action.h"
 #include "nodeagent/pod_status_make.h"
+#include "nodeagent/pod_ports.h"
 #include "nodeagent/pod_support.h"
 #include "nodeagent/probe_spec.h"
 #include "nodeagent/runc_spec.h"
@@ -251,7 +252,10 @@ TEST(pod_support, names_what_this_node_cannot_do)
           "spec.shareProcessNamespace" },
         { "{\"containers\":[{\"name\":\"c\",\"livenessProbe\":{\"grpc\":{\"port\":1}}}]}",
           "livenessProbe.grpc" },
-        { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}", "ports.hostPort" },
+        { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}", NULL },
+        { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80,"
+          "\"hostIP\":\"127.0.0.1\"}]}]}",
+          "ports.hostIP" },
         { "{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}",
           NULL },
     };
@@ -265,6 +269,32 @@ TEST(pod_support, names_what_this_node_cannot_do)
         CHECK(cases[i].want == NULL || strstr(err.text, cases[i].want) != NULL);
         pod_view_unref(pod);
     }
+}
+
+TEST(pod_ports, gathers_those_of_pods_with_an_address_of_their_own)
+{
+    struct pod_view *web = pod_of("{\"containers\":[{\"name\":\"c\",\"ports\":["
+                                  "{\"containerPort\":8080,\"hostPort\":80},"
+                                  "{\"containerPort\":9}]},{\"name\":\"d\",\"ports\":["
+                                  "{\"containerPort\":53,\"hostPort\":53,\"protocol\":\"UDP\","
+                                  "\"hostIP\":\"192.0.2.1\"}]}]}");
+    struct pod_view *on_node = pod_of("{\"hostNetwork\":true,\"containers\":[{\"name\":\"c\","
+                                      "\"ports\":[{\"containerPort\":1,\"hostPort\":1}]}]}");
+    struct pod_ports all = POD_PORTS_EMPTY;
+
+    pod_ports_add(&all, web, "10.1.0.5");
+    pod_ports_add(&all, on_node, "192.0.2.1");
+    CHECK_INT(all.n, 2);
+    CHECK_INT(all.list[0].host_port, 80);
+    CHECK_INT(all.list[0].pod_port, 8080);
+    CHECK_STR(all.list[0].protocol, "TCP");
+    CHECK_STR(all.list[0].host_ip, "");
+    CHECK_STR(all.list[1].protocol, "UDP");
+    CHECK_STR(all.list[1].host_ip, "192.0.2.1");
+    CHECK_STR(all.list[1].pod_ip, "10.1.0.5");
+    pod_ports_fini(&all);
+    pod_view_unref(web);
+    pod_view_unref(on_node);
 }
 
 /* --- status --- */
