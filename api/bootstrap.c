@@ -49,6 +49,22 @@ static void bootstrap_priorities(struct bootstrap *b)
                                 "Used for system critical pods."));
 }
 
+static void bootstrap_access(struct bootstrap *b)
+{
+    cleanup(json_decrefpp) json_t *roles = bootstrap_roles();
+    size_t i;
+    json_t *role;
+
+    json_array_foreach (roles, i, role)
+        bootstrap_add(b, "clusterroles.rbac.authorization.k8s.io", json_incref(role));
+    bootstrap_add(b, "clusterrolebindings.rbac.authorization.k8s.io",
+                  json_pack("{s:{s:s}, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}]}", "metadata", "name",
+                            "cluster-admin", "roleRef", "apiGroup", "rbac.authorization.k8s.io",
+                            "kind", "ClusterRole", "name", "cluster-admin", "subjects", "apiGroup",
+                            "rbac.authorization.k8s.io", "kind", "Group", "name",
+                            "system:masters"));
+}
+
 static void bootstrap_storage(struct bootstrap *b)
 {
     bootstrap_add(b, "storageclasses.storage.k8s.io",
@@ -161,6 +177,7 @@ void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t serv
     b->arg = arg;
     bootstrap_namespaces(b);
     bootstrap_priorities(b);
+    bootstrap_access(b);
     bootstrap_storage(b);
     bootstrap_service(b, server_ip, server_port);
     bootstrap_step(b);

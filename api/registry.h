@@ -71,7 +71,7 @@ struct registry_request {
 
 struct registry_answer {         /* borrowed during the callback */
     int http;                    /* 200, 201, 4xx ... */
-    const struct object *object;    /* the object as stored (see api/alias.h), or NULL */
+    const struct object *object; /* the object as stored (see api/alias.h), or NULL */
     const json_t *body;          /* instead of object: a Status, a Scale, a dry-run result */
     const json_t *warnings;      /* array of strings, or NULL */
 };
@@ -85,7 +85,7 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
 
 /* Makes what every cluster has, if absent: namespaces default, kube-system, kube-public,
  * kube-node-lease; the service default/kubernetes with @server_ip:@server_port as its endpoint;
- * priority classes; StorageClass "local" (default). Durable before @done (rc 0). */
+ * priority classes; the ClusterRoles cluster-admin, admin, edit, view; StorageClass "local" (default). Durable before @done (rc 0). */
 void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t server_port,
                         void (*done)(void *arg, int rc, const struct err *err), void *arg);
 

@@ -91,6 +91,9 @@ bool registry_sub_write(struct op *op, const struct registry_request *req);
 /* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
 
+/* --- bootstrap_roles.c --- */
+json_t *bootstrap_roles(void); /* array of ClusterRoles, the caller's */
+
 /* --- admission.c --- */
 void admit_create(struct op *op); /* mutates op->tree, may refuse */
 void admit_update(struct op *op);

@@ -103,6 +103,46 @@ TEST(server_review, tells_admins_what_others_may)
     server_fixture_down(&f);
 }
 
+/* What charts bind is there, and means what it says. */
+TEST(server_review, the_usual_roles_are_there)
+{
+    struct server_fixture f = { 0 };
+    static const struct {
+        const char *role, *verb, *group, *resource, *sub;
+        bool allowed;
+    } rows[] = {
+        { "view", "list", "apps", "deployments", "", true },
+        { "view", "get", "", "pods", "log", true },
+        { "view", "get", "", "secrets", "", false },
+        { "view", "create", "", "pods", "", false },
+        { "edit", "create", "", "pods", "exec", true },
+        { "edit", "patch", "apps", "deployments", "scale", true },
+        { "edit", "create", "rbac.authorization.k8s.io", "roles", "", false },
+        { "edit", "update", "", "resourcequotas", "", false },
+        { "admin", "create", "rbac.authorization.k8s.io", "roles", "", true },
+        { "admin", "delete", "", "nodes", "", false },
+        { "cluster-admin", "delete", "zebra.io", "zebras", "", true },
+    };
+
+    server_fixture_up(&f);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        cleanup(freep) char *binding = mem_fmt(
+            "{'metadata':{'name':'b%zu'},'subjects':[{'kind':'User','name':'u%zu',"
+            "'apiGroup':'rbac.authorization.k8s.io'}],'roleRef':{'kind':'ClusterRole',"
+            "'name':'%s','apiGroup':'rbac.authorization.k8s.io'}}",
+            i, i, rows[i].role);
+        cleanup(freep) char *body = mem_fmt(
+            "{'spec':{'user':'u%zu','resourceAttributes':{'verb':'%s','group':'%s',"
+            "'resource':'%s','subresource':'%s','namespace':'default'}}}",
+            i, rows[i].verb, rows[i].group, rows[i].resource, rows[i].sub);
+
+        CREATED(.bucket = "rolebindings.rbac.authorization.k8s.io", .body = binding);
+        CHECK_INT(POST(AUTHZ "subjectaccessreviews", body), 201);
+        CHECK_INT(json_bool(f.base.body, "status.allowed", !rows[i].allowed), rows[i].allowed);
+    }
+    server_fixture_down(&f);
+}
+
 TEST(server_review, lists_my_rules)
 {
     struct server_fixture f = { 0 };
