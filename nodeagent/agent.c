@@ -15,7 +15,7 @@
 #include "nodeagent/pod_record.h"
 #include "nodeagent/pod_worker.h"
 #include "nodeagent/reclaim.h"
-#include "nodeagent/service_env.h"
+#include "nodeagent/service_lookup.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -64,46 +64,15 @@ struct agent {
 static void agent_service_env(void *arg, const char *ns, bool all, struct env_list *ret)
 {
     struct agent *a = arg;
-    const struct object *o;
-    size_t it = 0;
 
-    while (a->services != NULL && (o = informer_next(a->services, &it)) != NULL) {
-        bool is_master = str_eq(o->ns, "default") && str_eq(o->name, "kubernetes");
-        cleanup(json_decrefpp) json_t *service = NULL;
-
-        if (!is_master && (!all || !str_eq(o->ns, ns)))
-            continue;
-        service = object_tree(o);
-        service_env_add(ret, service);
-    }
-}
-
-static bool agent_is_ready_in(const struct object *slice, const char *uid)
-{
-    cleanup(json_decrefpp) json_t *tree = NULL;
-    size_t i;
-    json_t *endpoint;
-
-    if (strstr(slice->json, uid) == NULL)
-        return false;
-    tree = object_tree(slice);
-    json_array_foreach (json_at(tree, "endpoints"), i, endpoint)
-        if (str_eq(json_str(endpoint, "targetRef.uid"), uid) &&
-            json_bool(endpoint, "conditions.ready", true))
-            return true;
-    return false;
+    service_lookup_env(ret, a->services, ns, all);
 }
 
 static bool agent_is_endpoint(void *arg, const char *uid)
 {
     struct agent *a = arg;
-    const struct object *o;
-    size_t it = 0;
 
-    while (a->slices != NULL && (o = informer_next(a->slices, &it)) != NULL)
-        if (agent_is_ready_in(o, uid))
-            return true;
-    return false;
+    return service_lookup_is_endpoint(a->slices, uid);
 }
 
 static void agent_collect_ports(struct agent *a, struct pod_ports *ret, bool deleting)
