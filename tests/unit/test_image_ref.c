@@ -80,7 +80,7 @@ TEST(image_ref, what_is_no_reference_is_refused)
         "redis@sha256:12",
         LONG_DIGEST,
         "redis@md5:0123",
-        "redis@" DIGEST "@" DIGEST,
+        ("redis@" DIGEST "@" DIGEST),
         "redis@sha256:../../../../../../../../../../../../../../../../../../../../../..",
         "evil host.com/x",
         "a.b\r\nX: y/x",
