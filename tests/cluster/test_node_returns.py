@@ -67,10 +67,12 @@ def counter_runs(site, namespace):
 
 def test_pod_that_went_while_the_node_was_off_is_not_started(site, namespace):
     counter_runs(site, namespace)
+    record = "/var/lib/mkube/pods/" + site.get("-n", namespace, "pod", "counter")["metadata"]["uid"]
+    site.run("worker2", "test", "-d", record)
     site.lab("kill", "worker2")
     site.kubectl("-n", namespace, "delete", "pod", "counter", "--force", "--grace-period=0", "--timeout=20s")
     site.lab("start", "worker2")
-    wait_for("its record to go", 30, lambda: site.run("worker2", "ls", "/var/lib/mkube/pods").strip() == "")
+    wait_for("its record to go", 30, lambda: site.run("worker2", "sh", "-c", f"test -d {record} || echo gone"))
     assert starts(site, namespace) == 1
 
 
