@@ -78,7 +78,7 @@ TEST(image_ref, what_is_no_reference_is_refused)
         "../x",
         "a/../b",
         "redis@sha256:12",
-        LONG_DIGEST,
+        (LONG_DIGEST),
         "redis@md5:0123",
         ("redis@" DIGEST "@" DIGEST),
         "redis@sha256:../../../../../../../../../../../../../../../../../../../../../..",
