@@ -7,6 +7,10 @@
 #   T=store                   unit, fuzz: only tests/unit/test_store*.c, tests/fuzz/fuzz_store*.c
 
 BUILD ?= build
+# As many jobs as processors, unless the command says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 PYTHON := /usr/bin/python3
 CCACHE := $(shell command -v ccache 2>/dev/null)
@@ -156,7 +160,9 @@ check: deps
 	@$(MAKE) --no-print-directory all sim
 	@$(MAKE) --no-print-directory cluster
 
-up: deps all
+# A make of its own: this one asked pkg-config before there was one.
+up: deps
+	@$(MAKE) --no-print-directory all
 	@tests/lab/lab up
 	@if [ -x examples/hello/up.sh ]; then examples/hello/up.sh; fi
 
