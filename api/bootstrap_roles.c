@@ -21,6 +21,8 @@ static const struct roles_kinds {
         "statefulsets", "statefulsets/scale", NULL } },
     { "autoscaling", { "horizontalpodautoscalers", NULL } },
     { "batch", { "cronjobs", "jobs", NULL } },
+    { "elbv2.k8s.aws", { "targetgroupbindings", NULL } },
+    { "external-secrets.io", { "externalsecrets", "secretstores", NULL } },
     { "networking.k8s.io", { "ingresses", "networkpolicies", NULL } },
     { "policy", { "poddisruptionbudgets", NULL } },
 };
@@ -36,6 +38,10 @@ static const struct roles_kinds roles_shown[] = {
         "statefulsets/status", NULL } },
     { "batch", { "cronjobs/status", "jobs/status", NULL } },
     { "discovery.k8s.io", { "endpointslices", NULL } },
+    { "elbv2.k8s.aws", { "targetgroupbindings/status", NULL } },
+    { "external-secrets.io",
+      { "clustersecretstores", "externalsecrets/status", "secretstores/status", NULL } },
+    { "metallb.io", { "ipaddresspools", "l2advertisements", NULL } },
     { "networking.k8s.io", { "ingresses/status", NULL } },
     { "policy", { "poddisruptionbudgets/status", NULL } },
 };

@@ -356,6 +356,8 @@ static int decode_member(struct decode *d, const struct decode_at *at,
     const struct schema_field *f = schema_field(type, at->name);
     int rc;
 
+    if (f == NULL && type->open)
+        return json_is_null(value);
     if (f == NULL) {
         decode_unknown(d, at);
         return 1;

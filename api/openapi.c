@@ -82,6 +82,7 @@ struct openapi_writer {
     struct text *ret;
     const char *base; /* "/apis/apps/v1" */
     const char *comma;
+    bool foreign; /* the resource at hand is as custom ones are */
 };
 
 static void openapi_put_parameters(struct text *ret, unsigned uses)
@@ -104,6 +105,8 @@ static void openapi_put_body(struct openapi_writer *w, enum openapi_body body,
 {
     static const char *const patches[] = { "json-patch", "merge-patch", "strategic-merge-patch" };
 
+    size_t n = w->foreign ? N_ELEMENTS(patches) - 1 : N_ELEMENTS(patches);
+
     if (body == BODY_DELETE)
         type = schema_type("meta/v1.DeleteOptions");
     if (body == BODY_NONE || (body != BODY_PATCH && type == NULL))
@@ -114,7 +117,7 @@ static void openapi_put_body(struct openapi_writer *w, enum openapi_body body,
         openapi_ref(&w->schemas, w->ret, type);
         text_putc(w->ret, '}');
     }
-    for (size_t i = 0; body == BODY_PATCH && i < N_ELEMENTS(patches); i++)
+    for (size_t i = 0; body == BODY_PATCH && i < n; i++)
         text_fmt(w->ret, "%s\"application/%s+json\":{\"schema\":{\"type\":\"object\"}}",
                  i > 0 ? "," : "", patches[i]);
     text_puts(w->ret, "}},");
@@ -208,6 +211,7 @@ static void openapi_put_resource(struct openapi_writer *w, const struct schema_r
     cleanup(freep) char *item = mem_fmt("%s/{name}", collection);
     struct openapi_subject s = { r->group, r->version, r->kind, r->type, schema_type(list) };
 
+    w->foreign = r->foreign;
     openapi_put_path(w, collection, openapi_on_collection, N_ELEMENTS(openapi_on_collection),
                      r->verbs, &s);
     if (r->namespaced)

@@ -54,10 +54,27 @@ void openapi_schemas_fini(struct openapi_schemas *s)
     json_decref(s->queue);
 }
 
+/* "io.metallb." of "metallb.io/...": folders with a dot are groups, written from the end. */
+static void openapi_reversed(struct text *ret, const char *group, const char *end)
+{
+    while (end > group) {
+        const char *dot = memrchr(group, '.', (size_t)(end - group));
+        const char *label = dot != NULL ? dot + 1 : group;
+
+        text_fmt(ret, "%.*s.", (int)(end - label), label);
+        end = dot != NULL ? dot : group;
+    }
+}
+
 void openapi_name(struct text *ret, const struct schema_type *type)
 {
     const char *slash = strchr(type->name, '/');
 
+    if (memchr(type->name, '.', (size_t)(slash - type->name)) != NULL) {
+        openapi_reversed(ret, type->name, slash);
+        text_puts(ret, slash + 1);
+        return;
+    }
     for (size_t i = 0; i < sizeof(openapi_prefixes) / sizeof(openapi_prefixes[0]); i++) {
         if (str_starts(type->name, openapi_prefixes[i].folder)) {
             text_fmt(ret, "%s%s", openapi_prefixes[i].prefix, slash + 1);
@@ -228,6 +245,8 @@ static void openapi_type(struct openapi_schemas *s, struct text *ret,
     }
     if (type->map_atomic)
         text_puts(ret, ",\"x-kubernetes-map-type\":\"atomic\"");
+    if (type->open)
+        text_puts(ret, ",\"x-kubernetes-preserve-unknown-fields\":true");
     openapi_kinds(s, ret, type);
     text_putc(ret, '}');
 }

@@ -60,7 +60,7 @@ static bool meta_is_one_of(const char *bucket, const char *const *list, size_t n
 
 bool meta_is_generation_kind(const struct schema_resource *r)
 {
-    return META_IN(r->bucket, meta_generation_buckets);
+    return r->foreign || META_IN(r->bucket, meta_generation_buckets);
 }
 
 void meta_time(const struct registry *r, char ret[40])

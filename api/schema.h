@@ -1,6 +1,6 @@
 /* schema: every kind as data: types, fields, resources.
  *
- * Built-in tables are const, generated at build time from api/schema/k8s.txt; a
+ * Built-in tables are const, generated at build time from the facts in api/schema; a
  * CustomResourceDefinition makes the same tables at run time (schema_add_resource).  The same tables drive strict
  * decoding, defaulting, validation of types, merges, OpenAPI and discovery.  Thread: loop.
  */
@@ -63,6 +63,7 @@ struct schema_type {
     const struct schema_field *fields; /* sorted by name */
     size_t n_fields;
     bool map_atomic;
+    bool open; /* members without a field are kept as they are */
 };
 
 enum schema_verb {
@@ -89,7 +90,8 @@ struct schema_resource {
     const char *plural, *singular, *kind;
     const char *bucket; /* "pods", "deployments.apps"; two versions share one */
     bool namespaced;
-    bool stored; /* the version its bucket is kept in */
+    bool stored;  /* the version its bucket is kept in */
+    bool foreign; /* as custom resources are: no strategic merge patch, no protobuf */
     unsigned verbs;
     const char *const *short_names; /* NULL-terminated, never NULL */
     const char *const *categories;

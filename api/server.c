@@ -156,6 +156,8 @@ static int call_parse_yaml(json_t **ret, const char *data, size_t len, struct er
 bool call_read_body(struct call *c)
 {
     const char *type = http_header(c->x, "Content-Type");
+    bool foreign = c->route.resource != NULL && c->route.resource->foreign &&
+                   !str_starts(c->route.verb, "delete");
     struct err err = ERR_EMPTY;
     size_t len;
     const char *data = http_body(c->x, &len);
@@ -168,13 +170,13 @@ bool call_read_body(struct call *c)
         rc = json_parse(&c->body, data, len, c->problems, &err);
     else if (str_starts(type, "application/yaml"))
         rc = call_parse_yaml(&c->body, data, len, &err);
-    else if (str_starts(type, "application/vnd.kubernetes.protobuf"))
+    else if (str_starts(type, "application/vnd.kubernetes.protobuf") && !foreign)
         rc = decode_protobuf(&c->body, data, len, &err);
     else
         rc = err_set(&err, ERR_UNSUPPORTED,
                      "the body of the request was in an unknown format - accepted media types "
-                     "include: application/json, application/yaml, "
-                     "application/vnd.kubernetes.protobuf");
+                     "include: application/json, application/yaml%s",
+                     foreign ? "" : ", application/vnd.kubernetes.protobuf");
     if (rc < 0)
         call_send_status(c, status_from_err(&err));
     return rc == 0;

@@ -45,6 +45,7 @@ static bool write_read_validation(struct call *c, struct registry_request *req)
     return false;
 }
 
+/* Custom resources have no strategic merge patch (apiextensions' customresource_handler). */
 static bool write_read_patch(struct call *c, struct registry_request *req)
 {
     static const struct {
@@ -55,19 +56,21 @@ static bool write_read_patch(struct call *c, struct registry_request *req)
         { "application/merge-patch+json", REGISTRY_MERGE_PATCH },
         { "application/strategic-merge-patch+json", REGISTRY_STRATEGIC_PATCH },
     };
+    bool foreign = c->route.resource->foreign;
+    size_t n = foreign ? N_ELEMENTS(types) - 1 : N_ELEMENTS(types);
     const char *type = http_header(c->x, "Content-Type");
 
     if (!str_eq(c->route.verb, "patch"))
         return true;
-    for (size_t i = 0; i < N_ELEMENTS(types); i++)
+    for (size_t i = 0; i < n; i++)
         if (type != NULL && str_starts(type, types[i].type)) {
             req->patch = types[i].patch;
             return true;
         }
     call_fail(c, ERR_UNSUPPORTED,
               "the body of the request was in an unknown format - accepted media types include: "
-              "application/json-patch+json, application/merge-patch+json, "
-              "application/strategic-merge-patch+json");
+              "application/json-patch+json, application/merge-patch+json%s",
+              foreign ? "" : ", application/strategic-merge-patch+json");
     return false;
 }
 

@@ -233,8 +233,8 @@ static const struct table_kind *table_kind(const struct schema_resource *r)
 {
     static const struct table_kind otherwise = TABLE_KIND(NULL, table_default_columns);
     static const struct table_kind *const lists[] = {
-        table_kinds_pods,    table_kinds_core,    table_kinds_workloads,
-        table_kinds_network, table_kinds_storage, table_kinds_misc,
+        table_kinds_pods,    table_kinds_core, table_kinds_workloads, table_kinds_network,
+        table_kinds_storage, table_kinds_misc, table_kinds_foreign,
     };
 
     for (size_t i = 0; i < N_ELEMENTS(lists); i++) {

@@ -51,6 +51,7 @@ extern const struct table_kind table_kinds_workloads[];
 extern const struct table_kind table_kinds_network[];
 extern const struct table_kind table_kinds_storage[];
 extern const struct table_kind table_kinds_misc[];
+extern const struct table_kind table_kinds_foreign[];
 
 /* Writers of one JSON value. */
 void table_put_text(const struct table_view *v, const char *s); /* NULL: null */

@@ -42,6 +42,7 @@ extern const struct validate_kind validate_kinds_storage[];
 extern const struct validate_kind validate_kinds_config[];
 extern const struct validate_kind validate_kinds_access[];
 extern const struct validate_kind validate_kinds_cluster[];
+extern const struct validate_kind validate_kinds_foreign[];
 
 /* Required fields and enumerations of the tables, all but metadata and status. */
 void validate_schema(struct field_errors *e, const struct schema_resource *r, const json_t *tree);

@@ -138,7 +138,8 @@ static void apply_change(struct apply *a, const struct apply_object *o, const js
 {
     cleanup(json_decrefpp) json_t *last = apply_read_note(live);
     cleanup(json_decrefpp) json_t *patch = NULL;
-    const char *type = APPLY_STRATEGIC;
+    bool strategic = !o->resource->foreign;
+    const char *type = strategic ? APPLY_STRATEGIC : APPLY_MERGE;
     struct err err = ERR_EMPTY;
     int rc;
 
@@ -147,7 +148,7 @@ static void apply_change(struct apply *a, const struct apply_object *o, const js
                 "Warning: resource %s/%s is missing the " APPLY_NOTE " annotation which is "
                 "required by apply. It will be patched automatically.\n",
                 o->resource->plural, json_str_or(o->want, "metadata.name", ""));
-    rc = patch_diff(&patch, last, o->want, live, o->resource->type, &err);
+    rc = patch_diff(&patch, last, o->want, live, strategic ? o->resource->type : NULL, &err);
     if (rc == PATCH_DIFF_AMBIGUOUS) {
         type = APPLY_MERGE;
         rc = patch_diff(&patch, last, o->want, live, NULL, &err);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Turns the facts of k8s.txt into const C tables: gen.py FACTS OUTDIR.
+"""Turns the facts of k8s.txt and its neighbours into const C tables: gen.py FACTS.. OUTDIR.
 
 Writes OUTDIR/schema_tables.c (the tables of api/schema_tables.h) and OUTDIR/schema_ids.h (their
 sizes, and a hash of the facts that ETags are made of).  The syntax is at the top of k8s.txt.
@@ -34,7 +34,7 @@ LIST_TYPES = {"atomic": "SCHEMA_ATOMIC", "set": "SCHEMA_SET", "map": "SCHEMA_LIS
 
 
 def fail(number, line, why):
-    sys.exit(f"k8s.txt:{number}: {why}: {line}")
+    sys.exit(f"line {number}: {why}: {line}")
 
 
 def options(words):
@@ -49,18 +49,19 @@ def group_version(text):
 
 
 class Facts:
-    def __init__(self, path):
+    def __init__(self, paths):
         self.types = {}      # name -> {"atomic": bool, "fields": [...]}
         self.kinds = []      # (group, version, kind, type name)
         self.resources = []
-        with open(path, encoding="ascii") as lines:
-            for number, line in enumerate(lines, 1):
-                self.read(number, line.rstrip("\n"))
+        for path in paths:
+            with open(path, encoding="ascii") as lines:
+                for number, line in enumerate(lines, 1):
+                    self.read(number, line.rstrip("\n"))
         for name, t in self.types.items():
             t["fields"].sort(key=lambda f: f["name"])
             for f in t["fields"]:
                 if f["type"] and f["type"] not in self.types:
-                    sys.exit(f"k8s.txt: {name}.{f['name']}: no type {f['type']}")
+                    sys.exit(f"{name}.{f['name']}: no type {f['type']}")
 
     def read(self, number, line):
         words = line.split()
@@ -79,7 +80,7 @@ class Facts:
 
     def read_type(self, words):
         name = words[1]
-        self.types[name] = {"atomic": "mt=atomic" in words, "fields": []}
+        self.types[name] = {"atomic": "mt=atomic" in words, "open": "open" in words, "fields": []}
         self.fields = self.types[name]["fields"]
         for word in words[2:]:
             if word.startswith("gvk="):
@@ -125,7 +126,7 @@ class Facts:
             "group": group, "version": version, "plural": plural, "kind": kind,
             "singular": words[4], "namespaced": values["scope"] == "ns",
             "bucket": values.get("bucket", f"{plural}.{group}" if group else plural),
-            "stored": "alias" not in bare, "verbs": values["verbs"],
+            "stored": "alias" not in bare, "foreign": "foreign" in bare, "verbs": values["verbs"],
             "short": [w for w in values.get("short", "").split(",") if w],
             "cat": [w for w in values.get("cat", "").split(",") if w],
             "subs": [], "where": where,
@@ -190,7 +191,8 @@ class Writer:
             if fields:
                 self.lines += [f"static const struct schema_field f{number}[] = {{", *fields, "};"]
             rows.append(f"    {{ .name = {quote(name)}, .fields = {f'f{number}' if fields else 'NULL'}, "
-                        f".n_fields = {len(fields)}, .map_atomic = {'true' if t['atomic'] else 'false'} }},")
+                        f".n_fields = {len(fields)}, .map_atomic = {'true' if t['atomic'] else 'false'}, "
+                        f".open = {'true' if t['open'] else 'false'} }},")
         self.lines += ["const struct schema_type schema_types[SCHEMA_N_TYPES] = {", *rows, "};"]
 
     def write_kinds(self):
@@ -213,7 +215,8 @@ class Writer:
         plain = ", ".join(f".{k} = {quote(r[k])}"
                           for k in ("group", "version", "plural", "singular", "kind", "bucket"))
         return (f"    {{ {plain},\n      .namespaced = {'true' if r['namespaced'] else 'false'}, "
-                f".stored = {'true' if r['stored'] else 'false'}, .verbs = {verbs(r['verbs'])},\n"
+                f".stored = {'true' if r['stored'] else 'false'}, "
+                f".foreign = {'true' if r['foreign'] else 'false'}, .verbs = {verbs(r['verbs'])},\n"
                 f"      .short_names = {self.strings(r['short'], 'none')}, "
                 f".categories = {self.strings(r['cat'], 'none')}, "
                 f".subs = {subs}, .n_subs = {len(r['subs'])},\n"
@@ -232,12 +235,14 @@ class Writer:
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: gen.py FACTS OUTDIR")
-    facts = Facts(sys.argv[1])
-    out = sys.argv[2]
-    with open(sys.argv[1], "rb") as f:
-        digest = hashlib.sha256(f.read()).hexdigest()[:32]
+    if len(sys.argv) < 3:
+        sys.exit("usage: gen.py FACTS.. OUTDIR")
+    *paths, out = sys.argv[1:]
+    facts = Facts(paths)
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as f:
+            digest.update(f.read())
     writer = Writer(facts)
     writer.write_types()
     writer.write_kinds()
@@ -249,7 +254,7 @@ def main():
                 f"enum {{\n    SCHEMA_N_TYPES = {len(facts.types)},\n"
                 f"    SCHEMA_N_KINDS = {len(facts.kinds)},\n"
                 f"    SCHEMA_N_RESOURCES = {len(facts.resources)},\n}};\n"
-                f'#define SCHEMA_HASH "{digest}"\n\n#endif\n')
+                f'#define SCHEMA_HASH "{digest.hexdigest()[:32]}"\n\n#endif\n')
     with open(os.path.join(out, "schema_tables.c"), "w", encoding="ascii") as f:
         f.write(made + '#include "api/schema_tables.h"\n\n' + "\n".join(writer.lines) + "\n")
 
