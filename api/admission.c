@@ -373,7 +373,6 @@ static const char *const admit_without_effect[] = {
     "cronjobs.batch",
     "horizontalpodautoscalers.autoscaling",
     "replicationcontrollers",
-    "networkpolicies.networking.k8s.io",
     "resourcequotas",
     "limitranges",
     "runtimeclasses.node.k8s.io",

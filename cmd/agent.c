@@ -14,6 +14,7 @@
 #include "cmd/node_peers.h"
 #include "net/dns.h"
 #include "net/podnet.h"
+#include "net/policy.h"
 #include "net/service_rules.h"
 
 #include <arpa/inet.h>
@@ -40,6 +41,7 @@ struct worker {
     struct client *client;
     struct informer *services, *slices, *nodes;
     struct service_rules *rules;
+    struct policy *policy;
     struct dns *dns;
     struct node_peers *peers;
     struct podnet *podnet;
@@ -57,6 +59,7 @@ static void worker_close(struct worker *w)
     w->closing = true;
     w->agent = agent_close(w->agent);
     w->dns = dns_close(w->dns);
+    w->policy = policy_close(w->policy);
     w->rules = service_rules_close(w->rules);
     w->peers = node_peers_close(w->peers);
     w->services = informer_close(w->services);
@@ -135,8 +138,13 @@ static int worker_network(struct worker *w, struct err *err)
                             .services = w->services,
                             .slices = w->slices,
                             .resolv_conf = w->flags.resolv_conf };
+    struct policy_opts policy = {
+        .client = w->client, .nodes = w->nodes, .slices = w->slices, .node_name = w->id.node_name
+    };
     int rc = service_rules_new(&w->rules, &w->loop, &rules, err);
 
+    if (rc == 0)
+        rc = policy_new(&w->policy, &w->loop, &policy, err);
     w->peers = node_peers_new(&w->loop, w->nodes, w->id.node_name);
     return rc == 0 ? dns_new(&w->dns, &w->loop, &dns, err) : rc;
 }
