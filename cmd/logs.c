@@ -1,7 +1,7 @@
 /* mkube logs: what a container wrote. */
+#include "base/duration.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
-#include "cmd/duration.h"
 #include "cmd/session.h"
 #include "cmd/target.h"
 
@@ -107,7 +107,7 @@ static int logs_since(struct logs *l, struct err *err)
 
     if (l->since == NULL)
         return 0;
-    if (!duration_parse(l->since, &ms) || ms == 0)
+    if (!duration_parse(l->since, &ms) || ms <= 0)
         return err_set(err, ERR_INVALID, "--since: \"%s\" is no duration such as 30s, 5m or 2h",
                        l->since);
     l->since_s = (ms + 999) / 1000;

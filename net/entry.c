@@ -35,6 +35,7 @@ enum entry_bucket {
     ENTRY_BUCKET_SERVICES,
     ENTRY_BUCKET_SLICES,
     ENTRY_BUCKET_SECRETS,
+    ENTRY_BUCKET_GROUPS,
     ENTRY_BUCKETS
 };
 
@@ -94,6 +95,11 @@ static void entry_take_secret(struct entry *e, const char *ns, const char *name,
     entry_certs_secret(e->certs, ns, name, tree);
 }
 
+static void entry_take_group(struct entry *e, const char *ns, const char *name, const json_t *tree)
+{
+    entry_facts_group(&e->facts, ns, name, tree);
+}
+
 static const struct {
     const char *bucket, *fields;
     void (*take)(struct entry *e, const char *ns, const char *name, const json_t *tree);
@@ -103,6 +109,7 @@ static const struct {
     [ENTRY_BUCKET_SERVICES] = { "services", NULL, entry_take_service },
     [ENTRY_BUCKET_SLICES] = { "endpointslices.discovery.k8s.io", NULL, entry_take_slice },
     [ENTRY_BUCKET_SECRETS] = { "secrets", "type=kubernetes.io/tls", entry_take_secret },
+    [ENTRY_BUCKET_GROUPS] = { "targetgroupbindings.elbv2.k8s.aws", NULL, entry_take_group },
 };
 
 static void entry_on_change(void *arg, const struct object *object, const struct object *before)
@@ -125,12 +132,14 @@ static void entry_on_synced(void *arg)
 
 /* --- facts to tables --- */
 
-static void entry_on_problem(void *arg, const struct entry_who *service, const char *message)
+static void entry_on_problem(void *arg, const struct entry_listen *want, const char *message)
 {
     struct entry *e = arg;
     cleanup(freep) char *whole = mem_fmt("Error syncing load balancer: %s", message);
 
-    entry_events_warn(e->events, ENTRY_SERVICE, service, "SyncLoadBalancerFailed", whole);
+    entry_events_warn(e->events, want->binding != NULL ? ENTRY_GROUP : ENTRY_SERVICE,
+                      want->binding != NULL ? want->binding : want->service,
+                      "SyncLoadBalancerFailed", whole);
 }
 
 static void entry_tell_warnings(struct entry *e, const struct entry_table *table)
@@ -139,7 +148,8 @@ static void entry_tell_warnings(struct entry *e, const struct entry_table *table
     const struct entry_warning *w = entry_table_warnings(table, &n);
 
     for (size_t i = 0; i < n; i++)
-        entry_events_warn(e->events, ENTRY_INGRESS, w[i].ingress, w[i].reason, w[i].message);
+        entry_events_warn(e->events, w[i].is_binding ? ENTRY_GROUP : ENTRY_INGRESS, w[i].ingress,
+                          w[i].reason, w[i].message);
 }
 
 static void entry_show_status(struct entry *e)
@@ -154,8 +164,12 @@ static void entry_show_status(struct entry *e)
     while (map_each(e->facts.services, &it, &key, &value)) {
         const struct entry_service *s = value;
 
-        entry_status_service(e->status, s, entry_tcp_serves(e->tcp, s->who.ns, s->who.name));
+        entry_status_service(e->status, s,
+                             s->is_balancer && entry_tcp_serves(e->tcp, s->who.ns, s->who.name));
     }
+    it = 0;
+    while (map_each(e->facts.groups, &it, &key, &value))
+        entry_status_group(e->status, value);
 }
 
 static bool entry_is_synced(const struct entry *e)

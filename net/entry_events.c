@@ -30,6 +30,7 @@ static const struct {
 } entry_kinds[] = {
     [ENTRY_INGRESS] = { "networking.k8s.io/v1", "Ingress" },
     [ENTRY_SERVICE] = { "v1", "Service" },
+    [ENTRY_GROUP] = { "elbv2.k8s.aws/v1beta1", "TargetGroupBinding" },
 };
 
 static void entry_event_free(void *value)

@@ -15,7 +15,7 @@ struct entry_events *entry_events_new(struct client *client); /* borrowed */
 struct entry_events *entry_events_close(
     struct entry_events *e); /* before the client; NULL is fine */
 
-enum entry_kind { ENTRY_INGRESS, ENTRY_SERVICE };
+enum entry_kind { ENTRY_INGRESS, ENTRY_SERVICE, ENTRY_GROUP };
 void entry_events_warn(struct entry_events *e, enum entry_kind kind, const struct entry_who *who,
                        const char *reason, const char *message);
 

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "net/entry_group.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -42,7 +43,7 @@ static const char *entry_facts_lower(struct entry_arena *a, const char *s)
     return copy;
 }
 
-static void entry_facts_who(struct entry_who *ret, struct entry_arena *a, const json_t *tree)
+void entry_facts_who(struct entry_who *ret, struct entry_arena *a, const json_t *tree)
 {
     ret->ns = entry_facts_str(a, tree, "metadata.namespace");
     ret->name = entry_facts_str(a, tree, "metadata.name");
@@ -297,6 +298,7 @@ void entry_facts_init(struct entry_facts *f)
     f->slices = map_new(entry_facts_slice_free);
     f->classes = map_new(free);
     f->by_service = map_new(free);
+    f->groups = map_new(entry_group_free);
 }
 
 void entry_facts_fini(struct entry_facts *f)
@@ -306,6 +308,7 @@ void entry_facts_fini(struct entry_facts *f)
     f->slices = map_free(f->slices);
     f->classes = map_free(f->classes);
     f->by_service = map_free(f->by_service);
+    f->groups = map_free(f->groups);
 }
 
 static char *entry_facts_key(const char *ns, const char *name)
@@ -333,6 +336,11 @@ void entry_facts_service(struct entry_facts *f, const char *ns, const char *name
                          const json_t *tree)
 {
     entry_facts_put(f->services, ns, name, tree != NULL ? entry_facts_read_service(tree) : NULL);
+}
+
+void entry_facts_group(struct entry_facts *f, const char *ns, const char *name, const json_t *tree)
+{
+    entry_facts_put(f->groups, ns, name, tree != NULL ? entry_group_read(tree) : NULL);
 }
 
 static struct list *entry_facts_head(struct entry_facts *f, const char *ns, const char *service)

@@ -108,6 +108,7 @@ struct entry_facts {
     struct map *slices;     /* "ns/name" to entry_slice, owned */
     struct map *classes;    /* name to its controller, owned */
     struct map *by_service; /* "ns/service" to the list head of its slices, owned */
+    struct map *groups;     /* "ns/name" to entry_group, owned */
 };
 
 void entry_facts_init(struct entry_facts *f);
@@ -120,6 +121,9 @@ void entry_facts_service(struct entry_facts *f, const char *ns, const char *name
                          const json_t *tree);
 void entry_facts_slice(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
 void entry_facts_class(struct entry_facts *f, const char *name, const json_t *tree);
+void entry_facts_group(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
+/* metadata of an object. */
+void entry_facts_who(struct entry_who *ret, struct entry_arena *a, const json_t *tree);
 
 /* "10.0.0.0/8"; false: no CIDR. */
 bool entry_range_parse(struct entry_range *ret, const char *cidr);

@@ -112,15 +112,12 @@ static void entry_status_on_done(void *arg, int rc, int status, const json_t *bo
     }
 }
 
-/* @path and @want are consumed. */
-static void entry_status_write(struct entry_status *s, char *path, char *want)
+/* @path and @patch are consumed. */
+static void entry_status_patch(struct entry_status *s, char *path, json_t *patch)
 {
     cleanup(freep) char *own_path = path;
-    cleanup(freep) char *own_want = want;
-    cleanup(json_decrefpp) json_t *patch = NULL;
-    json_t *list = NULL;
+    cleanup(json_decrefpp) json_t *own_patch = patch;
     struct entry_status_call *c;
-    struct err err = ERR_EMPTY;
 
     if (map_get(s->calls, path) != NULL)
         return; /* its answer brings the object anew */
@@ -128,16 +125,25 @@ static void entry_status_write(struct entry_status *s, char *path, char *want)
         s->is_left_over = true;
         return;
     }
-    if (want[0] == '\0' || json_parse(&list, want, strlen(want), NULL, &err) < 0)
-        list = json_null();
-    patch = json_object();
-    json_put(patch, "status.loadBalancer.ingress", list);
     c = MEM_NEW(struct entry_status_call);
     c->owner = s;
     c->path = mem_str(path);
     map_put(s->calls, path, c);
     c->call = client_call(s->client, "PATCH", path, "application/merge-patch+json", patch,
                           entry_status_on_done, c);
+}
+
+/* @path and @want are consumed. */
+static void entry_status_write(struct entry_status *s, char *path, char *want)
+{
+    cleanup(freep) char *own_want = want;
+    json_t *patch = json_object(), *list = NULL;
+    struct err err = ERR_EMPTY;
+
+    if (want[0] == '\0' || json_parse(&list, want, strlen(want), NULL, &err) < 0)
+        list = json_null();
+    json_put(patch, "status.loadBalancer.ingress", list);
+    entry_status_patch(s, path, patch);
 }
 
 void entry_status_ingress(struct entry_status *s, const struct entry_ingress *i, bool serves)
@@ -158,4 +164,19 @@ void entry_status_service(struct entry_status *s, const struct entry_service *v,
     if (want != NULL)
         entry_status_write(
             s, mem_fmt("/api/v1/namespaces/%s/services/%s/status", v->who.ns, v->who.name), want);
+}
+
+void entry_status_group(struct entry_status *s, const struct entry_group *g)
+{
+    json_t *patch;
+
+    if (g->observed == g->generation)
+        return;
+    patch = json_object();
+    json_put_int(patch, "status.observedGeneration", g->generation);
+    entry_status_patch(
+        s,
+        mem_fmt("/apis/elbv2.k8s.aws/v1beta1/namespaces/%s/targetgroupbindings/%s/status",
+                g->who.ns, g->who.name),
+        patch);
 }

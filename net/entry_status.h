@@ -8,7 +8,7 @@
 #define NET_ENTRY_STATUS_H
 
 #include "api/client.h"
-#include "net/entry_facts.h"
+#include "net/entry_group.h"
 
 struct entry_status;
 
@@ -20,6 +20,8 @@ struct entry_status *entry_status_close(struct entry_status *s);
 /* Brings the status where it belongs; @serves: is the entry there for it? */
 void entry_status_ingress(struct entry_status *s, const struct entry_ingress *i, bool serves);
 void entry_status_service(struct entry_status *s, const struct entry_service *v, bool serves);
+/* observedGeneration of a TargetGroupBinding: what it says now was looked at. */
+void entry_status_group(struct entry_status *s, const struct entry_group *g);
 
 /* What the status must say: compact JSON with sorted keys, "" for nothing, owned; NULL: leave it. */
 char *entry_status_want(const char *published, const char *ip, bool is_service, bool serves);

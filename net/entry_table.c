@@ -140,11 +140,16 @@ const struct entry_listen *entry_table_listens(const struct entry_table *t, size
 const struct entry_listen *entry_table_listen(const struct entry_table *t, const char *ns,
                                               const char *service, uint16_t port)
 {
-    for (size_t i = 0; i < t->n_listens; i++)
-        if (t->listens[i].port == port && str_eq(t->listens[i].service->name, service) &&
-            str_eq(t->listens[i].service->ns, ns))
-            return &t->listens[i];
-    return NULL;
+    const struct entry_listen *ret = NULL;
+
+    for (size_t i = 0; i < t->n_listens; i++) {
+        const struct entry_listen *l = &t->listens[i];
+
+        if (l->port == port && str_eq(l->service->name, service) && str_eq(l->service->ns, ns) &&
+            (ret == NULL || (ret->binding != NULL && l->binding == NULL)))
+            ret = l;
+    }
+    return ret;
 }
 
 const struct entry_warning *entry_table_warnings(const struct entry_table *t, size_t *ret_n)

@@ -42,8 +42,9 @@ struct entry_route {
     const struct entry_backend *backend;
 };
 
-struct entry_listen { /* a port of a LoadBalancer Service */
+struct entry_listen { /* a port of a LoadBalancer Service, or one that a TargetGroupBinding opens */
     const struct entry_who *service;
+    const struct entry_who *binding; /* NULL: the Service itself wants it */
     uint16_t port;
     bool is_tcp;
     const char *protocol;
@@ -55,6 +56,7 @@ struct entry_listen { /* a port of a LoadBalancer Service */
 
 struct entry_warning { /* about an Ingress, for an event */
     const struct entry_who *ingress;
+    bool is_binding; /* about a TargetGroupBinding instead */
     const char *reason, *message;
 };
 
@@ -72,7 +74,7 @@ const struct entry_endpoint *entry_table_endpoint(const struct entry_table *t, u
 unsigned entry_table_n_endpoints(const struct entry_table *t);
 unsigned entry_table_n_backends(const struct entry_table *t);
 const struct entry_listen *entry_table_listens(const struct entry_table *t, size_t *ret_n);
-/* The listen of a Service's port, or NULL. */
+/* The listen of a Service's port, or NULL; its own before a binding's. */
 const struct entry_listen *entry_table_listen(const struct entry_table *t, const char *ns,
                                               const char *service, uint16_t port);
 const struct entry_warning *entry_table_warnings(const struct entry_table *t, size_t *ret_n);

@@ -2,10 +2,12 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "net/entry_group.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Under construction: the table, and what only its making needs. */
@@ -161,15 +163,20 @@ static struct entry_host *entry_build_host(struct entry_build *b, const char *na
     return host;
 }
 
+/* @message is consumed. */
+static void entry_build_complain(struct entry_build *b, struct entry_warning *w, char *message)
+{
+    w->message = entry_arena_str(&b->t->arena, message);
+    text_add(&b->warnings, w, sizeof(*w));
+    free(message);
+}
+
 static void entry_build_warn(struct entry_build *b, const struct entry_who *who, const char *reason,
                              char *message)
 {
-    struct entry_warning w = { .ingress = who,
-                               .reason = reason,
-                               .message = entry_arena_str(&b->t->arena, message) };
+    struct entry_warning w = { .ingress = who, .reason = reason };
 
-    text_add(&b->warnings, &w, sizeof(w));
-    free(message);
+    entry_build_complain(b, &w, message);
 }
 
 static void entry_build_path(struct entry_build *b, const struct entry_build_ingress *i,
@@ -268,45 +275,104 @@ static void entry_build_routes(struct entry_build *b)
     free(list);
 }
 
-/* --- LoadBalancer Services --- */
+/* --- LoadBalancer Services and TargetGroupBindings --- */
 
-static void entry_build_listen(struct entry_build *b, const struct entry_who *who,
-                               const struct entry_service *s, const struct entry_range *sources)
+static const struct entry_range *entry_build_sources(struct entry_build *b,
+                                                     const struct entry_range *from, size_t n)
 {
-    for (size_t p = 0; p < s->n_ports; p++) {
-        const struct entry_port *port = &s->ports[p];
-        struct entry_target target = { .service = who->name, .port = "", .number = port->port };
+    struct entry_range *copy = entry_arena_get(&b->t->arena, n * sizeof(*copy));
 
-        b->t->listens[b->t->n_listens++] = (struct entry_listen){
-            .service = who,
-            .port = port->port,
-            .is_tcp = port->is_tcp,
-            .protocol = entry_arena_str(&b->t->arena, port->protocol),
-            .backend = entry_build_backend(b, who->ns, &target),
-            .is_sticky = s->is_sticky,
-            .sources = sources,
-            .n_sources = s->n_sources,
-        };
+    if (n > 0)
+        memcpy(copy, from, n * sizeof(*copy));
+    return copy;
+}
+
+static void entry_build_listen(struct entry_build *b, const struct entry_listen *like,
+                               const struct entry_port *port)
+{
+    struct entry_target target = { .service = like->service->name, .number = port->port };
+    struct entry_listen *l = &b->t->listens[b->t->n_listens++];
+
+    target.port = "";
+    *l = *like;
+    l->port = port->port;
+    l->is_tcp = port->is_tcp;
+    l->protocol = entry_arena_str(&b->t->arena, port->protocol);
+    l->backend = entry_build_backend(b, like->service->ns, &target);
+}
+
+static void entry_build_balancer(struct entry_build *b, const struct entry_service *s)
+{
+    struct entry_listen like = {
+        .service = entry_build_who(b, &s->who),
+        .is_sticky = s->is_sticky,
+        .sources = entry_build_sources(b, s->sources, s->n_sources),
+        .n_sources = s->n_sources,
+    };
+
+    for (size_t p = 0; p < s->n_ports; p++)
+        entry_build_listen(b, &like, &s->ports[p]);
+}
+
+static void entry_build_group(struct entry_build *b, const struct entry_group *g)
+{
+    cleanup(freep) char *key = mem_fmt("%s/%s", g->who.ns, g->target.service);
+    const struct entry_service *s = map_get(b->facts->services, key);
+    struct entry_listen like = { .binding = entry_build_who(b, &g->who) };
+    const struct entry_port *port;
+    char *why;
+
+    port = entry_group_port(g, s, &why);
+    if (port == NULL) {
+        struct entry_warning w = { .ingress = like.binding,
+                                   .is_binding = true,
+                                   .reason = "BackendNotFound" };
+
+        entry_build_complain(b, &w, why);
+        return;
     }
+    like.service = entry_build_who(b, &s->who);
+    like.is_sticky = s->is_sticky;
+    like.sources = entry_build_sources(b, g->sources, g->n_sources);
+    like.n_sources = g->n_sources;
+    entry_build_listen(b, &like, port);
+}
+
+/* The oldest first; nothing is left to chance. */
+static int entry_build_older(const void *a, const void *b)
+{
+    const struct entry_listen *x = a, *y = b;
+    const struct entry_who *p = x->binding != NULL ? x->binding : x->service;
+    const struct entry_who *q = y->binding != NULL ? y->binding : y->service;
+    int order = strcmp(p->created, q->created);
+
+    if (order == 0)
+        order = strcmp(p->ns, q->ns);
+    if (order == 0)
+        order = strcmp(p->name, q->name);
+    if (order == 0)
+        order = (x->binding != NULL) - (y->binding != NULL);
+    if (order == 0)
+        order = (int)x->port - (int)y->port;
+    return order != 0 ? order : strcmp(x->protocol, y->protocol);
 }
 
 static void entry_build_listens(struct entry_build *b)
 {
     const struct entry_service **list = entry_facts_balancers(b->facts);
-    struct entry_arena *a = &b->t->arena;
-    size_t n = 0;
+    size_t n = map_len(b->facts->groups), it = 0;
+    const char *key;
+    void *group;
 
     for (size_t i = 0; list[i] != NULL; i++)
         n += list[i]->n_ports;
-    b->t->listens = entry_arena_array(a, n, sizeof(*b->t->listens));
-    for (size_t i = 0; list[i] != NULL; i++) {
-        size_t size = list[i]->n_sources * sizeof(struct entry_range);
-        struct entry_range *sources = entry_arena_get(a, size);
-
-        if (size > 0)
-            memcpy(sources, list[i]->sources, size);
-        entry_build_listen(b, entry_build_who(b, &list[i]->who), list[i], sources);
-    }
+    b->t->listens = entry_arena_array(&b->t->arena, n, sizeof(*b->t->listens));
+    for (size_t i = 0; list[i] != NULL; i++)
+        entry_build_balancer(b, list[i]);
+    while (map_each(b->facts->groups, &it, &key, &group))
+        entry_build_group(b, group);
+    if (b->t->n_listens > 0)
+        qsort(b->t->listens, b->t->n_listens, sizeof(*b->t->listens), entry_build_older);
     free(list);
 }
 

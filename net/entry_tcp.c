@@ -283,7 +283,8 @@ static char *entry_tcp_apply(struct entry_tcp *t, const struct entry_listen *l,
     struct err err = ERR_EMPTY;
 
     switch (d->verdict) {
-    case ENTRY_TCP_KEEP: return NULL;
+    case ENTRY_TCP_KEEP:
+    case ENTRY_TCP_SHARED: return NULL;
     case ENTRY_TCP_OPEN:
         if (entry_tcp_open(t, l, &err) == 0)
             return NULL;
@@ -341,7 +342,7 @@ void entry_tcp_update(struct entry_tcp *t, const struct entry_table *table,
         cleanup(freep) char *message = entry_tcp_apply(t, &wants[i], &plan[i]);
 
         if (message != NULL)
-            problem(arg, wants[i].service, message);
+            problem(arg, &wants[i], message);
     }
 }
 

@@ -1,8 +1,8 @@
-/* entry_tcp: the TCP ports of LoadBalancer Services, listened to on this host and carried to
- * their ready endpoints.
+/* entry_tcp: the TCP ports of LoadBalancer Services and of TargetGroupBindings, listened to on
+ * this host and carried to their ready endpoints.
  *
  * A port belongs to one Service: who has it keeps it, else the oldest gets it; the others are
- * told why not.  entry_tcp_plan is pure.
+ * told why not.  Bindings of one Service, and the Service itself, share its port.  entry_tcp_plan is pure.
  * Owner: entry.  Thread: the worker's loop.
  */
 #ifndef NET_ENTRY_TCP_H
@@ -22,7 +22,7 @@ struct entry_tcp *entry_tcp_new(const struct entry_tcp_opts *opts);
 /* Stops listening and forgets who is being connected; then @on_closed. */
 void entry_tcp_close(struct entry_tcp *t, void (*on_closed)(void *arg), void *arg);
 
-typedef void (*entry_tcp_problem_fn)(void *arg, const struct entry_who *service,
+typedef void (*entry_tcp_problem_fn)(void *arg, const struct entry_listen *want,
                                      const char *message);
 /* Listens to what @table says, and tells of each port that it cannot have.  Ports that are taken
  * on this host are tried again with each update. */
@@ -40,6 +40,7 @@ struct entry_tcp_held {
 enum entry_tcp_verdict {
     ENTRY_TCP_OPEN, /* not held yet */
     ENTRY_TCP_KEEP,
+    ENTRY_TCP_SHARED, /* another want of the same Service has it */
     ENTRY_TCP_RESERVED,
     ENTRY_TCP_TAKEN,    /* by another Service */
     ENTRY_TCP_PROTOCOL, /* not TCP */

@@ -50,6 +50,9 @@ void entry_tcp_plan(struct entry_tcp_decision *ret, const struct entry_listen *w
             ret[i].verdict = ENTRY_TCP_PROTOCOL;
         } else if (entry_tcp_is_reserved(reserved, wants[i].port)) {
             ret[i].verdict = ENTRY_TCP_RESERVED;
+        } else if (owner != i && str_eq(wants[owner].service->name, wants[i].service->name) &&
+                   str_eq(wants[owner].service->ns, wants[i].service->ns)) {
+            ret[i].verdict = ENTRY_TCP_SHARED;
         } else if (owner != i) {
             ret[i].verdict = ENTRY_TCP_TAKEN;
             ret[i].owner = wants[owner].service;

@@ -26,7 +26,8 @@ TEST(duration, reads_what_go_reads)
 
 TEST(duration, refuses_what_go_refuses)
 {
-    static const char *const bad[] = { "", "1", "h", "1d", "1h ", " 1h", ".s", "1h-1m", "s1", "-" };
+    static const char *const bad[] = { "",      "1",  "h", "1d", "1h ",  " 1h",   ".s",
+                                       "1h-1m", "s1", "-", "5d", "1e3s", "1.2.3s" };
     int64_t ret;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

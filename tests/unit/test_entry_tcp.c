@@ -61,7 +61,7 @@ struct tcp_fixture {
     bool is_closed;
 };
 
-static void on_problem(void *arg, const struct entry_who *service UNUSED, const char *message)
+static void on_problem(void *arg, const struct entry_listen *want UNUSED, const char *message)
 {
     struct tcp_fixture *t = arg;
 
@@ -282,4 +282,88 @@ TEST(entry_status, says_our_address_and_takes_only_that_back)
 
         CHECK_STR(want, rows[i].want);
     }
+}
+
+/* --- TargetGroupBindings --- */
+
+static const struct entry_who binding_one = { .ns = "ns", .name = "tgb" };
+
+TEST(entry_tcp, a_binding_and_its_own_service_share_a_port)
+{
+    const struct entry_listen wants[] = {
+        want(&old_one, 8080, true),
+        { .service = &old_one, .binding = &binding_one, .port = 8080, .is_tcp = true },
+        { .service = &new_one, .binding = &binding_one, .port = 8080, .is_tcp = true }
+    };
+    const struct entry_tcp_held held[] = { { .ns = "ns", .service = "old", .port = 8080 } };
+    struct entry_tcp_decision plan[3];
+
+    entry_tcp_plan(plan, wants, 3, NULL, 0, reserved);
+    CHECK_INT(plan[0].verdict, ENTRY_TCP_OPEN);
+    CHECK_INT(plan[1].verdict, ENTRY_TCP_SHARED);
+    CHECK_INT(plan[2].verdict, ENTRY_TCP_TAKEN);
+    CHECK(plan[2].owner == &old_one);
+    entry_tcp_plan(plan, wants, 3, held, 1, reserved);
+    CHECK((plan[0].verdict == ENTRY_TCP_KEEP) != (plan[1].verdict == ENTRY_TCP_KEEP));
+    CHECK_INT(plan[2].verdict, ENTRY_TCP_TAKEN);
+}
+
+static void feed_group(struct entry_fixture *f, const char *name, const char *spec)
+{
+    cleanup(freep) char *json = mem_fmt("{'metadata':{'creationTimestamp':'2026-01-0%c'},"
+                                        "'spec':{%s}}",
+                                        name[0], spec);
+    cleanup(json_decrefpp) json_t *tree = NULL;
+    struct err err = ERR_EMPTY;
+
+    for (char *p = json; *p != '\0'; p++)
+        *p = *p == '\'' ? '"' : *p;
+    CHECK(json_parse(&tree, json, strlen(json), NULL, &err) == 0);
+    json_put_str(tree, "metadata.namespace", "ns");
+    json_put_str(tree, "metadata.name", name);
+    entry_facts_group(&f->facts, "ns", name, tree);
+}
+
+TEST(entry_tcp, bindings_open_their_services_ports_oldest_first)
+{
+    struct entry_fixture f;
+    struct entry_table *table;
+    const struct entry_listen *l;
+    const struct entry_warning *w;
+    size_t n;
+
+    entry_fixture_up(&f, NULL);
+    fixture_feed(&f, "service", "app",
+                 "{\"spec\":{\"type\":\"ClusterIP\",\"ports\":[{\"port\":8081,\"name\":\"web\"},"
+                 "{\"port\":53,\"name\":\"dns\",\"protocol\":\"UDP\"}]}}");
+    feed_group(&f, "3-web",
+               "'serviceRef':{'name':'app','port':'web'},'networking':{'ingress':[{"
+               "'from':[{'ipBlock':{'cidr':'10.0.0.0/8'}}],'ports':[]}]}");
+    feed_group(&f, "1-web",
+               "'serviceRef':{'name':'app','port':8081},'networking':{'ingress':[{"
+               "'from':[{'ipBlock':{'cidr':'10.0.0.0/8'}},{'securityGroup':{"
+               "'groupID':'sg'}}],'ports':[]}]}");
+    feed_group(&f, "2-dns", "'serviceRef':{'name':'app','port':'dns'}");
+    feed_group(&f, "4-none", "'serviceRef':{'name':'gone','port':1}");
+    feed_group(&f, "5-port", "'serviceRef':{'name':'app','port':1}");
+    table = entry_table_new(&f.facts);
+    l = entry_table_listens(table, &n);
+    CHECK_INT(n, 3);
+    CHECK_STR(l[0].binding->name, "1-web");
+    CHECK_STR(l[0].service->name, "app");
+    CHECK_INT(l[0].port, 8081);
+    CHECK_INT(l[0].n_sources, 0); /* a security group says nothing about addresses */
+    CHECK(!l[1].is_tcp);
+    CHECK_INT(l[2].n_sources, 1);
+    w = entry_table_warnings(table, &n);
+    CHECK_INT(n, 2);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(w[i].is_binding);
+        CHECK_STR(w[i].reason, "BackendNotFound");
+        CHECK_STR(w[i].message, w[i].ingress->name[0] == '4'
+                                    ? "backend not found: Service \"gone\" not found"
+                                    : "backend not found: unable to find port 1 on service ns/app");
+    }
+    entry_table_unref(table);
+    entry_fixture_down(&f);
 }

@@ -1,6 +1,5 @@
 /* layer: cmd */
 #include "base/mem.h"
-#include "cmd/duration.h"
 #include "cmd/target.h"
 #include "tests/lib/test.h"
 
@@ -76,23 +75,4 @@ TEST(target, objects_live_where_they_say_or_where_we_are)
     check_object("v2", "Pod", NULL, false,
                  "resource mapping not found for name: \"x\" namespace: \"\": no matches for kind "
                  "\"Pod\" in version \"v2\"");
-}
-
-TEST(duration, go_units_add_up)
-{
-    static const struct {
-        const char *text;
-        int64_t ms; /* -1: refused */
-    } cases[] = { { "10s", 10000 },      { "1h30m", 5400000 }, { "1.5h", 5400000 },
-                  { "250ms", 250 },      { "0s", 0 },          { "", -1 },
-                  { "10", -1 },          { "s", -1 },          { "-5s", -1 },
-                  { "5d", -1 },          { "1e3s", -1 },       { "1.2.3s", -1 },
-                  { "99999999999h", -1 } };
-
-    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-        int64_t ms = -1;
-
-        CHECK_INT(duration_parse(cases[i].text, &ms), cases[i].ms >= 0);
-        CHECK_INT(ms, cases[i].ms);
-    }
 }
