@@ -370,7 +370,6 @@ enum admit_stage {
 
 /* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
 static const char *const admit_without_effect[] = {
-    "cronjobs.batch",
     "horizontalpodautoscalers.autoscaling",
     "replicationcontrollers",
     "resourcequotas",

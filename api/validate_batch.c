@@ -1,8 +1,8 @@
+#include "api/cron.h"
 #include "api/selector.h"
 #include "api/validate_impl.h"
 #include "base/mem.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -133,160 +133,66 @@ static void validate_job_change(struct field_errors *e, const json_t *tree, cons
 
 /* --- schedules ------------------------------------------------------------------------------ */
 
-struct validate_cron_field {
-    const char *name;
-    unsigned low, high;
-    const char *const *names; /* of low, low + 1, ..; NULL: none */
-};
-
-static const char *const validate_months[] = { "jan", "feb", "mar", "apr", "may", "jun", "jul",
-                                               "aug", "sep", "oct", "nov", "dec", NULL };
-static const char *const validate_days[] = {
-    "sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL
-};
-
-static const struct validate_cron_field validate_cron_fields[] = {
-    { "minute", 0, 59, NULL },
-    { "hour", 0, 23, NULL },
-    { "day-of-month", 1, 31, NULL },
-    { "month", 1, 12, validate_months },
-    { "day-of-week", 0, 6, validate_days },
-};
-
-/* A number or name, up to @len characters. */
-static bool validate_cron_number(const struct validate_cron_field *f, const char *s, size_t len,
-                                 unsigned *ret)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; f->names != NULL && f->names[i] != NULL; i++) {
-        if (strlen(f->names[i]) == len && strncasecmp(f->names[i], s, len) == 0) {
-            *ret = f->low + (unsigned)i;
-            return true;
-        }
-    }
-    if (len == 0 || len > 4)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (!isdigit((unsigned char)s[i]))
-            return false;
-        n = n * 10 + (unsigned)(s[i] - '0');
-    }
-    *ret = n;
-    return true;
-}
-
-/* "*", "5", "1-5", each with "/2". */
-static bool validate_cron_range(const struct validate_cron_field *f, const char *s, size_t len)
-{
-    const char *slash = memchr(s, '/', len);
-    size_t base = slash != NULL ? (size_t)(slash - s) : len;
-    const char *dash = memchr(s, '-', base);
-    size_t first = dash != NULL ? (size_t)(dash - s) : base;
-    unsigned low, high, step;
-
-    if (slash != NULL) {
-        const struct validate_cron_field steps = { "step", 1, 9999, NULL };
-
-        if (!validate_cron_number(&steps, slash + 1, len - base - 1, &step) || step == 0)
-            return false;
-    }
-    if (base == 1 && (s[0] == '*' || s[0] == '?'))
-        return true;
-    if (!validate_cron_number(f, s, first, &low))
-        return false;
-    high = low;
-    if (dash != NULL && !validate_cron_number(f, dash + 1, base - first - 1, &high))
-        return false;
-    return low >= f->low && high <= f->high && low <= high;
-}
-
-static bool validate_cron_list(const struct validate_cron_field *f, const char *s, size_t len)
-{
-    size_t at = 0;
-
-    for (;;) {
-        const char *comma = memchr(s + at, ',', len - at);
-        size_t part = comma != NULL ? (size_t)(comma - s) - at : len - at;
-
-        if (!validate_cron_range(f, s + at, part))
-            return false;
-        if (comma == NULL)
-            return true;
-        at += part + 1;
-    }
-}
-
-static bool validate_cron_descriptor(const char *s)
-{
-    static const char *const known[] = { "@yearly", "@annually", "@monthly", "@weekly",
-                                         "@daily",  "@midnight", "@hourly" };
-
-    for (size_t i = 0; i < N_ELEMENTS(known); i++) {
-        if (str_eq(s, known[i]))
-            return true;
-    }
-    return str_starts(s, "@every ") && isdigit((unsigned char)s[7]) &&
-           strchr("hms", s[strlen(s) - 1]) != NULL;
-}
-
-static void validate_cron_words(struct field_errors *e, const json_t *schedule, const char *path)
-{
-    const char *s = json_string_value(schedule), *p = s;
-    size_t n = 0;
-
-    for (;;) {
-        size_t len;
-
-        p += strspn(p, " \t");
-        len = strcspn(p, " \t");
-        if (len == 0)
-            break;
-        if (n < N_ELEMENTS(validate_cron_fields) &&
-            !validate_cron_list(&validate_cron_fields[n], p, len)) {
-            field_invalid(e, path, schedule, "failed to parse %s field: %.*s",
-                          validate_cron_fields[n].name, (int)len, p);
-            return;
-        }
-        n++;
-        p += len;
-    }
-    if (n != N_ELEMENTS(validate_cron_fields))
-        field_invalid(e, path, schedule, "expected exactly 5 fields, found %zu: [%s]", n, s);
-}
-
-static void validate_schedule(struct field_errors *e, const json_t *spec, const char *path)
+static void validate_schedule(struct field_errors *e, const json_t *spec)
 {
     const json_t *schedule = json_object_get(spec, "schedule");
-    const char *s = json_is_string(schedule) ? json_string_value(schedule) : "";
+    const char *text = json_is_string(schedule) ? json_string_value(schedule) : "";
+    struct err err = ERR_EMPTY;
+    struct cron cron;
 
-    if (*s == '\0')
+    if (*text == '\0')
         return;
-    if (str_starts(s, "TZ=") || str_starts(s, "CRON_TZ="))
-        field_invalid(e, path, schedule,
+    if (strstr(text, "TZ"))
+        field_invalid(e, "spec.schedule", schedule,
                       "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
-    else if (*s != '@')
-        validate_cron_words(e, schedule, path);
-    else if (!validate_cron_descriptor(s))
-        field_invalid(e, path, schedule, "unrecognized descriptor: %s", s);
+    else if (cron_parse(&cron, text, &err) < 0)
+        field_invalid(e, "spec.schedule", schedule, "%s", err.text);
+}
+
+static void validate_time_zone(struct field_errors *e, const json_t *spec)
+{
+    const json_t *value = json_object_get(spec, "timeZone");
+    const char *name = json_string_value(value);
+    cleanup(zone_freep) struct zone *zone = NULL;
+    struct err err = ERR_EMPTY;
+
+    if (name == NULL)
+        return;
+    if (*name == '\0')
+        field_invalid(e, "spec.timeZone", value, "timeZone must be nil or non-empty string");
+    else if (strcasecmp(name, "Local") == 0)
+        field_invalid(e, "spec.timeZone", value,
+                      "timeZone must be an explicit time zone as defined in "
+                      "https://www.iana.org/time-zones");
+    else if (zone_load(&zone, name, &err) < 0)
+        field_invalid(e, "spec.timeZone", value, "%s", err.text);
+}
+
+static void validate_job_template(struct field_errors *e, const json_t *template)
+{
+    static const char *const allowed[] = { "nil", "false", NULL };
+    const char *path = "spec.jobTemplate.spec";
+    const json_t *spec = json_object_get(template, "spec");
+
+    validate_job_spec(e, spec, path);
+    if (json_object_get(spec, "selector") != NULL)
+        field_invalid(e, AT("%s.selector", path), json_object_get(spec, "selector"),
+                      "`selector` will be auto-generated");
+    if (json_bool(spec, "manualSelector", false))
+        field_not_supported(e, AT("%s.manualSelector", path),
+                            json_object_get(spec, "manualSelector"), allowed);
 }
 
 static void validate_cronjob(struct field_errors *e, const json_t *tree)
 {
     const json_t *spec = json_object_get(tree, "spec");
 
-    validate_schedule(e, spec, "spec.schedule");
+    validate_schedule(e, spec);
     validate_non_negative(e, spec, "startingDeadlineSeconds", "spec");
+    validate_time_zone(e, spec);
+    validate_job_template(e, json_object_get(spec, "jobTemplate"));
     validate_non_negative(e, spec, "successfulJobsHistoryLimit", "spec");
     validate_non_negative(e, spec, "failedJobsHistoryLimit", "spec");
-    if (json_at(spec, "jobTemplate.spec.manualSelector") != NULL &&
-        json_bool(spec, "jobTemplate.spec.manualSelector", false)) {
-        static const char *const allowed[] = { "nil", "false", NULL };
-
-        field_not_supported(e, "spec.jobTemplate.spec.manualSelector",
-                            json_at(spec, "jobTemplate.spec.manualSelector"), allowed);
-    }
-    validate_job_spec(e, json_at(spec, "jobTemplate.spec"), "spec.jobTemplate.spec");
 }
 
 const struct validate_kind validate_kinds_batch[] = {
