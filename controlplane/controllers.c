@@ -1,6 +1,7 @@
 #include "controlplane/controllers.h"
 
 const struct controller *const controllers[] = {
+    &cronjob_controller,
     &daemonset_controller,
     &deployment_controller,
     &job_controller,

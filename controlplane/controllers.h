@@ -4,6 +4,7 @@
 
 #include "controlplane/controller.h"
 
+extern const struct controller cronjob_controller;
 extern const struct controller daemonset_controller;
 extern const struct controller deployment_controller;
 extern const struct controller job_controller;

@@ -7,7 +7,7 @@ build='gcc make pkg-config libc6-dev python3 libuv1-dev libyaml-dev libjansson-d
     libmicrohttpd-dev libgnutls28-dev nettle-dev libsqlite3-dev libcurl4-gnutls-dev
     libarchive-dev libnftables-dev libldns-dev zlib1g-dev libzstd-dev libhttp-parser-dev'
 # redis-server and docker-registry: images are built from installed packages, and served.
-lab='runc conmon nftables iproute2 docker-registry redis-server python3 util-linux mount procps
+lab='tzdata runc conmon nftables iproute2 docker-registry redis-server python3 util-linux mount procps
     ca-certificates openssl kmod'
 command -v kubectl > /dev/null || lab="$lab kubernetes-client"
 test='python3-pytest python3-kubernetes python3-yaml libcmocka-dev sqlite3 curl'
