@@ -28,6 +28,7 @@ struct events {
     struct map *calls; /* number as text, to struct event_call */
     uint64_t n_calls;
     int64_t tokens_milli; /* of the rate limit */
+    uint64_t last_stamp;  /* part of the last name given */
     int64_t filled_ms;
 };
 
@@ -136,6 +137,16 @@ static void events_repeat(struct events *e, struct event_known *k, const char *n
     events_send(e, "PATCH", path, "application/merge-patch+json", patch, key);
 }
 
+/* Nanoseconds, as in Kubernetes' names of Events: of one second they are read in the order of
+ * their names.  Never the same twice. */
+static uint64_t events_stamp(struct events *e)
+{
+    uint64_t now = (uint64_t)clock_wall_ms() * 1000000;
+
+    e->last_stamp = now > e->last_stamp ? now : e->last_stamp + 1;
+    return e->last_stamp;
+}
+
 /* @object is consumed. */
 static void events_first(struct events *e, const char *ns, const char *about, json_t *object,
                          enum event_type type, const char *reason, const char *message,
@@ -145,11 +156,9 @@ static void events_first(struct events *e, const char *ns, const char *about, js
     cleanup(json_decrefpp) json_t *event = NULL;
     struct event_known *k = MEM_NEW(struct event_known);
     char now[CLOCK_TEXT_MAX];
-    uint64_t random;
 
-    bits_random(&random, sizeof(random));
     clock_print(now, clock_wall_ms());
-    k->name = mem_fmt("%.200s.%016llx", about, (unsigned long long)random);
+    k->name = mem_fmt("%.200s.%016llx", about, (unsigned long long)events_stamp(e));
     k->count = 1;
     if (map_len(e->known) >= EVENTS_KNOWN_MAX) {
         map_free(e->known); /* counting starts anew; the Events stay */
