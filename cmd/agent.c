@@ -2,6 +2,7 @@
 #include "nodeagent/agent.h"
 #include "api/client.h"
 #include "api/informer.h"
+#include "api/quantity.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "net/podnet.h"
 #include "net/policy.h"
 #include "net/service_rules.h"
+#include "nodeagent/node_status.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -28,7 +30,8 @@
 struct agent_flags {
     const char *server, *token, *data_dir, *run_dir, *node_name, *node_ip, *images_dir,
         *resolv_conf;
-    struct opt_list mirrors, labels;
+    struct opt_list mirrors, labels, taints;
+    const char *memory, *cpus; /* quantities to offer, or NULL */
     int64_t max_pods;
 };
 
@@ -168,6 +171,9 @@ static int worker_agent(struct worker *w, struct err *err)
         .data_dir = w->flags.data_dir,
         .run_dir = w->flags.run_dir,
         .labels = w->flags.labels.values,
+        .taints = w->flags.taints.values,
+        .memory = quantity_text_value(w->flags.memory, 0),
+        .cpu_milli = quantity_text_milli(w->flags.cpus, 0),
         .client = w->client,
         .services = w->services,
         .slices = w->slices,
@@ -262,6 +268,31 @@ static int worker_guess_ip(char ret[INET_ADDRSTRLEN], const char *url, struct er
     return 0;
 }
 
+/* What can be said to be wrong before anything is begun. */
+static int worker_check_flags(const struct agent_flags *f, struct err *err)
+{
+    const struct {
+        const char *flag, *value;
+    } quantities[] = { { "--memory", f->memory }, { "--cpus", f->cpus } };
+    struct quantity q;
+
+    for (size_t i = 0; i < N_ELEMENTS(quantities); i++)
+        if (quantities[i].value != NULL &&
+            (!quantity_parse(quantities[i].value, &q) || quantity_value(q) <= 0))
+            return err_set(err, ERR_INVALID, "%s: \"%s\" is not a quantity above 0",
+                           quantities[i].flag, quantities[i].value);
+    for (unsigned i = 0; i < f->taints.n; i++) {
+        cleanup(json_decrefpp) json_t *taint = node_status_taint(f->taints.values[i]);
+
+        if (taint == NULL)
+            return err_set(err, ERR_INVALID,
+                           "--node-taint: \"%s\" is not KEY[=VALUE]:EFFECT with NoSchedule, "
+                           "PreferNoSchedule or NoExecute",
+                           f->taints.values[i]);
+    }
+    return 0;
+}
+
 /* Defaults that need a look at the host. */
 static int worker_fill_flags(struct agent_flags *f, char host[256], char ip[INET_ADDRSTRLEN],
                              struct err *err)
@@ -310,6 +341,12 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
           "address of this node (default: the one that reaches the server)" },
         { "node-label", 0, OPT_LIST, &f->labels, "KEY=VALUE",
           "label of the Node; may be repeated" },
+        { "node-taint", 0, OPT_LIST, &f->taints, "KEY[=VALUE]:EFFECT",
+          "taint of the Node; may be repeated" },
+        { "memory", 0, OPT_TEXT, &f->memory, "QUANTITY",
+          "memory to offer, e.g. 3Gi (default: all)" },
+        { "cpus", 0, OPT_TEXT, &f->cpus, "QUANTITY",
+          "processors to offer, e.g. 1500m (default: all)" },
         { "registry-mirror", 0, OPT_LIST, &f->mirrors, "HOST=URL",
           "ask URL for images of HOST (* = all); may be repeated" },
         { "images-dir", 0, OPT_TEXT, &f->images_dir, "DIR",
@@ -328,7 +365,9 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
         return exit_code;
     }
     uv_loop_init(&w->loop);
-    rc = worker_fill_flags(f, host, ip, &err);
+    rc = worker_check_flags(f, &err);
+    if (rc >= 0)
+        rc = worker_fill_flags(f, host, ip, &err);
     if (rc >= 0)
         rc = worker_start(w, &err);
     if (rc < 0)

@@ -390,6 +390,7 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
         .name = opts->node_name,
         .ip = opts->node_ip,
         .labels = opts->labels,
+        .taints = opts->taints,
         .data_dir = opts->data_dir,
         .api_port = opts->creds == NULL   ? 0
                     : opts->api_port == 0 ? AGENT_API_PORT

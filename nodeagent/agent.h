@@ -25,6 +25,7 @@ struct agent_opts {
     const char *data_dir, *run_dir; /* "/var/lib/mkube", "/run/mkube" */
     const char *cgroup_root;        /* NULL = "/mkube" */
     const char *const *labels;      /* of the Node, "key=value"; NULL = none; borrowed for life */
+    const char *const *taints;      /* likewise, "key[=value]:Effect"; given at registration only */
     struct client *client;          /* borrowed */
     struct informer *services, *slices, *nodes; /* borrowed, listened to; not started yet */
     const char *dns_ip;                         /* name server of pods; NULL = the node's own */

@@ -68,6 +68,7 @@ static struct node_identity node_identity(const struct node *n)
     return (struct node_identity){ .name = n->name,
                                    .ip = n->ip,
                                    .labels = n->opts.labels,
+                                   .taints = n->opts.taints,
                                    .api_port = n->opts.api_port,
                                    .info = n->info };
 }

@@ -17,6 +17,7 @@ struct node_opts {
     struct client *client; /* borrowed */
     const char *name, *ip;
     const char *const *labels; /* "key=value", or NULL; given at registration only */
+    const char *const *taints; /* "key[=value]:Effect", likewise */
     const char *data_dir;
     uint16_t api_port;
     int64_t memory;    /* bytes to offer; 0 = what the machine has */

@@ -90,6 +90,34 @@ json_t *node_status_make(const struct node_identity *id, const struct node_measu
     return status;
 }
 
+json_t *node_status_taint(const char *text)
+{
+    static const char *const effects[] = { "NoSchedule", "PreferNoSchedule", "NoExecute" };
+    const char *colon = strrchr(text, ':');
+    const char *eq = colon != NULL ? memchr(text, '=', (size_t)(colon - text)) : NULL;
+    const char *end = eq != NULL ? eq : colon;
+    json_t *ret = NULL;
+
+    for (size_t i = 0; colon != NULL && end > text && i < N_ELEMENTS(effects); i++)
+        if (str_eq(colon + 1, effects[i]))
+            ret = json_pack("{s:s%, s:s}", "key", text, (size_t)(end - text), "effect", effects[i]);
+    if (ret != NULL && eq != NULL)
+        json_object_set_new(ret, "value", json_stringn(eq + 1, (size_t)(colon - eq - 1)));
+    return ret;
+}
+
+static json_t *node_status_spec(const struct node_identity *id)
+{
+    json_t *ret = json_object(), *taints = json_array();
+
+    for (size_t i = 0; id->taints != NULL && id->taints[i] != NULL; i++)
+        json_array_append_new(taints, node_status_taint(id->taints[i]));
+    if (json_array_size(taints) > 0)
+        json_object_set(ret, "taints", taints);
+    json_decref(taints);
+    return ret;
+}
+
 json_t *node_status_object(const struct node_identity *id, const struct node_measures *m)
 {
     const char *arch = json_str_or(id->info, "architecture", "unknown");
@@ -104,9 +132,9 @@ json_t *node_status_object(const struct node_identity *id, const struct node_mea
 
         json_object_set_new(labels, key, json_string(eq == NULL ? "" : eq + 1));
     }
-    return json_pack("{s:s, s:s, s:{s:s, s:o}, s:{}, s:o}", "apiVersion", "v1", "kind", "Node",
-                     "metadata", "name", id->name, "labels", labels, "spec", "status",
-                     node_status_make(id, m, NULL));
+    return json_pack("{s:s, s:s, s:{s:s, s:o}, s:o, s:o}", "apiVersion", "v1", "kind", "Node",
+                     "metadata", "name", id->name, "labels", labels, "spec", node_status_spec(id),
+                     "status", node_status_make(id, m, NULL));
 }
 
 /* Without the times of measuring. */

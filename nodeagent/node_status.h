@@ -25,10 +25,13 @@ struct node_measures {
 struct node_identity {
     const char *name, *ip;
     const char *const *labels; /* "key=value", NULL-terminated, or NULL */
+    const char *const *taints; /* "key[=value]:Effect", as node_taint reads them; or NULL */
     uint16_t api_port;         /* 0 = none */
     const json_t *info;        /* host_info_node */
 };
 
+/* "key=value:NoSchedule" or "key:NoExecute" to {key, value, effect}; a new tree, NULL if it is no taint. */
+json_t *node_status_taint(const char *text);
 /* For POST: kind Node with labels and status. */
 json_t *node_status_object(const struct node_identity *id, const struct node_measures *m);
 /* @before: the status published last (times of transitions), or NULL. */

@@ -217,7 +217,8 @@ class Lab:
                                "--advertise-address", self.network.address(CONTROL)]}
         if host.startswith("worker"):
             return {"agent": [*self._join_command(host), "--data-dir", "/var/lib/mkube", "--node-name", host,
-                              "--registry-mirror", f"*=http://{self.network.address(REGISTRY)}:5000"]}
+                              "--registry-mirror", f"*=http://{self.network.address(REGISTRY)}:5000",
+                              *self.plan.get("agent_flags", [])]}
         return {}
 
     def _join_command(self, host):

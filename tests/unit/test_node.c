@@ -1,5 +1,6 @@
 /* layer: nodeagent */
 #include "nodeagent/node.h"
+#include "nodeagent/node_status.h"
 
 #include "tests/unit/server_fixture.h"
 
@@ -162,4 +163,28 @@ TEST(node, comes_back_when_its_node_was_deleted)
     node_on_shown(x.node, NULL);
     CHECK_SOON(&x.f.loop, str_eq(fixture_ready(&x), "True"), 5000);
     fixture_down(&x);
+}
+
+TEST(node_status, a_taint_is_key_value_and_effect)
+{
+    static const struct {
+        const char *text, *taint;
+    } rows[] = {
+        { "workload=kafka:NoSchedule",
+          "{\"effect\":\"NoSchedule\",\"key\":\"workload\",\"value\":\"kafka\"}" },
+        { "gpu:NoExecute", "{\"effect\":\"NoExecute\",\"key\":\"gpu\"}" },
+        { "a.b/c=:PreferNoSchedule",
+          "{\"effect\":\"PreferNoSchedule\",\"key\":\"a.b/c\",\"value\":\"\"}" },
+        { "gpu", NULL },
+        { "gpu:Never", NULL },
+        { "=x:NoExecute", NULL },
+        { ":NoExecute", NULL },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        cleanup(json_decrefpp) json_t *taint = node_status_taint(rows[i].text);
+        cleanup(freep) char *text = taint != NULL ? json_print_sorted(taint, NULL) : NULL;
+
+        CHECK_STR(text, rows[i].taint);
+    }
 }
