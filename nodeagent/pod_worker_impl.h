@@ -3,7 +3,8 @@
  *   pod_worker.c       making, steps, winding down
  *   worker_prepare.c   record, sandbox, volumes
  *   worker_image.c     pulling, and what is said when it fails
- *   worker_container.c starting and ending containers
+ *   worker_create.c    environment and mounts of a life about to begin
+ *   worker_container.c stages, starting and ending containers
  *   worker_stop.c      hooks, draining, signals
  *   worker_probe.c     probes of running containers
  *   worker_status.c    publishing, deleting from the API
@@ -117,11 +118,17 @@ bool worker_had_begun(const struct pod_worker *w); /* says the sandbox of an ear
 /* worker_image.c */
 void container_pull(struct worker_container *c); /* ends in container_pulled or container_refuse */
 
-/* worker_container.c */
+/* worker_create.c */
 void container_pulled(struct worker_container *c); /* the image is there */
+/* WAITING: sandbox and volumes may be there now. */
+void container_go_on(struct worker_container *c);
+
+/* worker_container.c */
 void container_begin(struct worker_container *c);
-void container_go_on(
-    struct worker_container *c); /* WAITING: sandbox and volumes may be there now */
+void container_enter(struct worker_container *c, enum worker_stage next);
+void container_idle(struct worker_container *c); /* the start came to nothing */
+void container_config_error(struct worker_container *c, const struct err *err);
+struct life_listener container_listener(struct worker_container *c);
 void container_abort(struct worker_container *c); /* before the life began */
 /* From its record; false: there is none.  @is_rebooted: the sandbox went with a reboot. */
 bool container_adopt(struct worker_container *c, bool is_rebooted);
