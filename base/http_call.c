@@ -300,6 +300,7 @@ static int http_call_verdict(struct http_call *call, CURLcode result, struct err
 {
     int code = ERR_PROTOCOL;
     const char *text = call->curl_error;
+    long sys_error = 0;
 
     if (call->err.code != 0) {
         *err = call->err;
@@ -311,6 +312,9 @@ static int http_call_verdict(struct http_call *call, CURLcode result, struct err
         if (http_call_codes[i].curl == result)
             code = http_call_codes[i].code;
     }
+    if (result == CURLE_COULDNT_CONNECT &&
+        curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &sys_error) == CURLE_OK)
+        call->head.sys_error = (int)sys_error;
     if (text[0] == '\0')
         text = curl_easy_strerror(result);
     return err_set(err, code, "%s: %.*s", call->what, (int)strcspn(text, "\r\n"), text);

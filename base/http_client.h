@@ -34,6 +34,7 @@ struct http_client *http_client_close(struct http_client *c);
 
 struct http_head {            /* borrowed during the callback; never NULL */
     int status;               /* 0: no answer came */
+    int sys_error;            /* errno of a connection that could not be made; 0 = another end */
     const char *content_type; /* "" if none */
     const struct http_header_pair {
         const char *name, *value;

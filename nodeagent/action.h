@@ -32,6 +32,9 @@ void action_fini(struct action *a);
 int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
                  const char *pod_ip, const char *user_agent_kind, struct err *err);
 
+/* Where a redirect to @location leads from @url, new; NULL: to another host. */
+char *action_redirect(const char *url, const char *location);
+
 struct action_context {
     uv_loop_t *loop;
     struct http_client *http; /* insecure by Kubernetes' rule */
@@ -42,7 +45,8 @@ struct action_context {
 
 struct action_run;
 /* rc 0: success.  Otherwise @err->text is the output for the event ("HTTP probe failed with
- * statuscode: 500", a program's output, ...). */
+ * statuscode: 500", a program's output, ...).  ERR_UNAVAILABLE from exec: the question could not
+ * be put (no such program), so there is no answer either. */
 typedef void (*action_done_fn)(void *arg, int rc, const struct err *err);
 
 /* @a and @context's strings are borrowed until @done, which is called exactly once, not from

@@ -36,6 +36,46 @@ static bool action_port(uint16_t *ret, const json_t *port, const struct containe
     return true;
 }
 
+/* In the words of the kubelet, which takes a name that no port has for a number. */
+static int action_no_port(const json_t *port, struct err *err)
+{
+    return json_is_string(port)
+               ? err_set(err, ERR_INVALID, "strconv.Atoi: parsing \"%s\": invalid syntax",
+                         json_string_value(port))
+               : err_set(err, ERR_INVALID, "invalid port number: %lld",
+                         (long long)json_integer_value(port));
+}
+
+/* "http://host:80/x?y" -> the length of "host" from its start. */
+static const char *action_url_host(const char *url, size_t *ret_len)
+{
+    const char *host = strstr(url, "://");
+
+    host = host == NULL ? url : host + 3;
+    *ret_len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+    return host;
+}
+
+char *action_redirect(const char *url, const char *location)
+{
+    size_t len, to_len;
+    const char *host = action_url_host(url, &len), *to, *end;
+
+    if (str_starts(location, "http://") || str_starts(location, "https://")) {
+        to = action_url_host(location, &to_len);
+        return to_len == len && strncasecmp(host, to, len) == 0 ? mem_str(location) : NULL;
+    }
+    if (str_starts(location, "//") || strstr(location, "://") != NULL)
+        return NULL;
+    end = host + strcspn(host, "/?#");
+    if (location[0] != '/') /* relative to the last path segment */
+        for (const char *p = end; *p != '\0' && *p != '?' && *p != '#'; p++)
+            if (*p == '/')
+                end = p + 1;
+    return mem_fmt("%.*s%s%s", (int)(end - url), url,
+                   location[0] == '/' || end[-1] == '/' ? "" : "/", location);
+}
+
 static char **action_strings(const json_t *list)
 {
     char **v = MEM_NEW_ARRAY(char *, json_array_size(list) + 1);
@@ -77,7 +117,7 @@ static int action_parse_http(struct action *a, const json_t *get, const struct c
     bool is_tls = str_eq(json_str(get, "scheme"), "HTTPS");
 
     if (!action_port(&a->port, json_object_get(get, "port"), c))
-        return err_set(err, ERR_INVALID, "httpGet: no such port");
+        return action_no_port(json_object_get(get, "port"), err);
     if (host[0] == '\0')
         host = pod_ip;
     a->url = mem_fmt(
@@ -93,7 +133,7 @@ static int action_parse_tcp(struct action *a, const json_t *tcp, const struct co
     const char *host = json_str_or(tcp, "host", "");
 
     if (!action_port(&a->port, json_object_get(tcp, "port"), c))
-        return err_set(err, ERR_INVALID, "tcpSocket: no such port");
+        return action_no_port(json_object_get(tcp, "port"), err);
     a->host = mem_str(host[0] == '\0' ? pod_ip : host);
     return 0;
 }

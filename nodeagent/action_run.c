@@ -8,12 +8,14 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ACTION_BODY_MAX        (10 * 1024) /* of a probe's answer, as the kubelet reads it */
 #define ACTION_EXEC_OUTPUT_MAX (10 * 1024)
+#define ACTION_REDIRECTS_MAX   10 /* Go's client gives up after as many */
 
 struct action_run {
     const struct action *action; /* borrowed */
@@ -21,8 +23,11 @@ struct action_run {
     action_done_fn done; /* NULL once told */
     void *arg;
     struct child *child;
-    char *pid_file; /* of exec: the program inside, which must not outlive its time */
+    char *pid_file;           /* of exec: the program inside, which must not outlive its time */
+    struct http_client *http; /* borrowed */
     struct http_call *call;
+    char *next_url; /* where a redirect led; NULL = still the action's own */
+    unsigned n_redirects;
     struct timer *timer;
     uv_tcp_t *tcp;         /* dies in its close callback */
     uv_connect_t *connect; /* likewise, with the handle */
@@ -34,6 +39,7 @@ static void action_free(struct action_run *r)
     if (r->pid_file != NULL)
         unlink(r->pid_file);
     free(r->pid_file);
+    free(r->next_url);
     free(r);
 }
 
@@ -58,7 +64,46 @@ static void action_tell(struct action_run *r, int rc, const struct err *err)
     done(arg, rc, err);
 }
 
+/* A system error as Go's net package words it: the same text, not capitalised. */
+static void action_dial_error(char *ret, size_t size, int errnum)
+{
+    snprintf(ret, size, "%s", strerror(errnum));
+    if (ret[0] != '\0' && islower((unsigned char)ret[1]))
+        ret[0] = (char)tolower((unsigned char)ret[0]);
+}
+
 /* --- exec --- */
+
+/* runc could not start the program at all: what the program thinks is not known then.  Its words
+ * come as a log line: time="..." level=error msg="exec failed: ...". */
+static bool action_exec_not_begun(struct err *ret, const char *errors)
+{
+    const char *line = strstr(errors, " level=error msg=\"exec failed: ");
+    const char *from, *to;
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    if (line == NULL || !str_starts(errors, "time="))
+        return false;
+    from = strchr(line, '"') + 1;
+    to = from + strcspn(from, "\n");
+    while (to > from && to[-1] != '"')
+        to--;
+    for (; from + 1 < to; from++)
+        if (from[0] != '\\')
+            text_putc(&t, from[0]);
+    err_set(ret, ERR_UNAVAILABLE, "OCI runtime exec failed: %s", text_str(&t));
+    return true;
+}
+
+static void action_exec_timed_out(struct err *ret, const struct action_run *r)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    for (char **arg = r->action->argv; *arg != NULL; arg++)
+        text_fmt(&t, "%s%s", t.len == 0 ? "" : " ", *arg);
+    err_set(ret, ERR_TIMEOUT, "command timed out: \"%s\" timed out after %llds", text_str(&t),
+            (long long)(r->timeout_ms / 1000));
+}
 
 static void action_on_exec(void *arg, int rc, const struct child_result *result,
                            const struct err *err)
@@ -74,7 +119,9 @@ static void action_on_exec(void *arg, int rc, const struct child_result *result,
     if (rc == ERR_TIMEOUT || rc == ERR_LIMIT)
         action_kill_inside(r);
     if (rc == ERR_TIMEOUT)
-        err_set(&mine, rc, "command timed out after %llds", (long long)(r->timeout_ms / 1000));
+        action_exec_timed_out(&mine, r);
+    else if (result->exit_code > 0 && action_exec_not_begun(&mine, result->errors))
+        rc = mine.code;
     else if (result->exit_code >= 0)
         err_set(&mine, rc, "%s%s", result->output, result->errors);
     else
@@ -111,27 +158,69 @@ static void action_exec(struct action_run *r, const struct action_context *c)
 
 /* --- httpGet --- */
 
-static void action_on_http(void *arg, int rc, const struct http_head *head, const void *body,
-                           size_t len, const struct err *err)
+static void action_http_call(struct action_run *r);
+
+/* Why no answer came, as the kubelet's HTTP client (Go's) says it. */
+static void action_http_error(struct err *ret, const struct action_run *r, int rc,
+                              const struct http_head *head, const struct err *err)
+{
+    const char *url = r->next_url != NULL ? r->next_url : r->action->url;
+    const char *host = strstr(url, "://") + 3;
+    char why[128];
+
+    action_dial_error(why, sizeof(why), head->sys_error);
+    if (rc == ERR_TIMEOUT)
+        err_set(ret, rc,
+                "Get \"%s\": context deadline exceeded (Client.Timeout exceeded while awaiting "
+                "headers)",
+                url);
+    else if (head->sys_error != 0)
+        err_set(ret, rc, "Get \"%s\": dial tcp %.*s: connect: %s", url, (int)strcspn(host, "/?"),
+                host, why);
+    else
+        err_set(ret, rc, "Get \"%s\": %s", url, err->text);
+}
+
+/* A redirect within the host is followed; one that leads away counts as an answer. */
+static bool action_http_redirected(struct action_run *r, const struct http_head *head)
+{
+    const char *to = http_head_get(head, "Location");
+    char *next;
+
+    if (head->status < 300 || head->status >= 400 || to == NULL ||
+        r->n_redirects >= ACTION_REDIRECTS_MAX)
+        return false;
+    next = action_redirect(r->next_url != NULL ? r->next_url : r->action->url, to);
+    if (next == NULL)
+        return false;
+    free(r->next_url);
+    r->next_url = next;
+    r->n_redirects++;
+    action_http_call(r);
+    return true;
+}
+
+static void action_on_http(void *arg, int rc, const struct http_head *head, const void *body UNUSED,
+                           size_t len UNUSED, const struct err *err)
 {
     struct action_run *r = arg;
     struct err mine = ERR_EMPTY;
 
-    (void)body;
-    (void)len;
     r->call = NULL;
+    if (rc == 0 && action_http_redirected(r, head))
+        return;
     if (rc < 0)
-        err_set(&mine, rc, "Get \"%s\": %s", r->action->url, err->text);
+        action_http_error(&mine, r, rc, head, err);
     else if (head->status < 200 || head->status >= 400)
         rc = err_set(&mine, ERR_PROTOCOL, "HTTP probe failed with statuscode: %d", head->status);
     action_tell(r, rc, &mine);
 }
 
-static void action_http(struct action_run *r, const struct action_context *c)
+static void action_http_call(struct action_run *r)
 {
     const struct http_call_spec spec = {
         .method = "GET",
-        .url = r->action->url,
+        .url = r->next_url != NULL ? r->next_url : r->action->url,
         .headers = (const char *const *)r->action->headers,
         .timeout_ms = r->timeout_ms,
         .connect_ms = r->timeout_ms,
@@ -140,7 +229,13 @@ static void action_http(struct action_run *r, const struct action_context *c)
     };
     const struct http_call_listener listener = { .on_done = action_on_http, .arg = r };
 
-    r->call = http_call(c->http, &spec, &listener);
+    r->call = http_call(r->http, &spec, &listener);
+}
+
+static void action_http(struct action_run *r, const struct action_context *c)
+{
+    r->http = c->http;
+    action_http_call(r);
 }
 
 /* --- tcpSocket --- */
@@ -163,10 +258,16 @@ static void action_close_tcp(struct action_run *r)
 static void action_tcp_over(struct action_run *r, int uv_rc)
 {
     struct err err = ERR_EMPTY;
-    int rc = uv_rc == 0 ? 0
-                        : err_set(&err, ERR_UNAVAILABLE, "dial tcp %s:%u: %s", r->action->host,
-                                  r->action->port,
-                                  uv_rc == UV_ETIMEDOUT ? "i/o timeout" : uv_strerror(uv_rc));
+    char why[128];
+    int rc = 0;
+
+    action_dial_error(why, sizeof(why), -uv_rc);
+    if (uv_rc == UV_ETIMEDOUT)
+        rc = err_set(&err, ERR_TIMEOUT, "dial tcp %s:%u: i/o timeout", r->action->host,
+                     r->action->port);
+    else if (uv_rc != 0)
+        rc = err_set(&err, ERR_PROTOCOL, "dial tcp %s:%u: connect: %s", r->action->host,
+                     r->action->port, why);
 
     action_close_tcp(r);
     action_tell(r, rc, &err);

@@ -33,6 +33,7 @@ struct life_spec {
     size_t n_mounts;
     const char *log_path;                       /* strings are copied */
     const char *net_ns, *uts_ns, *ipc_ns, *shm; /* NULL = the node's own */
+    const char *hostname;                       /* NULL = not known */
     const char *record_path; /* written before anything is made: see pod_record */
     const char *record;
 };

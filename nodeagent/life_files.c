@@ -91,10 +91,18 @@ static int life_decide_user(struct user *ret, const struct life_job *job, const 
     const struct life_spec *s = job->spec;
     cleanup(freep) char *passwd = life_read_inside(rootfs, "/etc/passwd");
     cleanup(freep) char *group = life_read_inside(rootfs, "/etc/group");
+    const struct container_view *c = &s->pod->containers[s->index];
+    struct err why = ERR_EMPTY;
+    int rc = user_decide(ret, json_str(s->image->config, "config.User"), passwd, group,
+                         json_at(s->pod->spec, "securityContext"),
+                         json_at(c->spec, "securityContext"), &why);
 
-    return user_decide(ret, json_str(s->image->config, "config.User"), passwd, group,
-                       json_at(s->pod->spec, "securityContext"),
-                       json_at(s->pod->containers[s->index].spec, "securityContext"), err);
+    if (rc == ERR_FORBIDDEN)
+        return err_set(err, ERR_INVALID, "%s (pod: \"%s_%s(%s)\", container: %s)", why.text,
+                       s->pod->name, s->pod->ns, s->pod->uid, c->name);
+    if (rc < 0)
+        *err = why;
+    return rc;
 }
 
 static int life_write_config(const struct life_job *job, const char *rootfs, struct err *err)
@@ -118,6 +126,7 @@ static int life_write_config(const struct life_job *job, const char *rootfs, str
         .net_ns = s->net_ns,
         .uts_ns = s->uts_ns,
         .ipc_ns = s->ipc_ns,
+        .hostname = s->hostname,
         .shm = s->shm,
         .host = runtime_host(job->rt),
     };

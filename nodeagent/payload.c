@@ -15,6 +15,9 @@ void payload_fini(struct payload *p)
         free(p->files[i].data);
     }
     free(p->files);
+    for (size_t i = 0; i < p->n_dirs; i++)
+        free(p->dirs[i]);
+    free(p->dirs);
     *p = (struct payload)PAYLOAD_EMPTY;
 }
 
@@ -217,6 +220,69 @@ static int payload_add_projected(struct payload *p, const struct pod_view *pod, 
     return rc;
 }
 
+/* --- mounts below a mount --- */
+
+/* "/etc/x/", "/etc/x/y/z" -> "y/z"; NULL: not below. */
+static char *payload_below(const char *outer, const char *inner)
+{
+    size_t len = strlen(outer);
+    char *rest;
+
+    while (len > 0 && outer[len - 1] == '/')
+        len--;
+    if (strncmp(outer, inner, len) != 0 || inner[len] != '/')
+        return NULL;
+    inner += len + strspn(inner + len, "/");
+    len = strlen(inner);
+    while (len > 0 && inner[len - 1] == '/')
+        len--;
+    rest = mem_strn(inner, len);
+    if (len > 0 && payload_is_path(rest))
+        return rest;
+    free(rest);
+    return NULL;
+}
+
+/* A file, or a part of the way to one, of that name is in the place already. */
+static bool payload_is_taken(const struct payload *p, const char *dir)
+{
+    size_t len = strcspn(dir, "/");
+
+    for (size_t i = 0; i < p->n; i++)
+        if (strncmp(p->files[i].path, dir, len) == 0 &&
+            (p->files[i].path[len] == '\0' || p->files[i].path[len] == '/'))
+            return true;
+    return false;
+}
+
+/* The volume is read-only to the containers: what is to be mounted below it needs its directory
+ * made here (kubelet: MakeNestedMountpoints). */
+static void payload_add_dirs(struct payload *p, const struct pod_view *pod, const char *volume)
+{
+    size_t i, k;
+    json_t *outer, *inner;
+
+    for (size_t c = 0; c < pod->n; c++) {
+        const json_t *mounts = json_at(pod->containers[c].spec, "volumeMounts");
+
+        json_array_foreach (mounts, i, outer) {
+            if (!str_eq(json_str(outer, "name"), volume) ||
+                !str_empty(json_str(outer, "subPath")) ||
+                !str_empty(json_str(outer, "subPathExpr")))
+                continue;
+            json_array_foreach (mounts, k, inner) {
+                cleanup(freep) char *dir = payload_below(json_str_or(outer, "mountPath", ""),
+                                                         json_str_or(inner, "mountPath", ""));
+
+                if (dir == NULL || payload_is_taken(p, dir))
+                    continue;
+                p->dirs = mem_grow(p->dirs, p->n_dirs + 1, sizeof(*p->dirs));
+                p->dirs[p->n_dirs++] = STEAL(dir);
+            }
+        }
+    }
+}
+
 static const char *const payload_kinds[] = { "configMap", "secret", "downwardAPI", "projected" };
 
 bool payload_is_volume(const json_t *volume)
@@ -251,6 +317,7 @@ int payload_make(struct payload *ret, const struct pod_view *pod, const json_t *
         payload_fini(&p);
         return rc;
     }
+    payload_add_dirs(&p, pod, name);
     *ret = p;
     return 0;
 }

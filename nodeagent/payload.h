@@ -25,6 +25,8 @@ struct payload_file {
 struct payload { /* init with PAYLOAD_EMPTY, end with payload_fini */
     struct payload_file *files;
     size_t n;
+    char **dirs; /* empty ones where other volumes are mounted below; owned; NULL = none */
+    size_t n_dirs;
 };
 #define PAYLOAD_EMPTY         \
     {                         \

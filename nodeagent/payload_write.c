@@ -146,6 +146,11 @@ static void payload_clean(const char *dir, const struct payload *p, const char *
 
             keep = str_eq(top, e->d_name);
         }
+        for (size_t i = 0; i < p->n_dirs && !keep; i++) {
+            cleanup(freep) char *top = payload_top(p->dirs[i]);
+
+            keep = str_eq(top, e->d_name);
+        }
         if (!keep)
             file_remove_tree(path, &ignored);
     }
@@ -162,6 +167,11 @@ int payload_write(const char *dir, const struct payload *p, int64_t fs_group, st
     cleanup(freep) char *data = mem_fmt("%s/..data", dir);
     int rc = payload_mkdir(dir, fs_group, err);
 
+    for (size_t i = 0; i < p->n_dirs && rc == 0; i++) {
+        cleanup(freep) char *path = mem_fmt("%s/%s", dir, p->dirs[i]);
+
+        rc = file_mkdirs(path, 0755, err);
+    }
     if (rc < 0 || payload_same(dir, p, fs_group))
         return rc;
     bits_random(raw, sizeof(raw));

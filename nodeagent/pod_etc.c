@@ -29,14 +29,15 @@ void pod_etc_hosts(struct text *ret, const struct pod_view *pod, const char *pod
     const char *subdomain = json_str_or(pod->spec, "subdomain", "");
     char hostname[64];
 
-    text_puts(ret, "# Kubernetes-managed hosts file.\n");
     if (pod->host_network) {
+        text_puts(ret, "# Kubernetes-managed hosts file (host network).\n");
         text_puts(ret, host_hosts == NULL ? "127.0.0.1\tlocalhost\n" : host_hosts);
         pod_etc_aliases(ret, pod);
         return;
     }
     pod_view_hostname(hostname, pod);
-    text_puts(ret, "127.0.0.1\tlocalhost\n"
+    text_puts(ret, "# Kubernetes-managed hosts file.\n"
+                   "127.0.0.1\tlocalhost\n"
                    "::1\tlocalhost ip6-localhost ip6-loopback\n"
                    "fe00::0\tip6-localnet\n"
                    "fe00::0\tip6-mcastprefix\n"

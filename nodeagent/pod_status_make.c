@@ -4,6 +4,7 @@
 #include "api/pod_resources.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "nodeagent/volume.h"
 
 #include <string.h>
 
@@ -21,6 +22,15 @@ static void status_put_text(json_t *tree, const char *path, const char *text)
 {
     if (!str_empty(text))
         json_put_str(tree, path, text);
+}
+
+/* Consumes @list; an empty one is left out. */
+static void status_put_list(json_t *status, const char *key, json_t *list)
+{
+    if (json_array_size(list) > 0)
+        json_put(status, key, list);
+    else
+        json_decref(list);
 }
 
 static void status_put_id(json_t *tree, const char *path, const char *id)
@@ -98,6 +108,26 @@ static bool status_is_ready(const struct pod_status_input *in, size_t i)
     return c->phase == CONTAINER_RUNNING && c->started && c->ready;
 }
 
+/* Where the container's volumes are; what is read-only at the top is not so below it. */
+static void status_mounts(json_t *status, const json_t *spec)
+{
+    json_t *list = json_array(), *mount;
+    size_t i;
+
+    json_array_foreach (json_at(spec, "volumeMounts"), i, mount) {
+        json_t *shown = json_pack("{s:s, s:s}", "name", json_str_or(mount, "name", ""), "mountPath",
+                                  json_str_or(mount, "mountPath", ""));
+
+        if (json_bool(mount, "readOnly", false)) {
+            json_put_bool(shown, "readOnly", true);
+            json_put_str(shown, "recursiveReadOnly",
+                         volume_is_recursive(mount) ? "Enabled" : "Disabled");
+        }
+        json_array_append_new(list, shown);
+    }
+    status_put_list(status, "volumeMounts", list);
+}
+
 static json_t *status_container(const struct pod_status_input *in, size_t i, bool has_init)
 {
     const struct container_view *view = &in->pod->containers[i];
@@ -121,6 +151,7 @@ static json_t *status_container(const struct pod_status_input *in, size_t i, boo
                   : last != NULL                 ? last->id
                                                  : "");
     json_put_bool(s, "started", c->phase == CONTAINER_RUNNING && c->started);
+    status_mounts(s, view->spec);
     return s;
 }
 
@@ -216,8 +247,10 @@ static void status_ready(json_t *status, const struct pod_status_input *in)
  * made twice of the same facts must be the same, or it would be published twice. */
 static json_t *status_our_conditions(const json_t *status)
 {
-    static const char *const ours[] = { "PodReadyToStartContainers", "Initialized", "Ready",
-                                        "ContainersReady", "PodScheduled" };
+    static const char *const ours[] = {
+        "PodReadyToStartContainers", "Initialized",  "Ready",
+        "ContainersReady",           "PodScheduled", "DisruptionTarget"
+    };
     json_t *list = json_array();
 
     for (size_t i = 0; i < N_ELEMENTS(ours); i++) {
@@ -238,6 +271,9 @@ static void status_conditions(json_t *status, const struct pod_status_input *in)
     status_initialized(status, in);
     status_ready(status, in);
     condition_set(status, "PodScheduled", "True", NULL, NULL, in->facts->now_wall_ms);
+    if (in->is_evicted)
+        condition_set(status, "DisruptionTarget", "True", "TerminationByKubelet", in->message,
+                      in->facts->now_wall_ms);
     json_put(status, "conditions", status_our_conditions(status));
 }
 
@@ -268,14 +304,12 @@ json_t *pod_status_make(const struct pod_status_input *in)
     status_conditions(status, in);
     status_addresses(status, in);
     status_put_time(status, "startTime", in->facts->started_wall_ms);
-    for (size_t i = 0; i < in->pod->n; i++)
+    /* Of a pod that was never let in the kubelet shows no containers. */
+    for (size_t i = 0; i < in->pod->n && !in->is_rejected; i++)
         json_array_append_new(in->pod->containers[i].kind == CONTAINER_MAIN ? mains : init,
                               status_container(in, i, has_init));
-    if (has_init)
-        json_put(status, "initContainerStatuses", init);
-    else
-        json_decref(init);
-    json_put(status, "containerStatuses", mains);
+    status_put_list(status, "initContainerStatuses", init);
+    status_put_list(status, "containerStatuses", mains);
     json_put_str(status, "qosClass", pod_qos(in->pod->spec));
     return status;
 }

@@ -18,6 +18,8 @@ struct pod_status_input {
     const char *host_ip;
     const char *pod_ip; /* "" while not known */
     bool has_sandbox;
+    bool is_rejected;    /* never let in: no containers are shown */
+    bool is_evicted;     /* by this node: DisruptionTarget */
     const char *message; /* of the pod, with plan->reason; may be NULL */
 };
 

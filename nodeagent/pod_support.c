@@ -46,6 +46,63 @@ static int pod_support_refuse(struct err *err, const char *where, const char *pa
     return err_set(err, ERR_INVALID, "%s.%s is not supported on this node", where, path);
 }
 
+/* Those a namespace of the pod's own holds whole: the kubelet's safe set of v1.32. */
+static const struct {
+    const char *name;
+    bool is_net; /* of the network namespace; otherwise of the IPC namespace */
+} safe_sysctls[] = {
+    { "kernel.shm_rmid_forced", false },
+    { "net.ipv4.ip_local_port_range", true },
+    { "net.ipv4.tcp_syncookies", true },
+    { "net.ipv4.ping_group_range", true },
+    { "net.ipv4.ip_unprivileged_port_start", true },
+    { "net.ipv4.ip_local_reserved_ports", true },
+    { "net.ipv4.tcp_keepalive_time", true },
+    { "net.ipv4.tcp_fin_timeout", true },
+    { "net.ipv4.tcp_keepalive_intvl", true },
+    { "net.ipv4.tcp_keepalive_probes", true },
+    { "net.ipv4.tcp_rmem", true },
+    { "net.ipv4.tcp_wmem", true },
+};
+
+/* Both "net.ipv4.x" and "net/ipv4/x" are names of one. */
+static bool pod_support_is_sysctl(const char *name, const char *safe)
+{
+    size_t i = 0;
+
+    while (safe[i] != '\0' && (name[i] == safe[i] || (name[i] == '/' && safe[i] == '.')))
+        i++;
+    return safe[i] == '\0' && name[i] == '\0';
+}
+
+static int pod_support_sysctl(const struct pod_view *pod, const char *name, struct err *err)
+{
+    for (size_t i = 0; i < N_ELEMENTS(safe_sysctls); i++) {
+        bool is_net = safe_sysctls[i].is_net;
+
+        if (!pod_support_is_sysctl(name, safe_sysctls[i].name))
+            continue;
+        if (is_net ? pod->host_network : pod->host_ipc)
+            return err_set(err, ERR_FORBIDDEN,
+                           "forbidden sysctl: \"%s\" not allowed with host %s enabled",
+                           safe_sysctls[i].name, is_net ? "net" : "ipc");
+        return 0;
+    }
+    return err_set(err, ERR_FORBIDDEN, "forbidden sysctl: \"%s\" not allowlisted", name);
+}
+
+int pod_support_sysctls(const struct pod_view *pod, struct err *err)
+{
+    size_t i;
+    json_t *item;
+    int rc = 0;
+
+    json_array_foreach (json_at(pod->spec, "securityContext.sysctls"), i, item)
+        if (rc == 0)
+            rc = pod_support_sysctl(pod, json_str_or(item, "name", ""), err);
+    return rc;
+}
+
 /* Loopback would need the kernel to route 127.0.0.0/8; the pod network has no IPv6. */
 static bool pod_support_leads(const struct pod_view *pod, const json_t *port)
 {

@@ -105,3 +105,14 @@ void pod_view_hostname(char ret[64], const struct pod_view *v)
     for (len = strlen(ret); len > 0 && (ret[len - 1] == '-' || ret[len - 1] == '.'); len--)
         ret[len - 1] = '\0';
 }
+
+char *pod_view_nodename(const struct pod_view *v, const char *cluster_domain)
+{
+    const char *subdomain = json_str_or(v->spec, "subdomain", "");
+    char hostname[64];
+
+    pod_view_hostname(hostname, v);
+    if (subdomain[0] == '\0' || !json_bool(v->spec, "setHostnameAsFQDN", false))
+        return mem_str(hostname);
+    return mem_fmt("%s.%s.%s.svc.%s", hostname, subdomain, v->ns, cluster_domain);
+}

@@ -48,6 +48,8 @@ void pod_view_unrefp(struct pod_view **v);
 /* The volume of that name in spec.volumes; borrowed or NULL. */
 const json_t *pod_view_volume(const struct pod_view *v, const char *name);
 /* Host name inside the pod: spec.hostname or the pod's name, cut at 63 (Linux' limit is 64). */
+/* The same, or with setHostnameAsFQDN "name.subdomain.ns.svc.domain"; a new string. */
+char *pod_view_nodename(const struct pod_view *v, const char *cluster_domain);
 void pod_view_hostname(char ret[64], const struct pod_view *v);
 
 #endif

@@ -1,7 +1,6 @@
 #include "nodeagent/pod_worker_impl.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/work.h"
@@ -42,7 +41,7 @@ void worker_wake_urgent(struct pod_worker *w)
 
 /* --- memory --- */
 
-static void worker_free(struct pod_worker *w)
+void worker_free(struct pod_worker *w)
 {
     assert(w->n_lives == 0 && w->n_jobs == 0);
     for (size_t i = 0; i < w->pod->n; i++) {
@@ -53,6 +52,7 @@ static void worker_free(struct pod_worker *w)
         free(w->facts[i].image_id);
     }
     worker_status_fini(w);
+    worker_end_fini(w);
     pod_lookup_close(w->lookup);
     sandbox_free(w->sandbox);
     volumes_fini(&w->volumes);
@@ -67,64 +67,6 @@ void worker_job_over(struct pod_worker *w)
 {
     if (w->is_left && w->n_jobs == 0 && w->n_lives == 0)
         worker_free(w);
-}
-
-/* --- the end: nothing of the pod is left but its record --- */
-
-struct worker_finish {
-    struct pod_worker *worker;
-    char *data_dir, *uid, *log_dir;
-};
-
-static int worker_finish_run(void *arg, struct err *err)
-{
-    struct worker_finish *f = arg;
-    int rc = file_remove_tree(f->log_dir, err);
-
-    return rc < 0 ? rc : pod_record_remove(f->data_dir, f->uid, err);
-}
-
-static void worker_finish_done(void *arg, int rc, const struct err *err)
-{
-    struct worker_finish *f = arg;
-    struct pod_worker *w = f->worker;
-
-    if (rc < 0)
-        log_warn("pod left files behind", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
-                 KV_ERR(err));
-    free(f->data_dir);
-    free(f->uid);
-    free(f->log_dir);
-    free(f);
-    w->n_jobs--;
-    if (w->is_left) {
-        worker_job_over(w);
-        return;
-    }
-    w->host->on_finished(w->host->arg, w);
-    worker_free(w);
-}
-
-static char *worker_log_dir(const struct pod_worker *w)
-{
-    return mem_fmt("%s/log/pods/%s_%s_%s", w->host->data_dir, w->pod->ns, w->pod->name,
-                   w->pod->uid);
-}
-
-static void worker_finish(struct pod_worker *w)
-{
-    struct worker_finish *f = MEM_NEW(struct worker_finish);
-
-    assert(!w->is_finished);
-    w->is_finished = true;
-    timer_stop(w->step);
-    timer_stop(w->publish);
-    f->worker = w;
-    f->data_dir = mem_str(w->host->data_dir);
-    f->uid = mem_str(w->pod->uid);
-    f->log_dir = worker_log_dir(w);
-    w->n_jobs++;
-    work_submit(w->host->loop, worker_finish_run, worker_finish_done, f);
 }
 
 /* All containers have ended for good: status, sandbox, API object, record; in that order. */
@@ -163,6 +105,7 @@ static void worker_facts(const struct pod_worker *w, struct pod_facts *ret)
         .is_over = w->is_over,
         .must_end = w->is_gone,
         .mains_began = w->mains_began,
+        .evicted = w->end_reason,
         .containers = w->facts,
     };
 }
@@ -230,9 +173,7 @@ static void worker_start_containers(struct pod_worker *w)
 
 static void worker_stop_containers(struct pod_worker *w)
 {
-    int64_t grace_s = w->plan.reason != NULL && !worker_stops(w)
-                          ? json_int(w->pod->spec, "terminationGracePeriodSeconds", 30)
-                          : w->pod->grace_s;
+    int64_t grace_s = worker_grace_s(w);
 
     if (w->plan.stop == 0)
         return;
@@ -253,6 +194,7 @@ static void worker_step(void *arg)
     worker_facts(w, &facts);
     pod_plan(&w->plan, w->pod, &facts);
     worker_name_held(w, facts.now_ms);
+    worker_say_deadline(w);
     if (!w->plan.is_ending)
         worker_prepare(w);
     worker_start_containers(w);
@@ -339,6 +281,9 @@ struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *
     if (w->unsupported.code != 0)
         events_pod(host->events, pod, NULL, EVENT_WARNING, "FailedCreatePodSandBox",
                    "Failed to create pod sandbox: %s", w->unsupported.text);
+    worker_keep_end(w);
+    if (w->end_reason == NULL)
+        worker_admit(w);
     if (start->from_record)
         worker_adopt(w);
     worker_wake(w);
@@ -364,10 +309,24 @@ static void worker_compare_images(struct pod_worker *w)
     }
 }
 
+/* Volumes of the downward API show labels and annotations as they are now. */
+static bool worker_is_relabelled(const struct pod_view *a, const struct pod_view *b)
+{
+    static const char *const maps[] = { "metadata.labels", "metadata.annotations" };
+
+    for (size_t i = 0; i < N_ELEMENTS(maps); i++) {
+        const json_t *x = json_at(a->tree, maps[i]), *y = json_at(b->tree, maps[i]);
+
+        if (x != y && (x == NULL || y == NULL || !json_equal(x, y)))
+            return true;
+    }
+    return false;
+}
+
 void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
 {
     struct pod_view *before = w->pod;
-    bool was_deleting = before->deleting;
+    bool was_deleting = before->deleting, is_relabelled = worker_is_relabelled(before, pod);
 
     assert(str_eq(before->uid, pod->uid));
     if (pod->n != before->n) /* ephemeral containers are a list of their own; nothing else may */
@@ -377,7 +336,10 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
     pod_view_unref(before);
     /* Whoever ended it, it stays ended. */
     w->is_over = w->is_over || worker_is_shown_over(w);
+    worker_keep_end(w);
     worker_compare_images(w);
+    if (is_relabelled)
+        worker_refresh_volumes(w);
     if (pod->deleting && !was_deleting) {
         w->publish_dirty = true;
         worker_save(w);

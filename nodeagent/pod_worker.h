@@ -60,6 +60,8 @@ void pod_worker_update(struct pod_worker *w, struct pod_view *pod); /* reference
 void pod_worker_gone(struct pod_worker *w);
 void pod_worker_on_sources(struct pod_worker *w, const char *ns);
 void pod_worker_on_endpoints(struct pod_worker *w);
+/* Ends it, as using more than its share or the node has: phase Failed, reason Evicted. */
+void pod_worker_evict(struct pod_worker *w, const char *message);
 /* The server answers again, or is given up: what waits for it is tried now. */
 void pod_worker_on_back(struct pod_worker *w);
 /* The agent ends: memory goes, the pod runs on.  Returns NULL. */

@@ -7,6 +7,7 @@
  *   worker_container.c stages, starting and ending containers
  *   worker_stop.c      hooks, draining, signals
  *   worker_probe.c     probes of running containers
+ *   worker_end.c       why the node itself ends a pod: refused, too old, evicted
  *   worker_status.c    publishing, deleting from the API
  */
 #ifndef NODEAGENT_POD_WORKER_IMPL_H
@@ -33,6 +34,8 @@ enum worker_stage {
     STAGE_POSTSTART, /* it runs, the hook does too */
     STAGE_RUNNING,
 };
+
+enum worker_end { WORKER_END_NONE, WORKER_END_REJECTED, WORKER_END_EVICTED };
 
 struct worker_container {
     struct pod_worker *worker;
@@ -87,6 +90,10 @@ struct pod_worker {
     bool drain_begun, is_draining;
     bool awaits_server; /* from a record: what the server shows is not known yet */
 
+    char *end_reason, *end_message; /* of the pod: "Evicted", ...; NULL = as its containers end */
+    enum worker_end end;
+    bool deadline_said;
+
     struct client_call *status_call, *delete_call;
     json_t *published; /* status the server has from us; NULL = none */
     json_t *sending;   /* status on its way */
@@ -104,6 +111,8 @@ void worker_wake_urgent(struct pod_worker *w);
 void worker_wake_in(struct pod_worker *w, int64_t ms); /* unless a step is due before */
 void worker_job_over(struct pod_worker *w);            /* after n_jobs or n_lives was lowered */
 bool worker_stops(const struct pod_worker *w);         /* being deleted, or gone from the API */
+
+void worker_free(struct pod_worker *w);
 
 /* worker_prepare.c */
 void worker_prepare(struct pod_worker *w); /* whatever is missing to start containers */
@@ -141,7 +150,11 @@ void container_save(struct worker_container *c); /* its record anew */
 void container_refuse(struct worker_container *c, const char *reason, const char *message);
 
 /* worker_stop.c */
+/* @message: of the Killing event; NULL = the usual one, "" = it was sent already. */
 void container_stop(struct worker_container *c, int64_t grace_s, const char *message);
+/* @hook: "PostStart" or "PreStop". */
+void container_hook_failed(const struct worker_container *c, const char *hook,
+                           const struct err *err);
 void container_forget_stop(struct worker_container *c); /* the life has ended */
 void worker_drain(struct pod_worker *w);
 void worker_drain_check(struct pod_worker *w); /* endpoints have changed */
@@ -149,6 +162,14 @@ void worker_drain_check(struct pod_worker *w); /* endpoints have changed */
 /* worker_probe.c */
 void container_start_probes(struct worker_container *c, bool was_adopted);
 void container_stop_probes(struct worker_container *c);
+
+/* worker_end.c */
+void worker_admit(struct pod_worker *w);        /* refuses what the kubelet would */
+void worker_say_deadline(struct pod_worker *w); /* once, when it has passed */
+void worker_keep_end(struct pod_worker *w);     /* the reason that the server shows already */
+void worker_end_fini(struct pod_worker *w);
+void worker_finish(struct pod_worker *w);           /* its files go, then the worker */
+int64_t worker_grace_s(const struct pod_worker *w); /* of containers that end by plan */
 
 /* worker_status.c */
 void worker_publish(struct pod_worker *w, bool urgent);

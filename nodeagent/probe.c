@@ -34,6 +34,10 @@ static void probe_on_answer(void *arg, int rc, const struct err *err)
     if (p->due_ms < now)
         p->due_ms = now;
     timer_start(p->timer, p->due_ms - now);
+    if (rc == ERR_UNAVAILABLE && p->action.type == ACTION_EXEC) {
+        l.on_error(l.arg, kind, err->text);
+        return;
+    }
     reached = probe_verdict_feed(&p->verdict, &p->spec, rc == 0);
     if (rc < 0)
         l.on_miss(l.arg, kind, err->text);
@@ -59,7 +63,7 @@ int probe_new(struct probe **ret, enum probe_kind kind, const json_t *probe,
 
     if (rc < 0) {
         free(p);
-        return err_wrap(err, rc, "%s probe", probe_kind_name(kind));
+        return rc;
     }
     p->kind = kind;
     p->context = *context;

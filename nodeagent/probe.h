@@ -15,6 +15,8 @@ struct probe;
 struct probe_listener {
     /* A single answer that was no; @why is its text.  For the Unhealthy event. */
     void (*on_miss)(void *arg, enum probe_kind kind, const char *why);
+    /* The question could not be put; it counts neither way. */
+    void (*on_error)(void *arg, enum probe_kind kind, const char *why);
     /* A threshold was reached: the container passes, or fails, this probe (may repeat). */
     void (*on_verdict)(void *arg, enum probe_kind kind, bool passes, const struct probe_spec *spec);
     void *arg;

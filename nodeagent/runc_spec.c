@@ -70,14 +70,12 @@ static json_t *spec_env(const struct runc_spec_input *in, bool is_tty)
     struct env_list all = ENV_LIST_EMPTY;
     const json_t *image_env = json_at(in->image_config, "config.Env");
     json_t *list = json_array();
-    char hostname[64];
     size_t i;
     json_t *item;
 
-    pod_view_hostname(hostname, in->pod);
     env_list_set(&all, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    if (in->uts_ns != NULL)
-        env_list_set(&all, "HOSTNAME", hostname);
+    if (in->hostname != NULL)
+        env_list_set(&all, "HOSTNAME", in->hostname);
     if (is_tty)
         env_list_set(&all, "TERM", "xterm");
     json_array_foreach (image_env, i, item) {
@@ -190,11 +188,11 @@ static const struct {
     { "/sys/fs/cgroup", "cgroup", "cgroup", { "nosuid", "noexec", "nodev", "relatime", "ro" } },
 };
 
-static json_t *spec_bind(const char *source, const char *destination, bool read_only,
+static json_t *spec_bind(const char *source, const char *destination, const char *rights,
                          const char *propagation)
 {
     return json_pack("{s:s, s:s, s:s, s:[s,s,s]}", "destination", destination, "type", "bind",
-                     "source", source, "options", "rbind", propagation, read_only ? "ro" : "rw");
+                     "source", source, "options", "rbind", propagation, rights);
 }
 
 static json_t *spec_mounts(const struct runc_spec_input *in)
@@ -217,12 +215,15 @@ static json_t *spec_mounts(const struct runc_spec_input *in)
                                         "source", base_mounts[i].source, "options", options));
     }
     json_array_append_new(
-        list, spec_bind(in->shm != NULL ? in->shm : "/dev/shm", "/dev/shm", false, "rprivate"));
+        list, spec_bind(in->shm != NULL ? in->shm : "/dev/shm", "/dev/shm", "rw", "rprivate"));
     for (size_t i = 0; i < in->n_mounts; i++) {
         const struct runc_mount *m = &in->mounts[i];
 
         json_array_append_new(list,
-                              spec_bind(m->source, m->destination, m->read_only,
+                              spec_bind(m->source, m->destination,
+                                        m->recursive   ? "rro"
+                                        : m->read_only ? "ro"
+                                                       : "rw",
                                         m->propagation == NULL ? "rprivate" : m->propagation));
     }
     return list;
@@ -254,6 +255,10 @@ static json_t *spec_resources(const struct runc_spec_input *in)
     }
     if (memory > 0)
         json_put_int(r, "memory.limit", memory);
+    /* One process over the limit takes the others along, as the kubelet has it on version 2: a
+     * container that lost a child of its own would limp on unseen. */
+    if (in->host->cgroup_v2 && memory > 0)
+        json_put(r, "unified", json_pack("{s:s}", "memory.oom.group", "1"));
     if (runc_spec_is_privileged(in->container))
         json_put(r, "devices", json_pack("[{s:b, s:s}]", "allow", 1, "access", "rwm"));
     else

@@ -18,6 +18,7 @@
 struct runc_mount {
     char *source, *destination; /* owned by who made the list */
     bool read_only;
+    bool recursive;          /* read_only holds for what is mounted below it too */
     const char *propagation; /* "rprivate", "rslave", "rshared" (static); NULL = rprivate */
 };
 
@@ -25,9 +26,10 @@ struct runc_host {         /* what this node allows; read once at start */
     uint64_t capabilities; /* bounding set, bit = number */
     uint64_t nofile_hard;  /* inherited hard limit: never set above */
     bool may_lower_oom;    /* CAP_SYS_RESOURCE */
-    int oom_floor;         /* our own oom_score_adj */
-    int64_t memory_bytes;  /* of the node, for oom_score_adj */
-    json_t *devices;       /* owned; linux.devices entries for privileged containers */
+    bool cgroup_v2;
+    int oom_floor;        /* our own oom_score_adj */
+    int64_t memory_bytes; /* of the node, for oom_score_adj */
+    json_t *devices;      /* owned; linux.devices entries for privileged containers */
 };
 
 struct runc_spec_input {
@@ -41,6 +43,7 @@ struct runc_spec_input {
     const char *rootfs;
     const char *cgroup;                   /* "/mkube/pod<uid>/<id>" */
     const char *net_ns, *uts_ns, *ipc_ns; /* paths; NULL = the node's own */
+    const char *hostname;                 /* as the containers see it; NULL = not known */
     const char *shm;                      /* directory shared as /dev/shm; NULL = the node's */
     const struct runc_host *host;
 };

@@ -114,6 +114,7 @@ int runtime_new(struct runtime **ret, uv_loop_t *loop, const struct runtime_opts
     rt->lives = map_new(NULL);
     cgroup_init(&rt->cgroup, opts->cgroup_root);
     host_info_limits(&rt->host);
+    rt->host.cgroup_v2 = rt->cgroup.unified;
     rc = runtime_find(&rt->runc, "runc", "runc", err);
     if (rc == 0)
         rc = runtime_find(&rt->conmon, "conmon", "conmon", err);

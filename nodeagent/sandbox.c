@@ -20,9 +20,10 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#define SANDBOX_SHM_OPTIONS "mode=1777,size=64m" /* as every container runtime has it */
-#define SANDBOX_FILE_MAX    (1 << 20)
-#define NSFS_MAGIC_         0x6e736673 /* linux/magic.h */
+#define SANDBOX_HOSTNAME_MAX 64                   /* the kernel's __NEW_UTS_LEN */
+#define SANDBOX_SHM_OPTIONS  "mode=1777,size=64m" /* as every container runtime has it */
+#define SANDBOX_FILE_MAX     (1 << 20)
+#define NSFS_MAGIC_          0x6e736673 /* linux/magic.h */
 
 struct sandbox {
     const struct sandbox_host *host; /* borrowed */
@@ -34,6 +35,7 @@ struct sandbox {
     bool is_free;
     char ip[PODNET_IP_MAX];
     char *net_ns, *uts_ns, *ipc_ns, *shm;
+    char *hostname;
     char *run_dir, *data_dir; /* of this pod */
     int rc;                   /* first failure of the jobs beside each other */
     struct err err;
@@ -77,7 +79,7 @@ static int sandbox_tmpfs(const char *path, const char *options, struct err *err)
 /* The namespaces of a thread can be its own: it makes them, pins them by bind mounts, and ends. */
 struct sandbox_pin {
     const char *uts, *ipc; /* paths or NULL */
-    char hostname[64];
+    const char *hostname;
     int errnum;
     const char *what;
 };
@@ -124,7 +126,7 @@ static int sandbox_pin_all(const struct sandbox *s, struct err *err)
 
     if (pin.uts == NULL && pin.ipc == NULL)
         return 0;
-    pod_view_hostname(pin.hostname, s->pod);
+    pin.hostname = s->hostname;
     rc = pthread_create(&thread, NULL, sandbox_pin_thread, &pin);
     if (rc != 0)
         return err_errno(err, rc, "start a thread");
@@ -168,8 +170,15 @@ static int sandbox_mount_run(void *arg, struct err *err)
     cleanup(freep) char *volumes = mem_fmt("%s/volumes", s->run_dir);
     cleanup(freep) char *data_volumes = mem_fmt("%s/volumes", s->data_dir);
     cleanup(freep) char *etc = mem_fmt("%s/etc", s->data_dir);
-    int rc = sandbox_tmpfs(s->run_dir, "mode=0711", err);
+    int rc = 0;
 
+    if (s->uts_ns != NULL && strlen(s->hostname) > SANDBOX_HOSTNAME_MAX)
+        rc = err_set(err, ERR_INVALID,
+                     "failed to construct FQDN from Pod hostname and cluster domain, FQDN %s is "
+                     "too long (%d characters is the max, %zu characters requested)",
+                     s->hostname, SANDBOX_HOSTNAME_MAX, strlen(s->hostname));
+    if (rc == 0)
+        rc = sandbox_tmpfs(s->run_dir, "mode=0711", err);
     if (rc == 0)
         rc = sandbox_mkdir(volumes, 0711, err);
     if (rc == 0)
@@ -212,14 +221,9 @@ static int sandbox_etc_run(void *arg, struct err *err)
     cleanup(text_fini) struct text hosts = TEXT_EMPTY, resolv = TEXT_EMPTY, name = TEXT_EMPTY;
     cleanup(freep) char *host_hosts = sandbox_read("/etc/hosts");
     cleanup(freep) char *host_resolv = sandbox_read("/etc/resolv.conf");
-    char hostname[65] = "";
     int rc;
 
-    if (s->uts_ns != NULL)
-        pod_view_hostname(hostname, s->pod);
-    else
-        gethostname(hostname, sizeof(hostname) - 1);
-    text_fmt(&name, "%s\n", hostname);
+    text_fmt(&name, "%s\n", s->hostname);
     pod_etc_hosts(&hosts, s->pod, s->ip, s->host->cluster_domain, host_hosts);
     pod_etc_resolv(&resolv, s->pod, s->host->dns_ip, s->host->cluster_domain, host_resolv);
     rc = sandbox_write_etc(s, "hosts", &hosts, err);
@@ -239,6 +243,7 @@ static void sandbox_fini(struct sandbox *s)
     free(s->uts_ns);
     free(s->ipc_ns);
     free(s->shm);
+    free(s->hostname);
     free(s->run_dir);
     free(s->data_dir);
     free(s);
@@ -299,6 +304,14 @@ static void sandbox_on_network(void *arg, int rc, const char *ip, const char *ne
     sandbox_on_step(s, rc, err);
 }
 
+static char *sandbox_own_hostname(void)
+{
+    char name[SANDBOX_HOSTNAME_MAX + 1] = "";
+
+    gethostname(name, sizeof(name) - 1);
+    return mem_str(name);
+}
+
 struct sandbox *sandbox_make(const struct sandbox_host *host, struct pod_view *pod,
                              void (*mounted)(void *arg), sandbox_done_fn done, void *arg)
 {
@@ -311,6 +324,8 @@ struct sandbox *sandbox_make(const struct sandbox_host *host, struct pod_view *p
     s->arg = arg;
     s->run_dir = mem_fmt("%s/pods/%s", runtime_run_dir(host->rt), pod->uid);
     s->data_dir = mem_fmt("%s/pods/%s", runtime_data_dir(host->rt), pod->uid);
+    s->hostname = pod->host_network ? sandbox_own_hostname()
+                                    : pod_view_nodename(pod, host->cluster_domain);
     s->uts_ns = pod->host_network ? NULL : mem_fmt("%s/uts", s->run_dir);
     s->ipc_ns = pod->host_ipc ? NULL : mem_fmt("%s/ipc", s->run_dir);
     s->shm = pod->host_ipc ? NULL : mem_fmt("%s/shm", s->run_dir);
@@ -349,6 +364,10 @@ const char *sandbox_uts_ns(const struct sandbox *s)
 const char *sandbox_ipc_ns(const struct sandbox *s)
 {
     return s->ipc_ns;
+}
+const char *sandbox_hostname(const struct sandbox *s)
+{
+    return s->hostname;
 }
 const char *sandbox_shm(const struct sandbox *s)
 {

@@ -39,6 +39,7 @@ const char *sandbox_net_ns(
     const struct sandbox *s); /* path, NULL = the node's own; likewise below */
 const char *sandbox_uts_ns(const struct sandbox *s);
 const char *sandbox_ipc_ns(const struct sandbox *s);
+const char *sandbox_hostname(const struct sandbox *s); /* as the containers see it */
 const char *sandbox_shm(const struct sandbox *s);
 char *sandbox_etc(const struct sandbox *s, const char *file); /* new string */
 

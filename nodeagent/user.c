@@ -127,10 +127,17 @@ int user_decide(struct user *ret, const char *image_user, const char *passwd, co
     int64_t fs_group = json_int(pod_sc, "fsGroup", -1);
     bool named = image_user != NULL && image_user[0] != '\0' &&
                  strspn(image_user, "0123456789") != strcspn(image_user, ":");
+    bool non_root = json_bool(container_sc, "runAsNonRoot",
+                              json_bool(pod_sc, "runAsNonRoot", false));
     size_t i;
     json_t *item;
     int rc = 0;
 
+    if (non_root && uid < 0 && named)
+        return err_set(err, ERR_FORBIDDEN,
+                       "container has runAsNonRoot and image has non-numeric user "
+                       "(%.*s), cannot verify user is non-root",
+                       (int)strcspn(image_user, ":"), image_user);
     if (uid >= 0) {
         u.uid = (uint32_t)uid;
         user_passwd(&u, passwd, NULL, true);
@@ -141,15 +148,8 @@ int user_decide(struct user *ret, const char *image_user, const char *passwd, co
         return rc;
     if (gid >= 0)
         u.gid = (uint32_t)gid;
-    if (json_bool(container_sc, "runAsNonRoot", json_bool(pod_sc, "runAsNonRoot", false)) &&
-        uid < 0 && named)
-        return err_set(err, ERR_INVALID,
-                       "container has runAsNonRoot and image has non-numeric user "
-                       "(%s), cannot verify user is non-root",
-                       image_user);
-    if (json_bool(container_sc, "runAsNonRoot", json_bool(pod_sc, "runAsNonRoot", false)) &&
-        u.uid == 0)
-        return err_set(err, ERR_INVALID,
+    if (non_root && u.uid == 0)
+        return err_set(err, ERR_FORBIDDEN,
                        uid == 0 ? "container's runAsUser breaks non-root policy"
                                 : "container has runAsNonRoot and image will run as root");
     json_array_foreach (json_at(pod_sc, "supplementalGroups"), i, item)

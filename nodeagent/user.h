@@ -22,8 +22,8 @@ struct user {
 };
 
 /* @passwd and @group may be NULL (image without them).  @pod_sc, @container_sc: securityContext
- * of either level or NULL.  ERR_INVALID with the kubelet's sentence: unknown name, runAsNonRoot
- * and root. */
+ * of either level or NULL.  ERR_INVALID: an unknown name.  ERR_FORBIDDEN with the beginning of the
+ * kubelet's sentence: runAsNonRoot and root, or a name that does not say. */
 int user_decide(struct user *ret, const char *image_user, const char *passwd, const char *group,
                 const json_t *pod_sc, const json_t *container_sc, struct err *err);
 

@@ -152,6 +152,14 @@ static const char *volume_propagation(const json_t *mount)
                                              : "rprivate";
 }
 
+bool volume_is_recursive(const json_t *mount)
+{
+    const char *mode = json_str(mount, "recursiveReadOnly");
+
+    return json_bool(mount, "readOnly", false) &&
+           (str_eq(mode, "Enabled") || str_eq(mode, "IfPossible"));
+}
+
 static const struct volume *volumes_find(const struct volumes *v, const char *name)
 {
     for (size_t i = 0; i < v->n; i++)
@@ -200,6 +208,7 @@ static int volume_mount_plan(struct volume_mount *ret, const json_t *mount, cons
     ret->mount.destination = path[0] == '/' ? mem_str(path) : mem_fmt("/%s", path);
     ret->mount.read_only = volume->read_only || json_bool(mount, "readOnly", false) ||
                            volume->type == VOLUME_PAYLOAD;
+    ret->mount.recursive = volume_is_recursive(mount);
     ret->mount.propagation = volume_propagation(mount);
     ret->sub = !str_empty(expr) ? env_expand_list(expr, env) : sub[0] != '\0' ? mem_str(sub) : NULL;
     ret->depth = volume_depth(ret->mount.destination);

@@ -60,6 +60,9 @@ int volumes_plan(struct volumes *ret, const struct pod_view *pod, const struct v
                  struct err *err);
 int volumes_make(const struct volumes *v, struct err *err);
 
+/* Does this volumeMount ask for mounts below it to be read-only as well? */
+bool volume_is_recursive(const json_t *mount);
+
 /* The claim a volume stands for ("ephemeral" ones have one of their own); NULL: none.  New. */
 char *volume_claim(const struct pod_view *pod, const json_t *volume);
 

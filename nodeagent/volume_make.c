@@ -120,15 +120,16 @@ static const struct {
     const char *type;
     mode_t format; /* 0: a directory or file of any kind */
     bool make;
+    const char *word; /* what it is not, in the kubelet's event */
 } host_types[] = {
-    { "", 0, false },
-    { "DirectoryOrCreate", S_IFDIR, true },
-    { "Directory", S_IFDIR, false },
-    { "FileOrCreate", S_IFREG, true },
-    { "File", S_IFREG, false },
-    { "Socket", S_IFSOCK, false },
-    { "CharDevice", S_IFCHR, false },
-    { "BlockDevice", S_IFBLK, false },
+    { "", 0, false, "file or directory" },
+    { "DirectoryOrCreate", S_IFDIR, true, "directory" },
+    { "Directory", S_IFDIR, false, "directory" },
+    { "FileOrCreate", S_IFREG, true, "file" },
+    { "File", S_IFREG, false, "file" },
+    { "Socket", S_IFSOCK, false, "socket file" },
+    { "CharDevice", S_IFCHR, false, "character device" },
+    { "BlockDevice", S_IFBLK, false, "block device" },
 };
 
 static int volume_make_host(const struct volume *v, const struct volumes *all UNUSED,
@@ -153,7 +154,7 @@ static int volume_make_host(const struct volume *v, const struct volumes *all UN
     if (stat(v->path, &st) < 0 ||
         (host_types[i].format != 0 && (st.st_mode & S_IFMT) != host_types[i].format))
         return err_set(err, ERR_INVALID, "hostPath type check failed: %s is not a %s", v->path,
-                       v->host_type[0] == '\0' ? "file or directory" : v->host_type);
+                       host_types[i].word);
     return 0;
 }
 
@@ -220,10 +221,13 @@ static int volume_open_below(int root, const char *path, int flags)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
 
-/* Makes the directories of @sub that are missing, each step below @root. */
+/* Makes the directories of @sub that are missing, each step below @root and as open as that: who
+ * may write to the volume may write there. */
 static void volume_make_below(int root, const char *sub)
 {
     cleanup(freep) char *path = mem_str(sub);
+    struct stat st;
+    mode_t mode = fstat(root, &st) == 0 ? st.st_mode & 07777 : 0755;
 
     for (char *p = path; p != NULL;) {
         cleanup(closep) int parent = -1;
@@ -238,7 +242,7 @@ static void volume_make_below(int root, const char *sub)
             p[-1] = '/';
         }
         if (*p != '\0' && parent >= 0 && mkdirat(parent, p, 0750) == 0 &&
-            fchmodat(parent, p, 0755, 0) < 0)
+            fchmodat(parent, p, mode, 0) < 0)
             return;
         if (slash != NULL)
             *slash = '/';

@@ -138,7 +138,6 @@ struct life_listener container_listener(struct worker_container *c)
 static void container_on_post_start(void *arg, int rc, const struct err *err)
 {
     struct worker_container *c = arg;
-    struct pod_worker *w = c->worker;
 
     c->hook_run = NULL;
     action_fini(&c->hook);
@@ -147,9 +146,8 @@ static void container_on_post_start(void *arg, int rc, const struct err *err)
         return;
     }
     if (rc < 0) {
-        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
-                   "FailedPostStartHook", "PostStartHook failed: %s", err->text);
-        container_stop(c, 2, "FailedPostStartHook");
+        container_hook_failed(c, "PostStart", err);
+        container_stop(c, c->worker->pod->grace_s, "FailedPostStartHook");
     }
 }
 
@@ -183,9 +181,8 @@ static bool container_post_start(struct worker_container *c)
     container_enter(c, STAGE_POSTSTART);
     if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) <
         0) {
-        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
-                   "FailedPostStartHook", "PostStartHook failed: %s", err.text);
-        container_stop(c, 2, "FailedPostStartHook");
+        container_hook_failed(c, "PostStart", &err);
+        container_stop(c, w->pod->grace_s, "FailedPostStartHook");
         return true;
     }
     c->hook_run = action_run(&c->hook, &context, INT64_C(24) * 3600 * 1000, container_on_post_start,

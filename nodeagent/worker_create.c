@@ -120,6 +120,7 @@ static void container_launch(struct worker_container *c, struct container_inputs
         .uts_ns = sandbox_uts_ns(w->sandbox),
         .ipc_ns = sandbox_ipc_ns(w->sandbox),
         .shm = sandbox_shm(w->sandbox),
+        .hostname = sandbox_hostname(w->sandbox),
         .record_path = record_path,
         .record = record,
     };

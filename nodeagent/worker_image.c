@@ -1,6 +1,7 @@
 #include "nodeagent/pod_worker_impl.h"
 
 #include "base/mem.h"
+#include "nodeagent/image_ref.h"
 #include "nodeagent/pull_auths.h"
 
 static const struct {
@@ -71,6 +72,27 @@ static enum image_pull_policy container_pull_policy(const struct container_view 
                                      : IMAGE_IF_NOT_PRESENT;
 }
 
+/* A secret that is not there does no harm to an image that needs none: it is only said. */
+static void container_say_secrets(const struct worker_container *c)
+{
+    const struct pod_worker *w = c->worker;
+    cleanup(text_fini) struct text missing = TEXT_EMPTY;
+    size_t i;
+    json_t *ref;
+
+    json_array_foreach (json_at(w->pod->spec, "imagePullSecrets"), i, ref) {
+        const char *name = json_str_or(ref, "name", "");
+
+        if (pod_lookup_find(w->lookup, "secrets", name) == NULL)
+            text_fmt(&missing, "%s%s", missing.len == 0 ? "" : ", ", name);
+    }
+    if (missing.len > 0)
+        events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "FailedToRetrieveImagePullSecret",
+                   "Unable to retrieve some image pull secrets (%s); attempting to pull the image "
+                   "may not succeed.",
+                   text_str(&missing));
+}
+
 void container_pull(struct worker_container *c)
 {
     struct pod_worker *w = c->worker;
@@ -78,12 +100,16 @@ void container_pull(struct worker_container *c)
     enum image_pull_policy policy = container_pull_policy(v);
     bool has_secrets = json_array_size(json_at(w->pod->spec, "imagePullSecrets")) > 0;
     struct pull_auths auths = { .n = 0 };
+    struct image_name name;
+    struct err ignored = ERR_EMPTY;
 
     if (has_secrets && !pod_lookup_ready(w->lookup))
         return;
     if (has_secrets)
         pull_auths_make(&auths, w->pod, pod_lookup_find, w->lookup);
-    if (policy != IMAGE_NEVER && image_known(w->host->images, v->image) == NULL)
+    container_say_secrets(c);
+    if (policy != IMAGE_NEVER && image_name_parse(&name, v->image, &ignored) == 0 &&
+        image_known(w->host->images, v->image) == NULL)
         events_pod(w->host->events, w->pod, v->name, EVENT_NORMAL, "Pulling",
                    "Pulling image \"%s\"", v->image);
     c->request = image_ensure(w->host->images, v->image, policy, auths.list, container_on_image, c);

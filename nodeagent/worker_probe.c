@@ -15,6 +15,16 @@ static void container_on_miss(void *arg, enum probe_kind kind, const char *why)
                    "Unhealthy", "%s probe failed: %s", probe_kind_name(kind), why);
 }
 
+static void container_on_probe_error(void *arg, enum probe_kind kind, const char *why)
+{
+    struct worker_container *c = arg;
+
+    if (!container_facts(c)->is_stopping)
+        events_pod(c->worker->host->events, c->worker->pod, container_view(c)->name, EVENT_WARNING,
+                   "Unhealthy", "%s probe errored and resulted in unknown state: %s",
+                   probe_kind_name(kind), why);
+}
+
 static void container_on_verdict(void *arg, enum probe_kind kind, bool passes,
                                  const struct probe_spec *spec);
 
@@ -23,6 +33,7 @@ static bool container_make_probe(struct worker_container *c, enum probe_kind kin
 {
     const json_t *probe = json_at(container_view(c)->spec, probe_kind_field(kind));
     struct probe_listener listener = { .on_miss = container_on_miss,
+                                       .on_error = container_on_probe_error,
                                        .on_verdict = container_on_verdict,
                                        .arg = c };
     struct pod_surroundings around;
@@ -37,8 +48,7 @@ static bool container_make_probe(struct worker_container *c, enum probe_kind kin
                   &listener, &err) == 0)
         return true;
     /* A port name that no container port has: the probe can never pass. */
-    events_pod(c->worker->host->events, c->worker->pod, container_view(c)->name, EVENT_WARNING,
-               "Unhealthy", "%s probe errored: %s", probe_kind_name(kind), err.text);
+    container_on_probe_error(c, kind, err.text);
     return false;
 }
 
@@ -81,9 +91,11 @@ static void container_unhealthy(struct worker_container *c, enum probe_kind kind
     if (container_facts(c)->is_stopping)
         return;
     events_pod(w->host->events, w->pod, name, EVENT_NORMAL, "Killing",
-               "Container %s failed %s probe, %s", name,
+               "Container %s failed %s probe%s", name,
                kind == PROBE_STARTUP ? "startup" : "liveness",
-               w->pod->restart == RESTART_NEVER ? "will be killed" : "will be restarted");
+               w->pod->restart == RESTART_NEVER && container_view(c)->kind != CONTAINER_SIDECAR
+                   ? ""
+                   : ", will be restarted");
     container_stop(c, grace_s, "");
 }
 

@@ -32,7 +32,10 @@ json_t *worker_status(const struct pod_worker *w)
         .pod_ip = w->sandbox_ready ? sandbox_ip(w->sandbox) : json_str_or(before, "podIP", ""),
         /* While it is being removed, the end of the sandbox is not worth a write of its own. */
         .has_sandbox = w->sandbox_ready || (worker_stops(w) && w->published != NULL),
-        .message = str_eq(w->plan.reason, "DeadlineExceeded")
+        .is_rejected = w->end == WORKER_END_REJECTED,
+        .is_evicted = w->end == WORKER_END_EVICTED,
+        .message = w->end_message != NULL ? w->end_message
+                   : str_eq(w->plan.reason, "DeadlineExceeded")
                        ? "Pod was active on the node longer than the specified deadline"
                        : NULL,
     };

@@ -84,16 +84,27 @@ static void container_on_kill_timer(void *arg)
     life_signal(c->life, SIGKILL);
 }
 
+/* The event says no more than the kubelet's: what a hook prints may be secret. */
+void container_hook_failed(const struct worker_container *c, const char *hook,
+                           const struct err *err)
+{
+    const struct pod_worker *w = c->worker;
+    cleanup(freep) char *reason = mem_fmt("Failed%sHook", hook);
+
+    log_debug("hook failed", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+              KV("container", "%s", container_view(c)->name), KV_ERR(err));
+    events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING, reason,
+               "%sHook failed", hook);
+}
+
 static void container_on_pre_stop(void *arg, int rc, const struct err *err)
 {
     struct worker_container *c = arg;
-    struct pod_worker *w = c->worker;
 
     c->hook_run = NULL;
     action_fini(&c->hook);
     if (rc < 0)
-        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
-                   "FailedPreStopHook", "PreStopHook failed: %s", err->text);
+        container_hook_failed(c, "PreStop", err);
     c->hook_done = true;
     container_stop_go_on(c);
 }
@@ -113,8 +124,7 @@ static void container_pre_stop(struct worker_container *c, int64_t grace_s)
     container_action_context(c, &context);
     if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) <
         0) {
-        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_WARNING,
-                   "FailedPreStopHook", "PreStopHook failed: %s", err.text);
+        container_hook_failed(c, "PreStop", &err);
         return;
     }
     c->hook_done = false;
@@ -152,6 +162,9 @@ void container_stop(struct worker_container *c, int64_t grace_s, const char *mes
     if (message == NULL)
         events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_NORMAL, "Killing",
                    "Stopping container %s", container_view(c)->name);
+    else if (message[0] != '\0')
+        events_pod(w->host->events, w->pod, container_view(c)->name, EVENT_NORMAL, "Killing", "%s",
+                   message);
     if (c->hook_run != NULL) { /* postStart */
         action_cancel(STEAL(c->hook_run));
         action_fini(&c->hook);

@@ -151,6 +151,37 @@ TEST(payload, items_choose_path_and_mode)
     json_decref(objects);
 }
 
+TEST(payload, a_mount_below_it_finds_its_directory)
+{
+    json_t *objects = parse("{\"configmaps\":{\"cm\":{\"data\":{\"a\":\"one\",\"taken\":\"x\"}}}}");
+    struct payload p = PAYLOAD_EMPTY;
+    struct err err = ERR_EMPTY;
+    const char *dir = test_path("v");
+    static const char spec[] = "{\"containers\":[{\"name\":\"c\",\"volumeMounts\":["
+                               "{\"name\":\"e\",\"mountPath\":\"/etc/p/rules/deep/"
+                               "\"},{\"name\":\"v\",\"mountPath\":\"/etc/p/\"},"
+                               "{\"name\":\"e\",\"mountPath\":\"/etc/p/"
+                               "taken\"},{\"name\":\"e\",\"mountPath\":\"/etc/p2\"},"
+                               "{\"name\":\"e\",\"mountPath\":\"/etc/p/../q\"},"
+                               "{\"name\":\"v\",\"mountPath\":\"/etc/p2/x\",\"subPath\":\"a\"}]}],"
+                               "\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"cm\"}}]}";
+
+    CHECK_INT(make(&p, spec, objects, &err), 0);
+    CHECK_INT(p.n_dirs, 1);
+    CHECK_STR(p.dirs[0], "rules/deep");
+    CHECK_INT(payload_write(dir, &p, -1, &err), 0);
+    CHECK_INT(mode_of(dir, "rules/deep"), 0755);
+    payload_fini(&p);
+    /* A change of the content leaves it in place. */
+    json_put_str(objects, "configmaps.cm.data.a", "two");
+    CHECK_INT(make(&p, spec, objects, &err), 0);
+    CHECK_INT(payload_write(dir, &p, -1, &err), 0);
+    check_file(dir, "a", "two");
+    CHECK_INT(mode_of(dir, "rules/deep"), 0755);
+    payload_fini(&p);
+    json_decref(objects);
+}
+
 TEST(payload, projected_joins_token_objects_and_fields)
 {
     json_t *objects = parse("{\"configmaps\":{\"ca\":{\"data\":{\"ca.crt\":\"PEM\"}}}}");

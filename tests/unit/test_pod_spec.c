@@ -190,10 +190,12 @@ TEST(user, the_security_context_rules_and_non_root_is_kept)
     CHECK_INT(u.gid, 7);
     CHECK_INT(u.n_groups, 2);
     json_object_del(pod, "runAsUser");
-    CHECK_INT(user_decide(&u, "0", passwd, group, pod, NULL, &err), ERR_INVALID);
+    CHECK_INT(user_decide(&u, "0", passwd, group, pod, NULL, &err), ERR_FORBIDDEN);
     CHECK_STR(err.text, "container has runAsNonRoot and image will run as root");
-    CHECK_INT(user_decide(&u, "app", passwd, group, pod, NULL, &err), ERR_INVALID);
+    CHECK_INT(user_decide(&u, "app:staff", passwd, group, pod, NULL, &err), ERR_FORBIDDEN);
     CHECK(strstr(err.text, "non-numeric user (app)") != NULL);
+    /* What cannot be verified is said before what cannot be found. */
+    CHECK_INT(user_decide(&u, "nobody-here", passwd, group, pod, NULL, &err), ERR_FORBIDDEN);
     CHECK_INT(user_decide(&u, "1000", passwd, group, pod, NULL, &err), 0);
     CHECK_INT(user_decide(&u, "nobody-here", passwd, group, NULL, NULL, &err), ERR_INVALID);
     json_decref(pod);
@@ -240,6 +242,76 @@ TEST(action, http_get_finds_named_ports_and_the_pods_address)
               ERR_INVALID);
     json_decref(handler);
     pod_view_unref(pod);
+}
+
+TEST(action, redirects_stay_within_the_host)
+{
+    static const struct {
+        const char *url, *location, *want;
+    } cases[] = {
+        { "http://10.1.0.5:80/a/b", "/login", "http://10.1.0.5:80/login" },
+        { "http://10.1.0.5:80/a/b?x=1/2", "c", "http://10.1.0.5:80/a/c" },
+        { "http://10.1.0.5:80", "c", "http://10.1.0.5:80/c" },
+        { "http://10.1.0.5:80/", "https://10.1.0.5/x", "https://10.1.0.5/x" },
+        { "http://10.1.0.5:80/", "http://elsewhere/x", NULL },
+        { "http://10.1.0.5:80/", "http://10.1.0.55/x", NULL },
+        { "http://10.1.0.5:80/", "//elsewhere/x", NULL },
+        { "http://10.1.0.5:80/", "ftp://10.1.0.5/x", NULL },
+        { "http://[fd00::1]:80/", "http://[fd00::1]:81/x", "http://[fd00::1]:81/x" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        cleanup(freep) char *to = action_redirect(cases[i].url, cases[i].location);
+
+        CHECK_STR(to, cases[i].want);
+    }
+}
+
+TEST(pod_view, the_node_name_is_qualified_only_when_asked_for)
+{
+    static const struct {
+        const char *spec, *want;
+    } cases[] = {
+        { "{\"subdomain\":\"s\",\"containers\":[{\"name\":\"c\"}]}", "p" },
+        { "{\"setHostnameAsFQDN\":true,\"containers\":[{\"name\":\"c\"}]}", "p" },
+        { "{\"setHostnameAsFQDN\":true,\"hostname\":\"h\",\"subdomain\":\"s\","
+          "\"containers\":[{\"name\":\"c\"}]}",
+          "h.s.n.svc.x.local" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct pod_view *pod = pod_of(cases[i].spec);
+        cleanup(freep) char *name = pod_view_nodename(pod, "x.local");
+
+        CHECK_STR(name, cases[i].want);
+        pod_view_unref(pod);
+    }
+}
+
+TEST(pod_support, only_safe_sysctls_of_namespaces_of_its_own)
+{
+    static const struct {
+        const char *spec, *want;
+    } cases[] = {
+        { "\"securityContext\":{\"sysctls\":[{\"name\":\"net.ipv4.tcp_syncookies\"}]}}", NULL },
+        { "\"securityContext\":{\"sysctls\":[{\"name\":\"net/ipv4/tcp_syncookies\"}]}}", NULL },
+        { "\"securityContext\":{\"sysctls\":[{\"name\":\"net.ipv4.tcp_syncookies\"},"
+          "{\"name\":\"kernel.msgmax\"}]}}",
+          "forbidden sysctl: \"kernel.msgmax\" not allowlisted" },
+        { "\"hostNetwork\":true,"
+          "\"securityContext\":{\"sysctls\":[{\"name\":\"net.ipv4.tcp_syncookies\"}]}}",
+          "forbidden sysctl: \"net.ipv4.tcp_syncookies\" not allowed with host net enabled" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        cleanup(freep) char *spec = mem_fmt("{\"containers\":[{\"name\":\"c\"}],%s", cases[i].spec);
+        struct pod_view *pod = pod_of(spec);
+        struct err err = ERR_EMPTY;
+
+        CHECK_INT(pod_support_sysctls(pod, &err), cases[i].want == NULL ? 0 : ERR_FORBIDDEN);
+        CHECK(cases[i].want == NULL || str_eq(err.text, cases[i].want));
+        pod_view_unref(pod);
+    }
 }
 
 TEST(pod_support, names_what_this_node_cannot_do)
@@ -353,6 +425,45 @@ TEST(pod_status_make, goes_from_creating_to_ready)
     CHECK_STR(json_str(second, "qosClass"), "BestEffort");
     json_decref(first);
     json_decref(second);
+    pod_view_unref(f.pod);
+}
+
+TEST(pod_status_make, an_evicted_pod_says_why_and_a_refused_one_has_no_containers)
+{
+    struct status_fixture f = {
+        .facts = { .now_wall_ms = 1000000, .started_wall_ms = 1000000, .evicted = "Evicted" }
+    };
+    struct pod_status_input in = { .facts = &f.facts,
+                                   .plan = &f.plan,
+                                   .host_ip = "10.0.0.1",
+                                   .pod_ip = "",
+                                   .is_evicted = true,
+                                   .message = "too much" };
+    json_t *status;
+
+    in.pod = f.pod = pod_of("{\"containers\":[{\"name\":\"c\",\"volumeMounts\":[{\"name\":\"v\","
+                            "\"mountPath\":\"/v\",\"readOnly\":true}]}]}");
+    f.facts.containers = f.c;
+    pod_plan(&f.plan, f.pod, &f.facts);
+    status = pod_status_make(&in);
+    CHECK_STR(json_str(status, "phase"), "Failed");
+    CHECK_STR(json_str(status, "reason"), "Evicted");
+    CHECK_STR(json_str(status, "message"), "too much");
+    CHECK_STR(json_str(condition_get(status, "DisruptionTarget"), "reason"),
+              "TerminationByKubelet");
+    CHECK_STR(
+        json_str(json_array_get(json_at(json_array_get(json_at(status, "containerStatuses"), 0),
+                                        "volumeMounts"),
+                                0),
+                 "recursiveReadOnly"),
+        "Disabled");
+    json_decref(status);
+    in.is_evicted = false;
+    in.is_rejected = true;
+    status = pod_status_make(&in);
+    CHECK(json_at(status, "containerStatuses") == NULL);
+    CHECK(condition_get(status, "DisruptionTarget") == NULL);
+    json_decref(status);
     pod_view_unref(f.pod);
 }
 

@@ -1,0 +1,136 @@
+/* Why the node itself ends a pod (it may not run here, its time is over, it uses too much), and what is
+ * left to do when it is gone. */
+#include "nodeagent/pod_worker_impl.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/work.h"
+#include "nodeagent/pod_record.h"
+#include "nodeagent/pod_support.h"
+
+#include <assert.h>
+
+#define END_EVICTED_GRACE_S 1 /* the kubelet's, for those over their limits */
+
+static void worker_end_as(struct pod_worker *w, enum worker_end end, const char *reason,
+                          char *message)
+{
+    w->end = end;
+    w->end_reason = mem_str(reason);
+    w->end_message = message;
+}
+
+void worker_admit(struct pod_worker *w)
+{
+    struct err err = ERR_EMPTY;
+
+    if (w->is_over || pod_support_sysctls(w->pod, &err) == 0)
+        return;
+    log_warn("pod refused", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(&err));
+    events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "SysctlForbidden", "%s", err.text);
+    worker_end_as(w, WORKER_END_REJECTED, "SysctlForbidden",
+                  mem_fmt("Pod was rejected: %s", err.text));
+}
+
+void pod_worker_evict(struct pod_worker *w, const char *message)
+{
+    if (w->is_over || worker_stops(w) || w->end_reason != NULL)
+        return;
+    log_warn("pod evicted", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV("why", "%s", message));
+    events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "Evicted", "%s", message);
+    worker_end_as(w, WORKER_END_EVICTED, "Evicted", mem_str(message));
+    worker_wake_urgent(w);
+}
+
+void worker_say_deadline(struct pod_worker *w)
+{
+    if (w->deadline_said || w->is_over || !str_eq(w->plan.reason, "DeadlineExceeded"))
+        return;
+    w->deadline_said = true;
+    events_pod(w->host->events, w->pod, NULL, EVENT_NORMAL, "DeadlineExceeded",
+               "Pod was active on the node longer than the specified deadline");
+}
+
+void worker_keep_end(struct pod_worker *w)
+{
+    const json_t *shown = json_at(w->pod->tree, "status");
+    const char *reason = json_str(shown, "reason");
+
+    if (w->end_reason != NULL || str_empty(reason) || !worker_is_shown_over(w))
+        return;
+    worker_end_as(w, WORKER_END_NONE, reason, mem_str(json_str(shown, "message")));
+}
+
+int64_t worker_grace_s(const struct pod_worker *w)
+{
+    if (worker_stops(w) || w->plan.reason == NULL)
+        return w->pod->grace_s;
+    return w->end == WORKER_END_EVICTED
+               ? END_EVICTED_GRACE_S
+               : json_int(w->pod->spec, "terminationGracePeriodSeconds", 30);
+}
+
+void worker_end_fini(struct pod_worker *w)
+{
+    free(w->end_reason);
+    free(w->end_message);
+}
+
+/* --- the end: nothing of the pod is left but its record --- */
+
+struct worker_finish {
+    struct pod_worker *worker;
+    char *data_dir, *uid, *log_dir;
+};
+
+static int worker_finish_run(void *arg, struct err *err)
+{
+    struct worker_finish *f = arg;
+    int rc = file_remove_tree(f->log_dir, err);
+
+    return rc < 0 ? rc : pod_record_remove(f->data_dir, f->uid, err);
+}
+
+static void worker_finish_done(void *arg, int rc, const struct err *err)
+{
+    struct worker_finish *f = arg;
+    struct pod_worker *w = f->worker;
+
+    if (rc < 0)
+        log_warn("pod left files behind", KV("pod", "%s/%s", w->pod->ns, w->pod->name),
+                 KV_ERR(err));
+    free(f->data_dir);
+    free(f->uid);
+    free(f->log_dir);
+    free(f);
+    w->n_jobs--;
+    if (w->is_left) {
+        worker_job_over(w);
+        return;
+    }
+    w->host->on_finished(w->host->arg, w);
+    worker_free(w);
+}
+
+static char *worker_log_dir(const struct pod_worker *w)
+{
+    return mem_fmt("%s/log/pods/%s_%s_%s", w->host->data_dir, w->pod->ns, w->pod->name,
+                   w->pod->uid);
+}
+
+void worker_finish(struct pod_worker *w)
+{
+    struct worker_finish *f = MEM_NEW(struct worker_finish);
+
+    assert(!w->is_finished);
+    w->is_finished = true;
+    timer_stop(w->step);
+    timer_stop(w->publish);
+    f->worker = w;
+    f->data_dir = mem_str(w->host->data_dir);
+    f->uid = mem_str(w->pod->uid);
+    f->log_dir = worker_log_dir(w);
+    w->n_jobs++;
+    work_submit(w->host->loop, worker_finish_run, worker_finish_done, f);
+}
