@@ -150,6 +150,7 @@ $(OUT)/sim: $(call object,$(SIM_SRC)) $(call test_archives,controlplane)
 
 sim: $(if $(SIM_SRC),$(OUT)/sim)
 	@$(if $(SIM_SRC),tests/run.sh $(OUT) sim $(OUT)/sim,echo 'sim: no simulator yet')
+	@$(if $(SIM_SRC),tests/run.sh $(OUT) cron $(OUT)/sim --days 1 --seeds 4)
 	@$(if $(SIM_SRC),tests/run.sh $(OUT) bugs tests/sim/bugs.sh $(abspath $(OUT)))
 
 cluster: all

@@ -83,6 +83,16 @@ static void agent_free_slot(struct sim_slot *slot)
     *slot = (struct sim_slot){ .agent = a, .life = life };
 }
 
+static void agent_on_ended(struct sim *s, void *arg)
+{
+    struct sim_slot *slot = arg;
+
+    if (slot->state != SIM_READY && slot->state != SIM_LIVE)
+        return;
+    slot->exit_code = sim_chance(s, 20) ? 1 : 0;
+    agent_enter(slot, SIM_FAILED);
+}
+
 static void agent_on_ready(struct sim *s, void *arg)
 {
     struct sim_slot *slot = arg;
@@ -91,6 +101,8 @@ static void agent_on_ready(struct sim *s, void *arg)
         return;
     slot->ready_ms = s->now_ms;
     agent_enter(slot, SIM_READY);
+    if (slot->is_job)
+        sim_after(s, sim_cron_runtime_ms(s), agent_on_ended, slot, &slot->life);
 }
 
 static void agent_on_started(struct sim *s, void *arg)
@@ -124,6 +136,7 @@ static void agent_start(struct sim_agent *a, const struct object *o)
     slot->life++;
     slot->seen = true;
     slot->address = ++a->addresses;
+    slot->is_job = owner && str_eq(owner->kind, "Job");
     slot->is_stateful = owner && str_eq(owner->kind, "StatefulSet");
     snprintf(slot->uid, sizeof(slot->uid), "%s", o->uid);
     snprintf(slot->name, sizeof(slot->name), "%s", o->name);
@@ -168,6 +181,7 @@ void sim_agent_crash_container(struct sim_agent *a, bool for_good)
     sim_say(s, "%s: %s %s", a->name, slot->name, for_good ? "fails" : "crashes");
     sim_check_disturb(s, 10000);
     if (for_good) {
+        slot->exit_code = 1;
         agent_enter(slot, SIM_FAILED);
         return;
     }
@@ -194,8 +208,8 @@ static json_t *agent_container_status(const struct sim_slot *slot, const char *n
     json_put_bool(c, "ready", slot->state == SIM_READY);
     json_put_int(c, "restartCount", slot->restarts);
     if (ended) {
-        json_put_int(c, "state.terminated.exitCode", 1);
-        json_put_str(c, "state.terminated.reason", "Error");
+        json_put_int(c, "state.terminated.exitCode", slot->exit_code);
+        json_put_str(c, "state.terminated.reason", slot->exit_code ? "Error" : "Completed");
         json_put_str(c, "state.terminated.finishedAt", now);
     } else {
         json_put_str(c, "state.running.startedAt", now);
@@ -218,7 +232,10 @@ static void agent_tell(struct sim_slot *slot, const struct object *o)
     }
     clock_print(now, now_ms);
     snprintf(address, sizeof(address), "10.244.%u.%u", a->index, slot->address % 250 + 2);
-    json_put_str(status, "phase", slot->state == SIM_FAILED ? "Failed" : "Running");
+    json_put_str(status, "phase",
+                 slot->state != SIM_FAILED ? "Running"
+                 : slot->exit_code         ? "Failed"
+                                           : "Succeeded");
     json_put_str(status, "podIP", address);
     if (!json_str(status, "startTime"))
         json_put_str(status, "startTime", now);

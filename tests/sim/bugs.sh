@@ -1,7 +1,7 @@
 #!/bin/bash
 # Does the simulator find what it is for?  Each patch in tests/sim/bugs plants one bug in a copy of
 # the tree; the simulator built from it must fail within SEEDS seeds, for the reason that the patch
-# says ("found as:").
+# says ("found as:"); "run with:" replaces the arguments.
 # bugs.sh BUILD: where the objects of the tree as it is are (only what is patched is compiled anew).
 set -u
 build=$1
@@ -30,6 +30,7 @@ make_sim() {
 
 for patch in "$root"/tests/sim/bugs/*.patch; do
     name=$(basename "$patch" .patch)
+    how=$(sed -n 's/^run with: //p' "$patch")
     reason=$(sed -n 's/^found as: //p' "$patch")
     if ! plant "$patch" || ! make_sim; then
         echo "  $name: does not apply or build"
@@ -37,7 +38,7 @@ for patch in "$root"/tests/sim/bugs/*.patch; do
         failed=$((failed + 1))
         continue
     fi
-    "$dir/tree/build/sim" --seeds "$seeds" --lines 0 > "$dir/log" 2>&1
+    "$dir/tree/build/sim" ${how:---seeds "$seeds"} --lines 0 > "$dir/log" 2>&1
     found=$(grep -m1 "^seed .*failed.*$reason" "$dir/log")
     if [ -n "$reason" ] && [ -n "$found" ]; then
         echo "  $name: found: ${found#*: }"

@@ -292,6 +292,8 @@ static void check_change(struct sim *s, const struct store_change *change)
         check_pod(s, change);
     else if (str_eq(o->bucket, "deployments.apps"))
         check_deployment(s, change);
+    else if (str_eq(o->bucket, "jobs.batch") && change->type != STORE_DELETED)
+        sim_cron_check(s, o);
 }
 
 /* It looks after every event anyway. */

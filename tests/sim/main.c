@@ -171,23 +171,18 @@ static double main_now(void)
 static void main_usage(void)
 {
     puts("sim [--seeds N] [--first SEED] [--seed SEED] [--jobs N] [--trace] [--lines N]\n"
-         "    [--stop N] [--chaos SECONDS] [--log LEVEL]");
+         "    [--stop N] [--chaos SECONDS] [--days N] [--log LEVEL]");
 }
 
 static bool main_parse(struct main_opts *o, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "seeds", required_argument, NULL, 'n' },
-        { "first", required_argument, NULL, 'f' },
-        { "seed", required_argument, NULL, 's' },
-        { "jobs", required_argument, NULL, 'j' },
-        { "trace", no_argument, NULL, 't' },
-        { "lines", required_argument, NULL, 'l' },
-        { "stop", required_argument, NULL, 'x' },
-        { "chaos", required_argument, NULL, 'c' },
-        { "log", required_argument, NULL, 'g' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "seeds", required_argument, NULL, 'n' }, { "first", required_argument, NULL, 'f' },
+        { "seed", required_argument, NULL, 's' },  { "jobs", required_argument, NULL, 'j' },
+        { "trace", no_argument, NULL, 't' },       { "lines", required_argument, NULL, 'l' },
+        { "stop", required_argument, NULL, 'x' },  { "days", required_argument, NULL, 'd' },
+        { "chaos", required_argument, NULL, 'c' }, { "log", required_argument, NULL, 'g' },
+        { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
     };
     struct err err = ERR_EMPTY;
     int c;
@@ -202,6 +197,7 @@ static bool main_parse(struct main_opts *o, int argc, char **argv)
         case 'l': o->lines = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'x': o->stop_after = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'c': o->sim.chaos_ms = 1000 * strtoll(optarg, NULL, 10); break;
+        case 'd': o->sim.days = strtoll(optarg, NULL, 10); break;
         case 'g':
             if (log_set_level(optarg, &err) < 0)
                 return false;

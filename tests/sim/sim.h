@@ -35,7 +35,7 @@ enum sim_state {
     SIM_READY,
     SIM_STOPPING, /* still runs */
     SIM_DEAD,
-    SIM_FAILED, /* ended by itself, not to be restarted */
+    SIM_FAILED, /* ended by itself, well or not; not to be restarted */
 };
 
 struct sim_slot { /* the containers of one pod on one node */
@@ -43,7 +43,8 @@ struct sim_slot { /* the containers of one pod on one node */
     enum sim_state state;
     uint64_t life; /* moves with every use: late events miss it */
     char uid[64], name[128];
-    bool is_stateful;
+    bool is_stateful, is_job;
+    int exit_code;   /* once SIM_FAILED */
     bool seen;       /* by the synchronisation under way */
     bool posting;    /* an answer is awaited */
     bool posted;     /* the API knows @state */
@@ -93,6 +94,7 @@ struct sim_opts {
     bool trace;        /* tell everything as it happens */
     int64_t chaos_ms;  /* how long mishaps happen */
     int64_t settle_ms; /* how long it may take to be quiet afterwards */
+    int64_t days;      /* not 0: so many days of CronJobs instead */
 };
 
 struct sim {
@@ -127,6 +129,8 @@ struct sim {
     struct map *before_crash;   /* owned; "bucket\nns\nname" to revision, durable ones */
     int64_t disturbed_until_ms; /* unavailability is nobody's fault until then */
     int64_t last_change_ms;     /* of something that should become quiet */
+
+    struct map *cron_served; /* owned; names of the Jobs there were, to uids; NULL = no CronJobs */
 
     bool failed;
     char why[512];
@@ -181,6 +185,13 @@ void sim_workloads_settle(struct sim *s);
 /* Somebody writes annotations to objects, @n times within @ms. */
 void sim_workloads_touch(struct sim *s, int64_t n, int64_t ms);
 struct sim_workload *sim_workload_of(struct sim *s, const struct object *pod);
+
+/* --- cron.c: CronJobs --- */
+void sim_cron_init(struct sim *s);
+void sim_cron_fini(struct sim *s);
+int64_t sim_cron_runtime_ms(struct sim *s);
+void sim_cron_check(struct sim *s, const struct object *job);
+void sim_cron_check_end(struct sim *s);
 
 /* --- check.c: what must hold at every change --- */
 void sim_check_start(struct sim *s, const struct sim_slot *slot);
