@@ -27,6 +27,7 @@ int cmd_server(const struct cmd *self, int argc, char **argv);
 int cmd_agent(const struct cmd *self, int argc, char **argv);
 int cmd_entry(const struct cmd *self, int argc, char **argv);
 int cmd_token(const struct cmd *self, int argc, char **argv);
+int cmd_secretstore(const struct cmd *self, int argc, char **argv);
 int cmd_kubeconfig(const struct cmd *self, int argc, char **argv);
 int cmd_check(const struct cmd *self, int argc, char **argv);
 int cmd_image(const struct cmd *self, int argc, char **argv);

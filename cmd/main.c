@@ -35,6 +35,10 @@ static const struct cmd cmds[] = {
     { "delete", "delete objects, and wait until they are gone",
       "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", cmd_delete },
     { "logs", "show what a pod's container wrote", "mkube logs POD [-c NAME] [flags]", cmd_logs },
+    { "secretstore", "keep the keys that ExternalSecrets are made of",
+      "mkube secretstore put KEY PROPERTY=VALUE... | put KEY -f FILE | get KEY [PROPERTY] | list | "
+      "delete KEY [flags]",
+      cmd_secretstore },
     { "image", "bring an image, or a directory of archives, to this node",
       "mkube image pull REF | load DIR [flags]", cmd_image },
     { "check", "say what this host lacks, and the package that brings it",
