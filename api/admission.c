@@ -3,6 +3,7 @@
  * DefaultTolerationSeconds, DefaultStorageClass, and the strategies' own preparations. */
 #include "api/registry_impl.h"
 
+#include "api/conditions.h"
 #include "api/pod_resources.h"
 #include "base/bits.h"
 #include "base/mem.h"
@@ -356,6 +357,18 @@ static void admit_job_selector(struct op *op)
                  json_pack("{s:{s:s}}", "matchLabels", uid_labels[1], uid));
 }
 
+/* What no Service stands behind is served by ourselves (kube-aggregator's words). */
+static void admit_apiservice(struct op *op)
+{
+    json_t *status;
+
+    if (json_at(op->tree, "spec.service") != NULL)
+        return;
+    json_object_set_new(op->tree, "status", status = json_object());
+    condition_set(status, "Available", "True", "Local", "Local APIServices are always available",
+                  op->r->opts.wall_ms(op->r->opts.arg));
+}
+
 static void admit_service_status(struct op *op)
 {
     json_object_set_new(op->tree, "status", json_pack("{s:{}}", "loadBalancer"));
@@ -414,6 +427,7 @@ static const struct admit_row {
     { "persistentvolumes", ADMIT_AT(ADMIT_CREATE), admit_volume },
     { "secrets", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_secret },
     { "configmaps", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_root_ca },
+    { "apiservices.apiregistration.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_apiservice },
     { "services", ADMIT_AT(ADMIT_CREATE), admit_service_status },
     { "ingresses.networking.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_service_status },
 };

@@ -74,6 +74,15 @@ static void bootstrap_storage(struct bootstrap *b)
                             "volumeBindingMode", "WaitForFirstConsumer"));
 }
 
+/* Clients look here for whether there are metrics.  Served by ourselves: no Service stands behind. */
+static void bootstrap_services_of_api(struct bootstrap *b)
+{
+    bootstrap_add(b, "apiservices.apiregistration.k8s.io",
+                  json_pack("{s:{s:s}, s:{s:s, s:s, s:i, s:i}}", "metadata", "name",
+                            "v1beta1.metrics.k8s.io", "spec", "group", "metrics.k8s.io", "version",
+                            "v1beta1", "groupPriorityMinimum", 100, "versionPriority", 100));
+}
+
 /* default/kubernetes has the first address of the range: the serving certificate names it. */
 static void bootstrap_service(struct bootstrap *b, const char *server_ip, uint16_t port)
 {
@@ -179,6 +188,7 @@ void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t serv
     bootstrap_priorities(b);
     bootstrap_access(b);
     bootstrap_storage(b);
+    bootstrap_services_of_api(b);
     bootstrap_service(b, server_ip, server_port);
     bootstrap_step(b);
 }

@@ -42,6 +42,7 @@ static const struct roles_kinds roles_shown[] = {
     { "external-secrets.io",
       { "clustersecretstores", "externalsecrets/status", "secretstores/status", NULL } },
     { "metallb.io", { "ipaddresspools", "l2advertisements", NULL } },
+    { "metrics.k8s.io", { "nodes", "pods", NULL } },
     { "networking.k8s.io", { "ingresses/status", NULL } },
     { "policy", { "poddisruptionbudgets/status", NULL } },
 };

@@ -245,6 +245,10 @@ static void server_resource(struct call *c)
         server_review(c);
         return;
     }
+    if (server_is_metrics(r->resource)) {
+        server_metrics(c);
+        return;
+    }
     if (!server_serves_sub(r)) {
         call_fail(c, ERR_METHOD, "mkube does not serve %s/%s yet", r->resource->plural, r->sub);
         return;
@@ -417,6 +421,8 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     rc = server_listen(s, opts, err);
     if (rc < 0)
         s->nodes = http_client_close(s->nodes);
+    else
+        s->pull = metrics_pull_new(s->loop, s->store, s->nodes, s->metrics);
     return rc;
 }
 
@@ -429,6 +435,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->loop = loop;
     s->registry = opts->registry;
     s->store = registry_store(opts->registry);
+    s->metrics = opts->metrics;
     s->ca.cert_pem = mem_str(opts->ca->cert_pem);
     s->ca.key_pem = mem_str(opts->ca->key_pem);
     s->sa_key_pem = mem_str(opts->sa_key_pem);
@@ -472,6 +479,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     s->on_closed = on_closed;
     s->arg = arg;
     server_watch_end_all(s);
+    s->pull = metrics_pull_close(s->pull);
     s->nodes = http_client_close(s->nodes);
     http_server_close(s->http, server_on_http_closed, s);
 }

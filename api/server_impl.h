@@ -6,6 +6,7 @@
 #define API_SERVER_IMPL_H
 
 #include "api/auth.h"
+#include "api/metrics_pull.h"
 #include "api/route.h"
 #include "api/selector.h"
 #include "api/server.h"
@@ -21,6 +22,8 @@ struct server {
     struct store *store;       /* borrowed from the registry */
     struct http_server *http;  /* owned */
     struct http_client *nodes; /* owned: calls to the nodes' API */
+    struct metrics *metrics;   /* borrowed */
+    struct metrics_pull *pull; /* owned */
     struct tls_pair ca;        /* owned copy */
     struct auth_keys keys;
     char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
@@ -81,6 +84,10 @@ void server_delete_collection(struct call *c);
 /* --- server_review.c: kinds that are answered, not stored --- */
 bool server_is_review(const struct schema_resource *r);
 void server_review(struct call *c);
+
+/* --- server_metrics.c: metrics.k8s.io, answered from what the nodes tell --- */
+bool server_is_metrics(const struct schema_resource *r);
+void server_metrics(struct call *c);
 
 /* --- server_misc.c: everything that is no resource --- */
 void server_other(struct call *c);

@@ -43,6 +43,7 @@ struct control {
     struct pki pki;
     struct store *store;
     struct registry *registry;
+    struct metrics *metrics;
     struct server *server;
     struct runner *runner;
     struct timer *step;
@@ -256,6 +257,7 @@ static int control_listen(struct control *c, struct err *err)
     const struct server_flags *f = &c->flags;
     struct server_opts opts = {
         .registry = c->registry,
+        .metrics = c->metrics,
         .address = f->bind,
         .port = (uint16_t)f->port,
         .advertise_ip = f->advertise,
@@ -341,6 +343,7 @@ static int control_make_registry(struct control *c, struct err *err)
         .ca_pem = c->pki.ca.cert_pem,
     };
 
+    c->metrics = metrics_new();
     return registry_new(&c->registry, &opts, err);
 }
 
@@ -459,6 +462,7 @@ int cmd_server(const struct cmd *self, int argc, char **argv)
     uv_run(&c->loop, UV_RUN_DEFAULT);
     loop_finish(&c->loop);
     registry_free(c->registry);
+    metrics_free(c->metrics);
     pki_fini(&c->pki);
     exit_code = CMD_DONE;
     if (c->err.code != 0) {

@@ -296,6 +296,8 @@ static int agent_serve(struct agent *a, const struct agent_opts *opts, struct er
         .address = opts->api_address == NULL ? "0.0.0.0" : opts->api_address,
         .port = opts->api_port == 0 ? AGENT_API_PORT : opts->api_port,
         .creds = opts->creds,
+        .cgroup = runtime_cgroup(a->rt),
+        .node_name = a->node_name,
         .find = agent_find,
         .find_uid = agent_find_uid,
         .next = agent_next,

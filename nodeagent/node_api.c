@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "nodeagent/log_serve.h"
+#include "nodeagent/node_usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct node_api {
     uv_loop_t *loop;
     struct node_api_opts opts;
     struct http_server *server;
+    struct node_usage *usage; /* owned */
 };
 
 static void node_api_text(struct http_exchange *x, int status, const char *fmt, ...)
@@ -60,6 +62,38 @@ static void node_api_pods(struct node_api *a, struct http_exchange *x, char **pa
                      "items", items);
     text = json_print(list, &len);
     http_reply_take(x, 200, "application/json", text, len);
+}
+
+/* GET /stats/summary, /metrics/resource: measured now, for whoever asks. */
+static void node_api_usage(struct node_api *a, struct http_exchange *x, const char *type,
+                           void (*print)(struct node_usage *u, struct text *ret))
+{
+    struct text t = TEXT_EMPTY;
+    struct pod_worker *w;
+    size_t it = 0, len;
+
+    node_usage_begin(a->usage);
+    while ((w = a->opts.next(a->opts.arg, &it)) != NULL)
+        node_usage_add(a->usage, w);
+    print(a->usage, &t);
+    len = t.len;
+    http_reply_take(x, 200, type, text_take(&t), len);
+}
+
+static void node_api_stats(struct node_api *a, struct http_exchange *x, char **parts)
+{
+    if (str_eq(parts[1], "summary"))
+        node_api_usage(a, x, "application/json", node_usage_print_summary);
+    else
+        node_api_text(x, 404, "404 page not found\n");
+}
+
+static void node_api_metrics(struct node_api *a, struct http_exchange *x, char **parts)
+{
+    if (str_eq(parts[1], "resource"))
+        node_api_usage(a, x, "text/plain; version=0.0.4; charset=utf-8", node_usage_print_metrics);
+    else
+        node_api_text(x, 404, "404 page not found\n");
 }
 
 static bool node_api_flag(const struct http_exchange *x, const char *key)
@@ -163,6 +197,8 @@ static const struct {
     { "GET", "healthz", 1, node_api_health },
     { "GET", "pods", 1, node_api_pods },
     { "GET", "containerLogs", 4, node_api_logs },
+    { "GET", "stats", 2, node_api_stats },
+    { "GET", "metrics", 2, node_api_metrics },
 };
 
 static void node_api_on_request(void *arg, struct http_exchange *x)
@@ -201,8 +237,10 @@ int node_api_new(struct node_api **ret, uv_loop_t *loop, const struct node_api_o
 
     a->loop = loop;
     a->opts = *opts;
+    a->usage = node_usage_new(opts->cgroup, opts->node_name);
     rc = http_server_new(&a->server, loop, &server, err);
     if (rc < 0) {
+        node_usage_free(a->usage);
         free(a);
         return err_wrap(err, rc, "node API");
     }
@@ -217,7 +255,10 @@ void node_api_renew(struct node_api *a, struct tls_server *creds)
 
 static void node_api_on_closed(void *arg)
 {
-    free(arg);
+    struct node_api *a = arg;
+
+    node_usage_free(a->usage);
+    free(a);
 }
 
 struct node_api *node_api_close(struct node_api *a)

@@ -1,4 +1,4 @@
-/* node_api: the HTTPS server of this node (:10250): health, pods, logs.
+/* node_api: the HTTPS server of this node (:10250): health, pods, logs, what they use.
  *
  * Only the API server and administrators are answered (client certificate of the cluster's CA:
  * organisation system:masters, or CN kube-apiserver-kubelet-client).  exec, attach and
@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/tls.h"
+#include "nodeagent/cgroup.h"
 #include "nodeagent/pod_worker.h"
 
 #include <uv.h>
@@ -20,6 +21,8 @@ struct node_api_opts {
     const char *address; /* "0.0.0.0" */
     uint16_t port;       /* 10250 */
     struct tls_server *creds;
+    const struct cgroup *cgroup; /* borrowed, as is node_name */
+    const char *node_name;
     /* The pod of that name that runs here now (the newest), or NULL. */
     struct pod_worker *(*find)(void *arg, const char *ns, const char *name);
     struct pod_worker *(*find_uid)(void *arg, const char *uid);

@@ -434,6 +434,22 @@ char *pod_worker_log(const struct pod_worker *w, const char *container, bool pre
     return NULL;
 }
 
+bool pod_worker_running(const struct pod_worker *w, size_t *it, struct worker_running *ret)
+{
+    while (*it < w->pod->n) {
+        size_t i = (*it)++;
+        const struct life *life = w->containers[i].life;
+
+        if (life == NULL || w->facts[i].phase != CONTAINER_RUNNING)
+            continue;
+        *ret = (struct worker_running){ .name = w->pod->containers[i].name,
+                                        .id = life_id(life),
+                                        .started_ms = life_started_ms(life) };
+        return true;
+    }
+    return false;
+}
+
 void pod_worker_rotate_logs(struct pod_worker *w)
 {
     for (size_t i = 0; i < w->pod->n; i++) {

@@ -74,6 +74,12 @@ json_t *pod_worker_tree(const struct pod_worker *w);
  * there is none. @ret_is_open: it may still grow. */
 char *pod_worker_log(const struct pod_worker *w, const char *container, bool previous,
                      bool *ret_is_open);
+struct worker_running { /* borrowed until the worker's next step */
+    const char *name, *id;
+    int64_t started_ms; /* wall clock */
+};
+/* Each container that runs: for (it = 0; pod_worker_running(w, &it, &c); ) */
+bool pod_worker_running(const struct pod_worker *w, size_t *it, struct worker_running *ret);
 /* Ids of all containers that exist, appended to a NULL-terminated array (owned strings). */
 void pod_worker_rotate_logs(struct pod_worker *w);
 

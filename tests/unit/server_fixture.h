@@ -20,6 +20,7 @@ struct server_fixture {
     struct registry_fixture base;
     uv_loop_t loop;
     struct server *server;
+    struct metrics *metrics;
     uint16_t port;
     bool closed, stepping;
     struct tls_pair ca, own, node;
@@ -89,6 +90,7 @@ static inline void server_fixture_listen(struct server_fixture *f)
     struct err err = ERR_EMPTY;
     const struct server_opts opts = {
         .registry = f->base.r,
+        .metrics = f->metrics,
         .address = "127.0.0.1",
         .port = f->port,
         .advertise_ip = "127.0.0.1",
@@ -115,6 +117,7 @@ static inline void server_fixture_up(struct server_fixture *f)
 
     CHECK_INT(uv_loop_init(&f->loop), 0);
     registry_fixture_up(&f->base);
+    f->metrics = metrics_new();
     CHECK_INT(tls_ca_make(&f->ca, "mkube", &err), 0);
     f->own = server_fixture_issue(f, "server", NULL, true);
     f->node = server_fixture_issue(f, "system:server", NULL, false);
@@ -154,6 +157,7 @@ static inline void server_fixture_down(struct server_fixture *f)
         server_fixture_stop(f);
     loop_finish(&f->loop);
     registry_fixture_down(&f->base);
+    f->metrics = metrics_free(f->metrics);
     tls_pair_fini(&f->ca);
     tls_pair_fini(&f->own);
     tls_pair_fini(&f->node);
