@@ -83,6 +83,9 @@ typedef void (*registry_done_fn)(void *arg, const struct registry_answer *answer
 void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,
                     void *arg);
 
+/* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
+json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
+
 /* Makes what every cluster has, if absent: namespaces default, kube-system, kube-public,
  * kube-node-lease; the service default/kubernetes with @server_ip:@server_port as its endpoint;
  * priority classes; the ClusterRoles cluster-admin, admin, edit, view; StorageClass "local" (default). Durable before @done (rc 0). */

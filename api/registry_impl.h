@@ -88,8 +88,6 @@ bool registry_delete_is_due(const json_t *tree);
 /* --- registry_sub.c: rows by (bucket, subresource) --- */
 /* True: taken care of (the op is gone). */
 bool registry_sub_write(struct op *op, const struct registry_request *req);
-/* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
-json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
 
 /* --- bootstrap_roles.c --- */
 json_t *bootstrap_roles(void); /* array of ClusterRoles, the caller's */

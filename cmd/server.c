@@ -141,9 +141,11 @@ static void control_on_wake(void *arg)
 
 static int control_start_runner(struct control *c, struct err *err)
 {
-    struct runner_opts opts = {
-        .registry = c->registry, .controllers = controllers, .wake = control_on_wake, .arg = c
-    };
+    struct runner_opts opts = { .registry = c->registry,
+                                .controllers = controllers,
+                                .metrics = c->metrics,
+                                .wake = control_on_wake,
+                                .arg = c };
     int rc;
 
     c->step = timer_new(&c->loop, control_on_step, c);

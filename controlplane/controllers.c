@@ -4,6 +4,7 @@ const struct controller *const controllers[] = {
     &cronjob_controller,
     &daemonset_controller,
     &deployment_controller,
+    &hpa_controller,
     &job_controller,
     &replicaset_controller,
     &statefulset_controller,

@@ -7,6 +7,7 @@
 extern const struct controller cronjob_controller;
 extern const struct controller daemonset_controller;
 extern const struct controller deployment_controller;
+extern const struct controller hpa_controller;
 extern const struct controller job_controller;
 extern const struct controller replicaset_controller;
 extern const struct controller statefulset_controller;

@@ -1,6 +1,7 @@
 /* hpa_impl: what the files of the HorizontalPodAutoscaler controller share.
  *
  *   hpa.c          one look: target, bounds, metrics, stabilisation, the write, the status
+ *   hpa_target.c   what is turned, and whether somebody else turns it too
  *   hpa_metrics.c  how many replicas each metric asks for (kube: podautoscaler/replica_calculator.go)
  *   hpa_limits.c   stabilisation windows and rates of change (kube: horizontal.go)
  *
@@ -18,13 +19,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HPA_SYNC_MS           15000
-#define HPA_TOLERANCE         0.1
-#define HPA_CPU_INIT_MS       (5 * 60 * 1000) /* --horizontal-pod-autoscaler-cpu-initialization-period */
-#define HPA_READY_DELAY_MS    30000 /* --horizontal-pod-autoscaler-initial-readiness-delay */
-#define HPA_DOWN_WINDOW_S     300   /* --horizontal-pod-autoscaler-downscale-stabilization */
-#define HPA_RECOMMENDATIONS   512   /* kept of one autoscaler: more than an hour's, the longest window */
-#define HPA_CHANGES           512   /* kept of each direction: a policy's period is half an hour at most */
+#define HPA_BUCKET         "horizontalpodautoscalers.autoscaling"
+#define HPA_SYNC_MS        15000
+#define HPA_TOLERANCE      0.1
+#define HPA_CPU_INIT_MS    (5 * 60 * 1000) /* --horizontal-pod-autoscaler-cpu-initialization-period */
+#define HPA_READY_DELAY_MS 30000           /* --horizontal-pod-autoscaler-initial-readiness-delay */
+#define HPA_DOWN_WINDOW_S  300             /* --horizontal-pod-autoscaler-downscale-stabilization */
+#define HPA_RECOMMENDATIONS \
+    512                 /* kept of one autoscaler: more than an hour's, the longest window */
+#define HPA_CHANGES 512 /* kept of each direction: a policy's period is half an hour at most */
+
+/* --- hpa_target.c --- */
+
+/* What @spec of the autoscaler @hpa names: the object borrowed, its Scale the caller's.  @err is in
+ * the words of the client that Kubernetes would ask with. */
+int hpa_find(struct view *v, const struct object *hpa, const json_t *spec,
+             const struct object **ret, json_t **ret_scale, struct err *err);
+/* How many autoscalers, @hpa with them, have one of the pods of @mine; adds "{name ns} ...". */
+unsigned hpa_sharers(struct view *v, const struct object *hpa, const struct selector *mine,
+                     struct text *ret_names);
 
 /* --- hpa_metrics.c --- */
 
@@ -57,8 +70,8 @@ int hpa_metric(struct hpa_proposal *ret, const struct hpa_question *q, const jso
 
 /* --- hpa_limits.c --- */
 
-struct hpa_note { /* a recommendation, or a change of size */
-    int64_t at_ms, n;
+struct hpa_note {     /* a recommendation, or a change of size */
+    int64_t at_ms, n; /* monotonic */
 };
 
 /* What an autoscaler remembers; lost with the process, as in Kubernetes. */
@@ -79,7 +92,7 @@ struct hpa_verdict {
     const char *limit_reason, *limit_message;
 };
 
-/* From the metrics' proposal to what may be done now; remembers the proposal. */
+/* Times are monotonic.  From the metrics' proposal to what may be done now; remembers the proposal. */
 void hpa_limit(struct hpa_verdict *ret, struct hpa_memory *m, const struct hpa_bounds *b,
                int64_t proposed, int64_t now_ms);
 /* The first recommendation is the size that was found. */

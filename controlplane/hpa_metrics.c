@@ -338,9 +338,10 @@ static int hpa_no_external(const struct hpa_question *q, const json_t *body, str
 
 static const struct hpa_source {
     const char *type, *member, *reason;
-    const char *noun;                                        /* "failed to get NAME NOUN: ..." */
-    const char *named;                                       /* path of the name in the body */
-    int (*refuse)(const struct hpa_question *q, const json_t *body, struct err *err); /* or measured */
+    const char *noun;  /* "failed to get NAME NOUN: ..." */
+    const char *named; /* path of the name in the body */
+    int (*refuse)(const struct hpa_question *q, const json_t *body,
+                  struct err *err); /* or measured */
 } hpa_sources[] = {
     { "Resource", "resource", "FailedGetResourceMetric", "resource metric value", "name", NULL },
     { "ContainerResource", "containerResource", "FailedGetContainerResourceMetric",
@@ -351,8 +352,8 @@ static const struct hpa_source {
       hpa_no_external },
 };
 
-static int hpa_of_source(struct hpa_proposal *ret, const struct hpa_question *q,
-                         const json_t *spec, const struct hpa_source *s, struct err *err)
+static int hpa_of_source(struct hpa_proposal *ret, const struct hpa_question *q, const json_t *spec,
+                         const struct hpa_source *s, struct err *err)
 {
     const json_t *body = json_object_get(spec, s->member);
     cleanup(json_decrefpp) json_t *current = json_object();

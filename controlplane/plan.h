@@ -20,6 +20,7 @@ enum plan_verb {
     PLAN_DELETE,
     PLAN_BIND,
     PLAN_FINALIZE,
+    PLAN_SCALE,
     PLAN_EVENT,
 };
 
@@ -27,7 +28,8 @@ struct plan_write {
     enum plan_verb verb;
     const char *bucket;      /* a literal, or borrowed from the schema (lives with the process) */
     char *ns, *name;         /* owned; name "" for a create with generateName */
-    json_t *tree;            /* owned; create/update/status: new state; event: the Event */
+    json_t *tree;            /* owned; create/update/status: new state; event: the Event;
+                            * scale: a Scale */
     uint64_t expect;         /* revision it was computed from; 0 = any */
     char *uid;               /* owned; delete: precondition, or NULL */
     int64_t grace_seconds;   /* delete; -1 = default */
@@ -59,6 +61,9 @@ void plan_delete_with(struct plan *p, const struct object *o, int64_t grace_seco
 void plan_bind(struct plan *p, const struct object *pod, const char *node);
 /* The namespace /finalize subresource. */
 void plan_finalize(struct plan *p, const struct object *base, json_t *tree_steal);
+/* The scale subresource of @base, whatever happened to the rest of it meanwhile (its status moves
+ * with every pod). */
+void plan_scale(struct plan *p, const struct object *base, int64_t replicas);
 /* An Event about @regarding; repeated ones (same object, reason, message) are counted up by the runner. */
 void plan_event(struct plan *p, const struct object *regarding, bool warning, const char *component,
                 const char *reason, const char *fmt, ...) __attribute__((format(printf, 6, 7)));

@@ -19,6 +19,7 @@ struct runner;
 struct runner_opts {
     struct registry *registry;                   /* borrowed */
     const struct controller *const *controllers; /* NULL-terminated */
+    const struct metrics *metrics;               /* borrowed; NULL: none are known */
     void (*wake)(void *arg);                     /* something is to do: call runner_step soon */
     void *arg;
     unsigned max_in_flight; /* writes under way; 0 = 256 */

@@ -30,6 +30,7 @@ static const struct runner_verb runner_verbs[] = {
     [PLAN_DELETE] = { REGISTRY_DELETE, "" },
     [PLAN_BIND] = { REGISTRY_CREATE, "binding" },
     [PLAN_FINALIZE] = { REGISTRY_UPDATE, "finalize" },
+    [PLAN_SCALE] = { REGISTRY_UPDATE, "scale" },
 };
 
 static json_t *runner_binding(const struct plan_write *w)

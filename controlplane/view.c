@@ -16,8 +16,9 @@ struct view_list_block {
 };
 
 struct view {
-    const struct store *store;    /* borrowed */
-    struct view_tree_slot *slots; /* owned; open addressing, n_slots a power of two */
+    const struct store *store;     /* borrowed */
+    const struct metrics *metrics; /* borrowed, or NULL */
+    struct view_tree_slot *slots;  /* owned; open addressing, n_slots a power of two */
     size_t n_slots, n_used;
     size_t json_bytes, keep_bytes;
     struct view_list_block *lists; /* owned */
@@ -56,6 +57,16 @@ struct view *view_free(struct view *v)
     free(v->slots);
     free(v);
     return NULL;
+}
+
+void view_set_metrics(struct view *v, const struct metrics *metrics)
+{
+    v->metrics = metrics;
+}
+
+const struct metrics *view_metrics(const struct view *v)
+{
+    return v->metrics;
 }
 
 const struct store *view_store(const struct view *v)

@@ -5,12 +5,16 @@
 #ifndef CONTROLPLANE_VIEW_H
 #define CONTROLPLANE_VIEW_H
 
+#include "api/metrics.h"
 #include "base/json.h"
 #include "storage/store.h"
 
 struct view;
 
 struct view *view_new(const struct store *store);
+/* What is known of the load; NULL, as at the start: nothing. */
+void view_set_metrics(struct view *v, const struct metrics *metrics);
+const struct metrics *view_metrics(const struct view *v);
 struct view *view_free(struct view *v);
 const struct store *view_store(const struct view *v);
 

@@ -219,6 +219,12 @@ static void plan_fixture_apply_one(struct plan_fixture *f, const struct plan_wri
     case PLAN_UPDATE:
     case PLAN_STATUS:
     case PLAN_FINALIZE: plan_fixture_apply_update(f, w); return;
+    case PLAN_SCALE:
+        CHECK(o != NULL);
+        tree = object_tree(o);
+        json_put_int(tree, "spec.replicas", json_int(w->tree, "spec.replicas", 0));
+        plan_fixture_put_tree(f, w->bucket, tree);
+        return;
     case PLAN_DELETE:
         CHECK(o && (!w->uid || str_eq(w->uid, o->uid)));
         plan_fixture_remove(f, w->bucket, w->name);
