@@ -194,10 +194,8 @@ static const struct {
     size_t n_parts; /* of the path, the first included */
     void (*serve)(struct node_api *a, struct http_exchange *x, char **parts);
 } node_routes[] = {
-    { "GET", "healthz", 1, node_api_health },
-    { "GET", "pods", 1, node_api_pods },
-    { "GET", "containerLogs", 4, node_api_logs },
-    { "GET", "stats", 2, node_api_stats },
+    { "GET", "healthz", 1, node_api_health },     { "GET", "pods", 1, node_api_pods },
+    { "GET", "containerLogs", 4, node_api_logs }, { "GET", "stats", 2, node_api_stats },
     { "GET", "metrics", 2, node_api_metrics },
 };
 
