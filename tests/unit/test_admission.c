@@ -239,12 +239,12 @@ TEST(admission, what_has_no_effect_is_not_taken_in_silence)
     struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
-    CHECK_INT(CREATE(.bucket = "networkpolicies.networking.k8s.io",
-                     .body = "{'metadata':{'name':'n'},'spec':{'podSelector':{}}}"),
+    CHECK_INT(CREATE(.bucket = "runtimeclasses.node.k8s.io",
+                     .body = "{'metadata':{'name':'n'},'handler':'h'}"),
               201);
     CHECK_INT(json_array_size(f.warnings), 1);
     CHECK_STR(json_string_value(json_array_get(f.warnings, 0)),
-              "mkube keeps this NetworkPolicy but does not act on it yet");
+              "mkube keeps this RuntimeClass but does not act on it yet");
     CHECK_INT(CREATE(.bucket = "configmaps", .body = "{'metadata':{'name':'c'}}"), 201);
     CHECK(f.warnings == NULL);
     registry_fixture_down(&f);
