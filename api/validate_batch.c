@@ -6,58 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define INDEXED_PARALLELISM_MAX 100000
-
 /* --- Job --------------------------------------------------------------------------------- */
-
-static void validate_job_counts(struct field_errors *e, const json_t *spec, const char *path)
-{
-    static const char *const counts[] = { "parallelism",
-                                          "completions",
-                                          "activeDeadlineSeconds",
-                                          "backoffLimit",
-                                          "ttlSecondsAfterFinished",
-                                          "backoffLimitPerIndex",
-                                          "maxFailedIndexes" };
-
-    for (size_t i = 0; i < N_ELEMENTS(counts); i++)
-        validate_non_negative(e, spec, counts[i], path);
-}
-
-static void validate_job_indexed(struct field_errors *e, const json_t *spec, const char *path)
-{
-    const json_t *parallelism = json_object_get(spec, "parallelism");
-
-    if (!str_eq(json_str(spec, "completionMode"), "Indexed")) {
-        if (json_object_get(spec, "backoffLimitPerIndex") != NULL)
-            field_invalid(e, AT("%s.backoffLimitPerIndex", path),
-                          json_object_get(spec, "backoffLimitPerIndex"),
-                          "requires indexed completion mode");
-        return;
-    }
-    if (json_object_get(spec, "completions") == NULL)
-        field_required(e, AT("%s.completions", path), "when completion mode is Indexed");
-    if (json_integer_value(parallelism) > INDEXED_PARALLELISM_MAX)
-        field_invalid(e, AT("%s.parallelism", path), parallelism,
-                      "must be less than or equal to %d when completion mode is Indexed",
-                      INDEXED_PARALLELISM_MAX);
-}
-
-static void validate_job_spec(struct field_errors *e, const json_t *spec, const char *path)
-{
-    const json_t *template = json_object_get(spec, "template");
-
-    validate_job_counts(e, spec, path);
-    validate_job_indexed(e, spec, path);
-    validate_pod_template(e, template, AT("%s.template", path));
-    if (str_eq(json_str_or(template, "spec.restartPolicy", "Always"), "Always"))
-        field_required(e, AT("%s.template.spec.restartPolicy", path),
-                       "valid values: \"OnFailure\", \"Never\"");
-    if (json_object_get(spec, "podFailurePolicy") != NULL &&
-        !str_eq(json_str(template, "spec.restartPolicy"), "Never"))
-        field_invalid(e, AT("%s.podFailurePolicy", path), json_at(template, "spec.restartPolicy"),
-                      "only \"Never\" is supported when podFailurePolicy is specified");
-}
 
 static void validate_job(struct field_errors *e, const json_t *tree)
 {

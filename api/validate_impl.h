@@ -101,6 +101,8 @@ void validate_field_ref(struct field_errors *e, const json_t *ref, const char *p
 void validate_resources(struct field_errors *e, const json_t *resources, const char *path);
 /* Items of a ConfigMap, Secret or projected volume: {key, path, mode}. */
 void validate_key_paths(struct field_errors *e, const json_t *items, const char *path);
+/* In validate_job.c: also the template of a CronJob. */
+void validate_job_spec(struct field_errors *e, const json_t *spec, const char *path);
 /* In validate_storage.c: a claim's spec, also of templates. */
 void validate_claim_spec(struct field_errors *e, const json_t *spec, const char *path);
 

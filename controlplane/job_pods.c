@@ -1,5 +1,6 @@
 #include "controlplane/job_impl.h"
 
+#include "api/conditions.h"
 #include "api/pod_status.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -203,10 +204,44 @@ static void job_pods_create_indexed(struct job *j, int64_t n)
     }
 }
 
+static void job_pods_delete_one(struct job *j, const struct object *pod, const json_t *tree)
+{
+    /* Taken by us, it is no failure to be counted, unless the Job has failed: then all that still
+     * ran have failed with it. */
+    if (!condition_is(j->status, "FailureTarget", "True") && job_pods_has_finalizer(tree))
+        job_pods_untrack(j->plan, j->view, pod);
+    plan_delete(j->plan, pod);
+    plan_on_success(j->plan, j->object, JOB_NAME, "SuccessfulDelete", "Deleted pod: %s", pod->name);
+    plan_on_failure(j->plan, j->object, JOB_NAME, "FailedDelete", "Error deleting: {error}");
+}
+
+/* Of an Indexed Job that was made smaller, or an index twice: these go, however many may run. */
+static int64_t job_pods_delete_odd(struct job *j)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; j->indexed && i < j->n_pods; i++) {
+        struct job_pod *p = &j->pods[i];
+        bool odd = p->index < 0 || p->index >= j->completions;
+
+        if (p->state != JOB_POD_ACTIVE)
+            continue;
+        for (size_t k = 0; k < i && !odd; k++)
+            odd = j->pods[k].state == JOB_POD_ACTIVE && j->pods[k].index == p->index;
+        if (!odd)
+            continue;
+        job_pods_delete_one(j, p->object, p->tree);
+        p->state = JOB_POD_LEAVING;
+        n++;
+    }
+    return n;
+}
+
 void job_pods_create(struct job *j)
 {
     int64_t want = j->parallelism, missing, wait_ms;
 
+    j->active -= job_pods_delete_odd(j);
     if (j->completions >= 0 && j->completions - j->succeeded < want)
         want = j->completions - j->succeeded;
     else if (j->completions < 0 && j->succeeded > 0)
@@ -242,13 +277,6 @@ void job_pods_delete_active(struct job *j, int64_t n)
         ranked[count++].tree = j->pods[i].tree;
     }
     replicaset_rank(ranked, count, j->now.wall_ms);
-    for (size_t i = 0; i < count && (int64_t)i < n && i < JOB_BURST; i++) {
-        /* Taken by us: no failure to be counted. */
-        if (job_pods_has_finalizer(ranked[i].tree))
-            job_pods_untrack(j->plan, j->view, ranked[i].object);
-        plan_delete(j->plan, ranked[i].object);
-        plan_on_success(j->plan, j->object, JOB_NAME, "SuccessfulDelete", "Deleted pod: %s",
-                        ranked[i].object->name);
-        plan_on_failure(j->plan, j->object, JOB_NAME, "FailedDelete", "Error deleting: {error}");
-    }
+    for (size_t i = 0; i < count && (int64_t)i < n && i < JOB_BURST; i++)
+        job_pods_delete_one(j, ranked[i].object, ranked[i].tree);
 }

@@ -148,17 +148,20 @@ int64_t job_policy_backoff(const struct job *j, int64_t index)
 /* With restartPolicy OnFailure the pod stays and its containers are started again: those count. */
 static bool job_policy_restarts_exceed(const struct job *j)
 {
+    static const char *const lists[] = { "status.initContainerStatuses",
+                                         "status.containerStatuses" };
     int64_t restarts = 0;
 
     if (!str_eq(json_str(j->tree, "spec.template.spec.restartPolicy"), "OnFailure"))
         return false;
     for (size_t i = 0; i < j->n_pods; i++) {
-        json_t *list = json_at(j->pods[i].tree, "status.containerStatuses"), *c;
-        size_t k;
+        for (size_t l = 0; l < N_ELEMENTS(lists) && j->pods[i].state == JOB_POD_ACTIVE; l++) {
+            json_t *c;
+            size_t k;
 
-        if (j->pods[i].state == JOB_POD_ACTIVE)
-            json_array_foreach (list, k, c)
+            json_array_foreach (json_at(j->pods[i].tree, lists[l]), k, c)
                 restarts += json_int(c, "restartCount", 0);
+        }
     }
     return j->backoff_limit == 0 ? restarts > 0 : restarts >= j->backoff_limit;
 }

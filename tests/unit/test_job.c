@@ -290,3 +290,23 @@ TEST(job, indexes_are_written_as_ranges)
     text_fini(&t);
     job_indexes_fini(&s);
 }
+
+TEST(job, fewer_indexes_take_the_pods_beyond)
+{
+    struct plan_fixture f;
+
+    plan_fixture_up(&f);
+    plan_fixture_put(&f, JOBS,
+                     "{'metadata': {'name': 'j'}, 'spec': {'parallelism': 3, 'completions': 3,"
+                     " 'backoffLimit': 6, 'completionMode': 'Indexed', 'selector': {'matchLabels':"
+                     " {'job': 'j'}}, 'template': {'metadata': {'labels': {'job': 'j'}}, 'spec':"
+                     " {'restartPolicy': 'Never', 'containers': [{'name': 'c'}]}}}}");
+    settle(&f);
+    CHECK_INT(count_running(&f), 3);
+    plan_fixture_set(&f, JOBS, "j", "spec.completions", "2");
+    plan_fixture_set(&f, JOBS, "j", "spec.parallelism", "2");
+    settle(&f);
+    CHECK_INT(count_running(&f), 2);
+    CHECK(running(&f, "j-2-") == NULL);
+    plan_fixture_down(&f);
+}

@@ -296,6 +296,48 @@ TEST(validate, cron_schedules)
     }
 }
 
+#define JOB(spec)                                                                          \
+    "{" META ",'spec':{" spec ",'template':{'spec':{'restartPolicy':'Never','containers':" \
+    "[{'name':'c','image':'i'}]}}}}"
+#define INDEXED "'completionMode':'Indexed','completions':3"
+
+TEST(validate, policies_of_jobs)
+{
+    const char *rule = "spec.podFailurePolicy.rules[0]";
+    static const char rules[] = JOB("'podReplacementPolicy':'Failed','podFailurePolicy':{'rules':"
+                                    "[{'action':'FailIndex','onExitCodes':{'operator':'In',"
+                                    "'containerName':'x','values':[2,1,0]}}]}");
+    cleanup(freep) char *want = mem_fmt(
+        "[%s.action: Invalid value: \"FailIndex\": requires the backoffLimitPerIndex to be set, "
+        "%s.onExitCodes.containerName: Invalid value: \"x\": must be one of the container or "
+        "initContainer names in the pod template, %s.onExitCodes.values[2]: Invalid value: 0: must "
+        "not be 0 for the In operator, %s.onExitCodes.values: Invalid value: []int32{2, 1, 0}: "
+        "must "
+        "be ordered]",
+        rule, rule, rule, rule);
+
+    check_create("jobs.batch", rules, want);
+    check_create("jobs.batch",
+                 JOB("'podReplacementPolicy':'Failed','podFailurePolicy':{'rules':[{'action':"
+                     "'Ignore'}]}"),
+                 "spec.podFailurePolicy.rules[0]: Invalid value: specifying one of OnExitCodes and "
+                 "OnPodConditions is required");
+    check_create("jobs.batch", JOB("'maxFailedIndexes':1"),
+                 "[spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified, "
+                 "spec.maxFailedIndexes: Invalid value: 1: requires indexed completion mode]");
+    check_create("jobs.batch", JOB(INDEXED ",'successPolicy':{'rules':[{}]}"),
+                 "spec.successPolicy.rules[0]: Required value: at least one of succeededCount or "
+                 "succeededIndexes must be specified");
+    check_create("jobs.batch",
+                 JOB(INDEXED ",'successPolicy':{'rules':[{'succeededIndexes':'0-3'}]}"),
+                 "spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"0-3\": error "
+                 "parsing succeededIndexes: too large index: \"3\"");
+    check_create("jobs.batch",
+                 JOB(INDEXED ",'successPolicy':{'rules':[{'succeededIndexes':'0,2',"
+                             "'succeededCount':2}]}"),
+                 "");
+}
+
 TEST(validate, services)
 {
     check_create("services", "{" META ",'spec':{'ports':[{'port':80}]}}", "");
