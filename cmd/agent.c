@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 struct agent_flags {
-    const char *server, *token, *data_dir, *run_dir, *node_name, *node_ip, *images_dir,
+    const char *server, *token, *data_dir, *log_dir, *run_dir, *node_name, *node_ip, *images_dir,
         *resolv_conf;
     struct opt_list mirrors, labels, taints;
     const char *memory, *cpus; /* quantities to offer, or NULL */
@@ -169,6 +169,7 @@ static int worker_agent(struct worker *w, struct err *err)
         .node_name = w->id.node_name,
         .node_ip = w->flags.node_ip,
         .data_dir = w->flags.data_dir,
+        .log_dir = w->flags.log_dir,
         .run_dir = w->flags.run_dir,
         .labels = w->flags.labels.values,
         .taints = w->flags.taints.values,
@@ -335,6 +336,8 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
           "identity, images, volumes, pods (default /var/lib/mkube)" },
         { "run-dir", 0, OPT_TEXT, &f->run_dir, "DIR",
           "what a reboot may forget (default /run/mkube)" },
+        { "log-dir", 0, OPT_TEXT, &f->log_dir, "DIR",
+          "logs of containers: pods/ and containers/ below it (default /var/log)" },
         { "node-name", 0, OPT_TEXT, &f->node_name, "NAME",
           "name of the Node (default: this host's)" },
         { "node-ip", 0, OPT_TEXT, &f->node_ip, "IP",
@@ -358,6 +361,7 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
     };
 
     w->flags = (struct agent_flags){ .data_dir = "/var/lib/mkube",
+                                     .log_dir = "/var/log",
                                      .run_dir = "/run/mkube",
                                      .resolv_conf = "/etc/resolv.conf" };
     if (!cmd_begin(self, table, argc, argv, &n, &exit_code)) {

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "net/host_ports.h"
 #include "net/podnet.h"
+#include "nodeagent/evictor.h"
+#include "nodeagent/log_paths.h"
 #include "nodeagent/node.h"
 #include "nodeagent/node_api.h"
 #include "nodeagent/pod_ports.h"
@@ -35,7 +37,7 @@
 
 struct agent {
     uv_loop_t *loop;
-    char *node_name, *node_ip, *data_dir, *run_dir, *dns_ip, *domain;
+    char *node_name, *node_ip, *data_dir, *run_dir, *log_dir, *dns_ip, *domain;
     struct informer *services, *slices; /* borrowed */
     struct pod_host host;
     struct runtime *rt;
@@ -47,6 +49,7 @@ struct agent {
     struct node_api *api;
     struct informer *pods;
     struct reclaim *reclaim;
+    struct evictor *evictor;
     struct host_ports *ports; /* NULL without a pod network */
     struct client_listener back;
     struct map *workers; /* uid to struct pod_worker */
@@ -371,6 +374,7 @@ static void agent_fill_host(struct agent *a, struct client *client)
         .node_ip = a->node_ip,
         .data_dir = a->data_dir,
         .run_dir = a->run_dir,
+        .log_dir = a->log_dir,
         .allocatable = node_allocatable(a->node),
         .service_env = agent_service_env,
         .is_endpoint = agent_is_endpoint,
@@ -413,6 +417,7 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
     a->node_ip = mem_str(opts->node_ip);
     a->data_dir = mem_str(opts->data_dir);
     a->run_dir = mem_str(opts->run_dir);
+    a->log_dir = opts->log_dir != NULL ? mem_str(opts->log_dir) : mem_fmt("%s/log", opts->data_dir);
     a->dns_ip = mem_str(opts->dns_ip);
     a->domain = mem_str(opts->cluster_domain == NULL ? "cluster.local" : opts->cluster_domain);
     a->services = opts->services;
@@ -520,6 +525,7 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
     for (char **uid = uids; *uid != NULL; uid++)
         agent_take_up(a, *uid);
     runtime_sweep(a->rt, none);
+    log_paths_sweep(a->log_dir);
     agent_sweep_sandboxes(a);
     if (podnet != NULL) {
         podnet_sweep(podnet, (const char *const *)uids);
@@ -528,6 +534,8 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
     }
     timer_start(a->log_timer, AGENT_LOG_CHECK_MS);
     timer_start(a->alone_timer, AGENT_ALONE_CHECK_MS);
+    a->evictor = evictor_new(&(struct evictor_opts){
+        .loop = a->loop, .next = agent_next, .find = agent_find_uid, .arg = a });
     rc = reclaim_new(&a->reclaim, a->loop, a->host.client, a->node_name, a->data_dir, err);
     return rc < 0 ? rc : agent_follow(a, err);
 }
@@ -549,6 +557,7 @@ struct agent *agent_close(struct agent *a)
     if (a->pods != NULL)
         informer_close(a->pods);
     reclaim_close(a->reclaim);
+    evictor_close(a->evictor);
     a->ports = host_ports_close(a->ports);
     a->api = node_api_close(a->api);
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
@@ -569,6 +578,7 @@ struct agent *agent_close(struct agent *a)
     free(a->node_ip);
     free(a->data_dir);
     free(a->run_dir);
+    free(a->log_dir);
     free(a->dns_ip);
     free(a->domain);
     free(a);

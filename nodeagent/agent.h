@@ -23,6 +23,7 @@ struct podnet;
 struct agent_opts {
     const char *node_name, *node_ip;
     const char *data_dir, *run_dir; /* "/var/lib/mkube", "/run/mkube" */
+    const char *log_dir;            /* "/var/log": see log_paths; NULL = below data_dir */
     const char *cgroup_root;        /* NULL = "/mkube" */
     const char *const *labels;      /* of the Node, "key=value"; NULL = none; borrowed for life */
     const char *const *taints;      /* likewise, "key[=value]:Effect"; given at registration only */

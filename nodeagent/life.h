@@ -32,6 +32,7 @@ struct life_spec {
     struct runc_mount *mounts; /* taken, with its strings */
     size_t n_mounts;
     const char *log_path;                       /* strings are copied */
+    const char *log_link;                       /* made to point to it; NULL = none */
     const char *net_ns, *uts_ns, *ipc_ns, *shm; /* NULL = the node's own */
     const char *hostname;                       /* NULL = not known */
     const char *record_path; /* written before anything is made: see pod_record */

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "nodeagent/log_line.h"
+#include "nodeagent/log_paths.h"
 #include "nodeagent/runc_spec.h"
 #include "nodeagent/user.h"
 
@@ -170,6 +171,8 @@ int life_files_prepare(const struct life_job *job, struct err *err)
         rc = life_mkdir(store, 0711, err);
     if (rc == 0)
         rc = file_mkdirs(log_dir, 0755, err);
+    if (rc == 0 && s->log_link != NULL)
+        rc = log_paths_make_link(s->log_link, s->log_path, err);
     if (rc == 0)
         rc = life_touch(termination, 0666, err);
     if (rc == 0)

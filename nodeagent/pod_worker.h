@@ -18,6 +18,7 @@
 #include "nodeagent/sources.h"
 
 struct pod_worker;
+struct pod_places;
 
 struct pod_host { /* the node, the same for all workers; borrowed */
     uv_loop_t *loop;
@@ -29,7 +30,7 @@ struct pod_host { /* the node, the same for all workers; borrowed */
     struct sources *sources;
     struct http_client *probe_http;
     const char *node_name, *node_ip;
-    const char *data_dir, *run_dir;
+    const char *data_dir, *run_dir, *log_dir; /* log_dir: see log_paths */
     const json_t *allocatable;
     /* Variables of the Services in @ns (and of default/kubernetes); only the latter when !@all. */
     void (*service_env)(void *arg, const char *ns, bool all, struct env_list *ret);
@@ -62,6 +63,8 @@ void pod_worker_on_sources(struct pod_worker *w, const char *ns);
 void pod_worker_on_endpoints(struct pod_worker *w);
 /* Ends it, as using more than its share or the node has: phase Failed, reason Evicted. */
 void pod_worker_evict(struct pod_worker *w, const char *message);
+/* Where it writes on the node's disk: root file systems, logs, emptyDirs. */
+void pod_worker_places(const struct pod_worker *w, struct pod_places *ret);
 /* The server answers again, or is given up: what waits for it is tried now. */
 void pod_worker_on_back(struct pod_worker *w);
 /* The agent ends: memory goes, the pod runs on.  Returns NULL. */

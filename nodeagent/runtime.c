@@ -84,7 +84,7 @@ static int runtime_find(char **ret, const char *program, const char *package, st
 static int runtime_make_dirs(struct runtime *rt, struct err *err)
 {
     static const char *const below_run[] = { "containers", "exits", "runc", "pods" };
-    static const char *const below_data[] = { "containers", "pods", "log/pods" };
+    static const char *const below_data[] = { "containers", "pods" };
     int rc = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(below_run) && rc == 0; i++) {

@@ -442,6 +442,9 @@ static int sandbox_remove_run(void *arg, struct err *err)
         rc = sandbox_unmount_below(data, err);
     if (rc == 0)
         rc = file_remove_tree(run, err);
+    /* A pod that has ended may stay in the API for long; its emptyDirs need not stay on the disk. */
+    if (rc == 0)
+        rc = file_remove_tree(data, err);
     cgroup_remove_pod(runtime_cgroup(r->host->rt), r->uid);
     return rc;
 }

@@ -4,11 +4,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/work.h"
+#include "nodeagent/log_paths.h"
 #include "nodeagent/log_rotate.h"
 #include "nodeagent/pod_record.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct container_inputs { /* of a life about to begin */
     struct worker_container *container;
@@ -69,12 +72,25 @@ static void container_mount_own(struct worker_container *c, struct container_inp
         false);
 }
 
+/* The link for log collectors goes with the log of life @id. */
+static void container_unlink_log(const struct worker_container *c, const char *id)
+{
+    const struct pod_worker *w = c->worker;
+    cleanup(freep) char *link = log_paths_link(w->host->log_dir, w->pod, container_view(c)->name,
+                                               id);
+
+    if (id[0] != '\0')
+        unlink(link);
+}
+
 /* A new life begins: what there was becomes the one before. */
 static void container_count(struct worker_container *c)
 {
     struct container_facts *f = container_facts(c);
     struct pod_worker *w = c->worker;
+    char before_id[CONTAINER_ID_MAX];
 
+    snprintf(before_id, sizeof(before_id), "%s", f->last.id);
     if (f->end.id[0] != '\0') {
         free(f->last.message);
         f->last = f->end;
@@ -84,12 +100,13 @@ static void container_count(struct worker_container *c)
         f->restarts++;
         if (c->last_log_path != NULL)
             log_rotate_remove(c->last_log_path);
+        container_unlink_log(c, before_id);
         free(c->last_log_path);
         c->last_log_path = STEAL(c->log_path);
     }
     free(c->log_path);
-    c->log_path = mem_fmt("%s/log/pods/%s_%s_%s/%s/%u.log", w->host->data_dir, w->pod->ns,
-                          w->pod->name, w->pod->uid, container_view(c)->name, f->restarts);
+    c->log_path = log_paths_container(w->host->log_dir, w->pod, container_view(c)->name,
+                                      f->restarts);
 }
 
 /* Consumes @in. */
@@ -101,11 +118,13 @@ static void container_launch(struct worker_container *c, struct container_inputs
     cleanup(freep) char *record_path = pod_record_container(w->host->data_dir, w->pod->uid,
                                                             container_view(c)->name);
     cleanup(freep) char *record = NULL;
+    cleanup(freep) char *log_link = NULL;
     struct life_spec spec;
 
     container_count(c);
     runtime_make_id(f->id);
     container_mount_own(c, in, f->id);
+    log_link = log_paths_link(w->host->log_dir, w->pod, container_view(c)->name, f->id);
     record = pod_record_facts(f, c->log_path);
     spec = (struct life_spec){
         .id = f->id,
@@ -116,6 +135,7 @@ static void container_launch(struct worker_container *c, struct container_inputs
         .mounts = in->mounts,
         .n_mounts = in->n,
         .log_path = c->log_path,
+        .log_link = log_link,
         .net_ns = sandbox_net_ns(w->sandbox),
         .uts_ns = sandbox_uts_ns(w->sandbox),
         .ipc_ns = sandbox_ipc_ns(w->sandbox),

@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/work.h"
+#include "nodeagent/disk_usage.h"
+#include "nodeagent/eviction.h"
+#include "nodeagent/log_paths.h"
 #include "nodeagent/pod_record.h"
 #include "nodeagent/pod_support.h"
 
@@ -41,6 +44,27 @@ void pod_worker_evict(struct pod_worker *w, const char *message)
     events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "Evicted", "%s", message);
     worker_end_as(w, WORKER_END_EVICTED, "Evicted", mem_str(message));
     worker_wake_urgent(w);
+}
+
+void pod_worker_places(const struct pod_worker *w, struct pod_places *ret)
+{
+    cleanup(freep) char *logs = log_paths_pod(w->host->log_dir, w->pod);
+    size_t i;
+    json_t *volume;
+
+    for (i = 0; i < w->pod->n; i++) {
+        const char *name = w->pod->containers[i].name;
+
+        if (w->facts[i].id[0] != '\0')
+            pod_places_add(ret, runtime_store(w->host->rt, w->facts[i].id, "upper"), false, i);
+        pod_places_add(ret, mem_fmt("%s/%s", logs, name), false, i);
+    }
+    json_array_foreach (json_at(w->pod->spec, "volumes"), i, volume)
+        if (eviction_is_disk(volume))
+            pod_places_add(ret,
+                           mem_fmt("%s/pods/%s/volumes/%s", w->host->data_dir, w->pod->uid,
+                                   json_str_or(volume, "name", "")),
+                           true, i);
 }
 
 void worker_say_deadline(struct pod_worker *w)
@@ -81,14 +105,15 @@ void worker_end_fini(struct pod_worker *w)
 
 struct worker_finish {
     struct pod_worker *worker;
-    char *data_dir, *uid, *log_dir;
+    char *data_dir, *uid, *pod_logs, *log_dir;
 };
 
 static int worker_finish_run(void *arg, struct err *err)
 {
     struct worker_finish *f = arg;
-    int rc = file_remove_tree(f->log_dir, err);
+    int rc = file_remove_tree(f->pod_logs, err);
 
+    log_paths_sweep(f->log_dir);
     return rc < 0 ? rc : pod_record_remove(f->data_dir, f->uid, err);
 }
 
@@ -102,6 +127,7 @@ static void worker_finish_done(void *arg, int rc, const struct err *err)
                  KV_ERR(err));
     free(f->data_dir);
     free(f->uid);
+    free(f->pod_logs);
     free(f->log_dir);
     free(f);
     w->n_jobs--;
@@ -111,12 +137,6 @@ static void worker_finish_done(void *arg, int rc, const struct err *err)
     }
     w->host->on_finished(w->host->arg, w);
     worker_free(w);
-}
-
-static char *worker_log_dir(const struct pod_worker *w)
-{
-    return mem_fmt("%s/log/pods/%s_%s_%s", w->host->data_dir, w->pod->ns, w->pod->name,
-                   w->pod->uid);
 }
 
 void worker_finish(struct pod_worker *w)
@@ -130,7 +150,8 @@ void worker_finish(struct pod_worker *w)
     f->worker = w;
     f->data_dir = mem_str(w->host->data_dir);
     f->uid = mem_str(w->pod->uid);
-    f->log_dir = worker_log_dir(w);
+    f->pod_logs = log_paths_pod(w->host->log_dir, w->pod);
+    f->log_dir = mem_str(w->host->log_dir);
     w->n_jobs++;
     work_submit(w->host->loop, worker_finish_run, worker_finish_done, f);
 }
