@@ -383,7 +383,6 @@ enum admit_stage {
 
 /* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
 static const char *const admit_without_effect[] = {
-    "replicationcontrollers",
     "resourcequotas",
     "limitranges",
     "runtimeclasses.node.k8s.io",

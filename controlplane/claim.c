@@ -115,8 +115,21 @@ void claim_map_controller(struct queue *q, const struct store_change *change, co
     claim_map_one(q, change->before, kind);
 }
 
-void claim_map_orphan(struct queue *q, struct view *v, const struct store_change *change,
-                      const char *owner_bucket)
+static bool claim_selects(const json_t *selector, bool labels, const struct object *o)
+{
+    cleanup(selector_freep) struct selector *s = NULL;
+    struct err err = ERR_EMPTY;
+
+    if (labels)
+        s = json_object_size(selector) > 0 ? selector_from_map(selector) : NULL;
+    else if (selector_from_json(&s, selector, &err) < 0)
+        return false;
+    return s && selector_matches(s, o);
+}
+
+static void claim_map_orphan_with(struct queue *q, struct view *v,
+                                  const struct store_change *change, const char *owner_bucket,
+                                  bool labels)
 {
     const struct object *o = change->object;
     const struct object *const *owners;
@@ -125,13 +138,19 @@ void claim_map_orphan(struct queue *q, struct view *v, const struct store_change
     if (change->type == STORE_DELETED || object_controller(o))
         return;
     owners = view_list(v, owner_bucket, o->ns, &n);
-    for (size_t i = 0; i < n; i++) {
-        cleanup(selector_freep) struct selector *selector = NULL;
-        const json_t *tree = view_tree(v, owners[i]);
-        struct err err = ERR_EMPTY;
-
-        if (selector_from_json(&selector, json_at(tree, "spec.selector"), &err) == 0 &&
-            selector_matches(selector, o))
+    for (size_t i = 0; i < n; i++)
+        if (claim_selects(json_at(view_tree(v, owners[i]), "spec.selector"), labels, o))
             queue_add(q, o->ns, owners[i]->name);
-    }
+}
+
+void claim_map_orphan(struct queue *q, struct view *v, const struct store_change *change,
+                      const char *owner_bucket)
+{
+    claim_map_orphan_with(q, v, change, owner_bucket, false);
+}
+
+void claim_map_orphan_of_labels(struct queue *q, struct view *v, const struct store_change *change,
+                                const char *owner_bucket)
+{
+    claim_map_orphan_with(q, v, change, owner_bucket, true);
 }

@@ -33,5 +33,8 @@ void claim_map_controller(struct queue *q, const struct store_change *change, co
  * object, when nobody controls it. */
 void claim_map_orphan(struct queue *q, struct view *v, const struct store_change *change,
                       const char *owner_bucket);
+/* The same where spec.selector is a map of labels. */
+void claim_map_orphan_of_labels(struct queue *q, struct view *v, const struct store_change *change,
+                                const char *owner_bucket);
 
 #endif

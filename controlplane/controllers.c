@@ -7,6 +7,7 @@ const struct controller *const controllers[] = {
     &hpa_controller,
     &job_controller,
     &replicaset_controller,
+    &replication_controller,
     &statefulset_controller,
     &scheduler_controller,
     &endpointslice_controller,

@@ -10,6 +10,7 @@ extern const struct controller deployment_controller;
 extern const struct controller hpa_controller;
 extern const struct controller job_controller;
 extern const struct controller replicaset_controller;
+extern const struct controller replication_controller;
 extern const struct controller statefulset_controller;
 extern const struct controller scheduler_controller;
 extern const struct controller endpointslice_controller;

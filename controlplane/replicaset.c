@@ -10,11 +10,30 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-#define REPLICASET       "replicasets.apps"
-#define REPLICASET_NAME  "replicaset-controller"
 /* Pods made or deleted by one plan.  The registry answers a refusal at once and the runner
  * then drops the rest of the plan, so no slow start is needed to be kind to a full quota. */
 #define REPLICASET_BURST 500
+
+/* ReplicationControllers are ReplicaSets whose selector is only labels. */
+struct replicaset_kind {
+    const char *bucket, *name, *api_version, *kind;
+    bool selects_labels;
+};
+
+static const struct replicaset_kind replicaset_kind_set = {
+    .bucket = "replicasets.apps",
+    .name = "replicaset-controller",
+    .api_version = "apps/v1",
+    .kind = "ReplicaSet",
+};
+
+static const struct replicaset_kind replicaset_kind_controller = {
+    .bucket = "replicationcontrollers",
+    .name = "replication-controller",
+    .api_version = "v1",
+    .kind = "ReplicationController",
+    .selects_labels = true,
+};
 
 /* Why pods of a set could not be made or deleted, last time: becomes a condition. */
 struct replicaset_failure {
@@ -24,6 +43,7 @@ struct replicaset_failure {
 
 /* What one plan works with; all borrowed but what is said to be owned. */
 struct replicaset {
+    const struct replicaset_kind *kind;
     struct plan *plan;
     struct view *view;
     const struct object *object;
@@ -77,14 +97,25 @@ static void replicaset_settled(void *state, const char *ns, const char *name,
 
 /* --- pods --- */
 
+/* As a LabelSelector; NULL when it has none.  The caller's. */
+static json_t *replicaset_selector(const struct replicaset *rs)
+{
+    json_t *selector = json_at(rs->tree, "spec.selector");
+
+    if (!rs->kind->selects_labels || !selector)
+        return json_incref(selector);
+    return json_pack("{s:O}", "matchLabels", selector);
+}
+
 static void replicaset_collect(struct replicaset *rs)
 {
     cleanup(freep) const struct object **mine = NULL;
+    cleanup(json_decrefpp) json_t *selector = replicaset_selector(rs);
     const struct claim claim = {
         .owner = rs->object,
-        .api_version = "apps/v1",
-        .kind = "ReplicaSet",
-        .selector = json_at(rs->tree, "spec.selector"),
+        .api_version = rs->kind->api_version,
+        .kind = rs->kind->kind,
+        .selector = selector,
         .bucket = "pods",
     };
     size_t n;
@@ -106,14 +137,14 @@ static void replicaset_create(struct replicaset *rs, int64_t n)
     cleanup(freep) char *prefix = mem_fmt("%s-", rs->object->name);
 
     for (int64_t i = 0; i < n && i < REPLICASET_BURST; i++) {
-        json_t *pod = template_pod(json_at(rs->tree, "spec.template"), rs->object, "apps/v1",
-                                   "ReplicaSet");
+        json_t *pod = template_pod(json_at(rs->tree, "spec.template"), rs->object,
+                                   rs->kind->api_version, rs->kind->kind);
 
         json_put_str(pod, "metadata.generateName", prefix);
         plan_create(rs->plan, "pods", rs->object->ns, pod);
-        plan_on_success(rs->plan, rs->object, REPLICASET_NAME, "SuccessfulCreate",
+        plan_on_success(rs->plan, rs->object, rs->kind->name, "SuccessfulCreate",
                         "Created pod: {name}");
-        plan_on_failure(rs->plan, rs->object, REPLICASET_NAME, "FailedCreate",
+        plan_on_failure(rs->plan, rs->object, rs->kind->name, "FailedCreate",
                         "Error creating: {error}");
     }
 }
@@ -125,11 +156,11 @@ static bool replicaset_is_related(const struct replicaset *rs, const struct obje
     const struct object_owner *its = object_controller(pod);
     const struct object *set;
 
-    if (!its || !str_eq(its->kind, "ReplicaSet"))
+    if (!its || !str_eq(its->kind, rs->kind->kind))
         return false;
     if (str_eq(its->uid, rs->object->uid))
         return true;
-    set = view_get(rs->view, REPLICASET, pod->ns, its->name);
+    set = view_get(rs->view, rs->kind->bucket, pod->ns, its->name);
     return mine && set && str_eq(set->uid, its->uid) && object_owned_by(set, mine->uid);
 }
 
@@ -157,9 +188,9 @@ static void replicaset_delete(struct replicaset *rs, int64_t n)
         const struct object *pod = rs->pods[i].object;
 
         plan_delete(rs->plan, pod);
-        plan_on_success(rs->plan, rs->object, REPLICASET_NAME, "SuccessfulDelete",
-                        "Deleted pod: %s", pod->name);
-        plan_on_failure(rs->plan, rs->object, REPLICASET_NAME, "FailedDelete",
+        plan_on_success(rs->plan, rs->object, rs->kind->name, "SuccessfulDelete", "Deleted pod: %s",
+                        pod->name);
+        plan_on_failure(rs->plan, rs->object, rs->kind->name, "FailedDelete",
                         "Error deleting: {error}");
     }
 }
@@ -233,14 +264,15 @@ static void replicaset_status(struct replicaset *rs)
 
 /* --- the controller --- */
 
-static void replicaset_plan(struct plan *ret, struct view *v, void *state, const char *ns,
-                            const char *name, struct clock_now now)
+static void replicaset_plan_kind(const struct replicaset_kind *kind, struct plan *ret,
+                                 struct view *v, void *state, const char *ns, const char *name,
+                                 struct clock_now now)
 {
     cleanup(freep) char *key = mem_fmt("%s/%s", ns, name);
-    struct replicaset rs = { .plan = ret, .view = v, .now = now };
+    struct replicaset rs = { .kind = kind, .plan = ret, .view = v, .now = now };
     int64_t missing;
 
-    rs.object = view_get(v, REPLICASET, ns, name);
+    rs.object = view_get(v, kind->bucket, ns, name);
     if (!rs.object) {
         map_del(state, key);
         return;
@@ -260,23 +292,62 @@ static void replicaset_plan(struct plan *ret, struct view *v, void *state, const
     free(rs.pods);
 }
 
-static void replicaset_map(struct queue *q, struct view *v, const struct store_change *change)
+static void replicaset_plan(struct plan *ret, struct view *v, void *state, const char *ns,
+                            const char *name, struct clock_now now)
 {
-    if (str_eq(change->object->bucket, REPLICASET)) {
+    replicaset_plan_kind(&replicaset_kind_set, ret, v, state, ns, name, now);
+}
+
+static void replicaset_plan_controller(struct plan *ret, struct view *v, void *state,
+                                       const char *ns, const char *name, struct clock_now now)
+{
+    replicaset_plan_kind(&replicaset_kind_controller, ret, v, state, ns, name, now);
+}
+
+static void replicaset_map_kind(const struct replicaset_kind *kind, struct queue *q, struct view *v,
+                                const struct store_change *change)
+{
+    if (str_eq(change->object->bucket, kind->bucket)) {
         queue_add(q, change->object->ns, change->object->name);
         return;
     }
-    claim_map_controller(q, change, "ReplicaSet");
-    claim_map_orphan(q, v, change, REPLICASET);
+    claim_map_controller(q, change, kind->kind);
+    if (kind->selects_labels)
+        claim_map_orphan_of_labels(q, v, change, kind->bucket);
+    else
+        claim_map_orphan(q, v, change, kind->bucket);
 }
 
-static const char *const replicaset_buckets[] = { REPLICASET, "pods", NULL };
+static void replicaset_map(struct queue *q, struct view *v, const struct store_change *change)
+{
+    replicaset_map_kind(&replicaset_kind_set, q, v, change);
+}
+
+static void replicaset_map_controller(struct queue *q, struct view *v,
+                                      const struct store_change *change)
+{
+    replicaset_map_kind(&replicaset_kind_controller, q, v, change);
+}
+
+static const char *const replicaset_buckets[] = { "replicasets.apps", "pods", NULL };
+static const char *const replicaset_controller_buckets[] = { "replicationcontrollers", "pods",
+                                                             NULL };
 
 const struct controller replicaset_controller = {
-    .name = REPLICASET_NAME,
+    .name = "replicaset-controller",
     .buckets = replicaset_buckets,
     .map = replicaset_map,
     .plan = replicaset_plan,
+    .state_new = replicaset_state_new,
+    .state_free = replicaset_state_free,
+    .settled = replicaset_settled,
+};
+
+const struct controller replication_controller = {
+    .name = "replication-controller",
+    .buckets = replicaset_controller_buckets,
+    .map = replicaset_map_controller,
+    .plan = replicaset_plan_controller,
     .state_new = replicaset_state_new,
     .state_free = replicaset_state_free,
     .settled = replicaset_settled,

@@ -162,3 +162,49 @@ TEST(replicaset, tells_that_pods_could_not_be_made)
               NULL);
     plan_fixture_down(&f);
 }
+
+#define CONTROLLER                                                                      \
+    "{'metadata': {'name': 'old', 'generation': 1}, 'spec': {'replicas': 2,"            \
+    " 'selector': {'app': 'old'}, 'template': {'metadata': {'labels': {'app': 'old'}}," \
+    " 'spec': {'containers': [{'name': 'c', 'image': 'i'}]}}}}"
+#define RC &replication_controller, "default", "old"
+
+TEST(replicaset, replication_controllers_are_sets_of_another_name)
+{
+    struct plan_fixture f;
+    const json_t *owner;
+
+    plan_fixture_up(&f);
+    plan_fixture_put(&f, "replicationcontrollers", CONTROLLER);
+    plan_fixture_put(&f, "pods", "{'metadata': {'name': 'stray', 'labels': {'app': 'old'}}}");
+    plan_fixture_put(&f, "pods", "{'metadata': {'name': 'other', 'labels': {'app': 'new'}}}");
+    plan_fixture_run(&f, RC);
+    CHECK_STR(plan_fixture_write(&f, PLAN_UPDATE, "pods", 0)->name, "stray");
+    CHECK_INT(plan_fixture_count(&f, PLAN_UPDATE, "pods"), 1);
+    CHECK_INT(plan_fixture_count(&f, PLAN_CREATE, "pods"), 1);
+    owner = json_array_get(
+        json_at(plan_fixture_write(&f, PLAN_CREATE, "pods", 0)->tree, "metadata.ownerReferences"),
+        0);
+    CHECK_STR(json_str(owner, "kind"), "ReplicationController");
+    CHECK_STR(json_str(owner, "apiVersion"), "v1");
+    plan_fixture_settle(&f, RC, 5);
+    plan_fixture_set(&f, "replicationcontrollers", "old", "spec.replicas", "1");
+    plan_fixture_run(&f, RC);
+    CHECK_INT(plan_fixture_count(&f, PLAN_DELETE, "pods"), 1);
+    plan_fixture_down(&f);
+}
+
+TEST(replicaset, a_pod_that_left_its_controller_is_released)
+{
+    struct plan_fixture f;
+
+    plan_fixture_up(&f);
+    plan_fixture_put(&f, "replicationcontrollers", CONTROLLER);
+    plan_fixture_settle(&f, RC, 5);
+    plan_fixture_set(&f, "pods", view_list(f.view, "pods", NULL, NULL)[0]->name,
+                     "metadata.labels.app", "'mine'");
+    plan_fixture_run(&f, RC);
+    CHECK_INT(plan_fixture_count(&f, PLAN_UPDATE, "pods"), 1);
+    CHECK_INT(plan_fixture_count(&f, PLAN_CREATE, "pods"), 1);
+    plan_fixture_down(&f);
+}
