@@ -196,6 +196,9 @@ static void http_call_set_limits(struct http_call *call, const struct http_call_
         curl_easy_setopt(call->easy, CURLOPT_FOLLOWLOCATION, 1L);
         curl_easy_setopt(call->easy, CURLOPT_MAXREDIRS, (long)spec->max_redirects);
     }
+    if (spec->http2)
+        curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION,
+                         (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
     if (spec->fresh) {
         curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, 1L);

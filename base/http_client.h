@@ -58,6 +58,7 @@ struct http_call_spec { /* copied */
     size_t max_body;        /* kept for on_done; 0 = 64 MiB; more is ERR_LIMIT */
     unsigned max_redirects; /* 0 = hand 3xx to the caller */
     bool fresh;             /* do not reuse a connection (probes) */
+    bool http2; /* spoken from the first byte; trailers are among the headers of on_done */
 };
 
 struct http_call;

@@ -1,7 +1,7 @@
-/* action: what a probe or a lifecycle hook does to a container: exec, httpGet, tcpSocket, sleep.
+/* action: what a probe or a lifecycle hook does to a container: exec, httpGet, tcpSocket, grpc, sleep.
  *
  * Parsing is pure (named ports, hosts and defaults resolved); action_run does it once, on the
- * loop, within a time limit.  grpc is refused by name: see pod_support.
+ * loop, within a time limit.
  */
 #ifndef NODEAGENT_ACTION_H
 #define NODEAGENT_ACTION_H
@@ -14,20 +14,21 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum action_type { ACTION_EXEC, ACTION_HTTP, ACTION_TCP, ACTION_SLEEP };
+enum action_type { ACTION_EXEC, ACTION_HTTP, ACTION_TCP, ACTION_GRPC, ACTION_SLEEP };
 
 struct action { /* end with action_fini */
     enum action_type type;
     char **argv;    /* exec: owned, NULL-terminated */
-    char *url;      /* http: owned */
-    char **headers; /* http: owned, NULL-terminated "Name: value" */
+    char *url;      /* http, grpc: owned */
+    char **headers; /* http, grpc: owned, NULL-terminated "Name: value" */
     char *host;     /* tcp: owned */
+    char *service;  /* grpc: owned */
     uint16_t port;
     int64_t sleep_ms;
 };
 void action_fini(struct action *a);
 
-/* @handler has one of exec, httpGet, tcpSocket, sleep.  ERR_INVALID: none, or a port that does
+/* @handler has one of exec, httpGet, tcpSocket, grpc, sleep.  ERR_INVALID: none, or a port that does
  * not exist.  @user_agent_kind is "kube-probe" or "kube-lifecycle". */
 int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
                  const char *pod_ip, const char *user_agent_kind, struct err *err);

@@ -1,6 +1,7 @@
 #include "nodeagent/action.h"
 
 #include "base/mem.h"
+#include "nodeagent/grpc_health.h"
 
 #include <string.h>
 
@@ -12,6 +13,7 @@ void action_fini(struct action *a)
     a->headers = strv_free(a->headers);
     free(a->url);
     free(a->host);
+    free(a->service);
     *a = (struct action){ .type = ACTION_EXEC };
 }
 
@@ -138,6 +140,26 @@ static int action_parse_tcp(struct action *a, const json_t *tcp, const struct co
     return 0;
 }
 
+static int action_parse_grpc(struct action *a, const json_t *grpc, const char *pod_ip,
+                             const char *kind, struct err *err)
+{
+    int64_t port = json_int(grpc, "port", 0);
+    bool is_v6 = strchr(pod_ip, ':') != NULL;
+
+    if (port < 1 || port > 65535)
+        return err_set(err, ERR_INVALID, "invalid port number: %lld", (long long)port);
+    a->port = (uint16_t)port;
+    a->url = mem_fmt("http://%s%s%s:%u" GRPC_HEALTH_PATH, is_v6 ? "[" : "", pod_ip,
+                     is_v6 ? "]" : "", a->port);
+    a->service = mem_str(json_str_or(grpc, "service", ""));
+    a->headers = MEM_NEW_ARRAY(char *, 5);
+    a->headers[0] = mem_fmt("User-Agent: %s/" ACTION_VERSION, kind);
+    a->headers[1] = mem_str("Content-Type: application/grpc");
+    a->headers[2] = mem_str("TE: trailers");
+    a->headers[3] = mem_str("Accept:");
+    return 0;
+}
+
 int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
                  const char *pod_ip, const char *user_agent_kind, struct err *err)
 {
@@ -155,6 +177,9 @@ int action_parse(struct action *ret, const json_t *handler, const struct contain
     } else if ((x = json_at(handler, "tcpSocket")) != NULL) {
         a.type = ACTION_TCP;
         rc = action_parse_tcp(&a, x, c, pod_ip, err);
+    } else if ((x = json_at(handler, "grpc")) != NULL) {
+        a.type = ACTION_GRPC;
+        rc = action_parse_grpc(&a, x, pod_ip, user_agent_kind, err);
     } else if ((x = json_at(handler, "sleep")) != NULL) {
         a.type = ACTION_SLEEP;
         a.sleep_ms = json_int(x, "seconds", 0) * 1000;

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "nodeagent/grpc_health.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -238,6 +239,53 @@ static void action_http(struct action_run *r, const struct action_context *c)
     action_http_call(r);
 }
 
+/* --- grpc --- */
+
+static void action_on_grpc(void *arg, int rc, const struct http_head *head, const void *body,
+                           size_t len, const struct err *err)
+{
+    struct action_run *r = arg;
+    struct err mine = ERR_EMPTY;
+    const char *host = r->action->url + strlen("http://");
+    long long seconds = r->timeout_ms / 1000;
+
+    r->call = NULL;
+    if (rc == 0)
+        rc = grpc_health_verdict(head, body, len, &mine);
+    else if (head->sys_error != 0)
+        err_set(
+            &mine, rc,
+            "timeout: failed to connect service \"%.*s\" within %llds: context deadline exceeded",
+            (int)strcspn(host, "/"), host, seconds);
+    else if (rc == ERR_TIMEOUT)
+        err_set(&mine, rc, "timeout: health rpc did not complete within %llds", seconds);
+    else
+        err_set(&mine, rc, "error: health rpc probe failed: %s", err->text);
+    action_tell(r, rc, &mine);
+}
+
+static void action_grpc(struct action_run *r, const struct action_context *c)
+{
+    cleanup(text_fini) struct text body = TEXT_EMPTY;
+    const struct http_call_listener listener = { .on_done = action_on_grpc, .arg = r };
+
+    grpc_health_request(&body, r->action->service);
+    r->call = http_call(c->http,
+                        &(struct http_call_spec){
+                            .method = "POST",
+                            .url = r->action->url,
+                            .headers = (const char *const *)r->action->headers,
+                            .body = text_str(&body),
+                            .body_len = body.len,
+                            .timeout_ms = r->timeout_ms,
+                            .connect_ms = r->timeout_ms,
+                            .max_body = ACTION_BODY_MAX,
+                            .fresh = true,
+                            .http2 = true,
+                        },
+                        &listener);
+}
+
 /* --- tcpSocket --- */
 
 static void action_on_tcp_closed(uv_handle_t *handle)
@@ -326,10 +374,8 @@ static void action_sleep(struct action_run *r, const struct action_context *c)
 }
 
 static void (*const action_runners[])(struct action_run *r, const struct action_context *c) = {
-    [ACTION_EXEC] = action_exec,
-    [ACTION_HTTP] = action_http,
-    [ACTION_TCP] = action_tcp,
-    [ACTION_SLEEP] = action_sleep,
+    [ACTION_EXEC] = action_exec, [ACTION_HTTP] = action_http,   [ACTION_TCP] = action_tcp,
+    [ACTION_GRPC] = action_grpc, [ACTION_SLEEP] = action_sleep,
 };
 
 struct action_run *action_run(const struct action *a, const struct action_context *context,

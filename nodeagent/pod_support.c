@@ -22,9 +22,6 @@ static const struct pod_support_rule pod_rules[] = {
 static const struct pod_support_rule container_rules[] = {
     { "securityContext.seccompProfile.type", "Localhost" },
     { "securityContext.appArmorProfile.type", "Localhost" },
-    { "livenessProbe.grpc", NULL },
-    { "readinessProbe.grpc", NULL },
-    { "startupProbe.grpc", NULL },
     { "volumeDevices", NULL },
 };
 

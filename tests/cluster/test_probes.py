@@ -80,6 +80,28 @@ def test_probes_decide(pods, site):
     assert pods.get("redirect")["status"]["phase"] == "Running"
 
 
+def test_grpc(pods, site):
+    def server(name, probe, **more):
+        return {"name": name, "image": "grpc-health:1", "readinessProbe": every_second(grpc=probe)} | more
+
+    pods.apply(pod("grpc", server("c", {"port": 9090, "service": "db"}, livenessProbe=every_second(
+                   initialDelaySeconds=3, failureThreshold=1, grpc={"port": 9090})),
+                   sh("sleep 600", "absent", readinessProbe=every_second(grpc={"port": 9191})),
+                   sh("nc -ll -p 9192 -e sleep 600", "mute", readinessProbe=every_second(grpc={"port": 9192})),
+                   restartPolicy="Always"))
+    wait_for("the server to serve", 30, lambda: [
+        c for c in pods.get("grpc")["status"].get("containerStatuses", []) if c["name"] == "c" and c["ready"]])
+    ip = pods.get("grpc")["status"]["podIP"]
+    pods.wait_event("grpc", "Unhealthy", f'Readiness probe failed: timeout: failed to connect service "{ip}:9191" '
+                                         "within 1s: context deadline exceeded")
+    pods.wait_event("grpc", "Unhealthy", "Readiness probe failed: timeout: health rpc did not complete within 1s")
+    which = next(c["containerID"] for c in pods.get("grpc")["status"]["containerStatuses"] if c["name"] == "c")
+    site.run(pods.get("grpc")["spec"]["nodeName"], "runc", "--root", "/run/mkube/runc", "exec",
+             which.partition("://")[2], "touch", "/unhealthy")
+    pods.wait_event("grpc", "Unhealthy", 'Liveness probe failed: service unhealthy (responded with "NOT_SERVING")')
+    pods.wait_event("grpc", "Killing", "Container c failed liveness probe, will be restarted")
+
+
 def test_hooks(pods, site):
     notes = "/var/lib/mkube/hooks-of-a-test"
     volume = {"volumes": [{"name": "n", "hostPath": {"path": notes, "type": "DirectoryOrCreate"}}]}

@@ -322,8 +322,8 @@ TEST(pod_support, names_what_this_node_cannot_do)
         { "{\"containers\":[{\"name\":\"c\"}]}", NULL },
         { "{\"shareProcessNamespace\":true,\"containers\":[{\"name\":\"c\"}]}",
           "spec.shareProcessNamespace" },
-        { "{\"containers\":[{\"name\":\"c\",\"livenessProbe\":{\"grpc\":{\"port\":1}}}]}",
-          "livenessProbe.grpc" },
+        { "{\"containers\":[{\"name\":\"c\",\"volumeDevices\":[{\"name\":\"d\"}]}]}",
+          "volumeDevices" },
         { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}", NULL },
         { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80,"
           "\"hostIP\":\"127.0.0.1\"}]}]}",
