@@ -114,6 +114,8 @@ static void agent_on_started(struct sim *s, void *arg)
     s->stats.starts++;
     sim_say(s, "%s runs %s (%.8s)", slot->agent->name, slot->name, slot->uid);
     slot->state = SIM_LIVE;
+    slot->live_ms = s->now_ms;
+    slot->cpu_ns = 0;
     sim_check_start(s, slot);
     agent_enter(slot, SIM_LIVE);
     sim_after(s, sim_between(s, 50, 5000), agent_on_ready, slot, &slot->life);

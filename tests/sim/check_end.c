@@ -177,6 +177,7 @@ void sim_check_end(struct sim *s)
 
     for (unsigned i = 0; i < s->n_workloads; i++)
         (s->workloads[i].is_daemon ? end_check_daemon : end_check_workload)(s, &s->workloads[i]);
+    sim_load_check_end(s);
     end_each(s, end_note_uid, uids);
     end_each(s, end_look, uids);
     end_check_slots(s, uids);

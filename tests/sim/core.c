@@ -212,6 +212,7 @@ int sim_run(struct sim *s, const struct sim_opts *opts)
         return sim_run_days(s);
     sim_workloads_init(s);
     sim_workloads_act(s);
+    sim_load_init(s);
     sim_live(s, opts->chaos_ms);
     if (!s->failed)
         sim_heal(s);

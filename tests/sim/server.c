@@ -111,6 +111,7 @@ static void server_on_bootstrapped(void *arg, int rc, const struct err *err)
     const struct runner_opts opts = {
         .registry = s->registry,
         .controllers = controllers,
+        .metrics = s->metrics,
         .wake = server_on_wake,
         .arg = s,
         .max_in_flight = 64,
@@ -163,7 +164,9 @@ void sim_server_start(struct sim *s)
     view_keep(s->view, SIM_TREES);
     rc = registry_new(&s->registry, &opts, &err);
     assert(rc == 0);
+    s->metrics = metrics_new();
     s->up = true;
+    sim_load_server_started(s);
     sim_after(s, 10000, server_flush, NULL, &s->server_life);
     sim_check_after_crash(s);
     registry_bootstrap(s->registry, "10.0.0.1", 6443, server_on_bootstrapped, s);
@@ -185,6 +188,7 @@ void sim_server_close(struct sim *s)
     s->server_life++;
     s->watch = store_cursor_free(s->watch);
     s->runner = runner_free(s->runner);
+    s->metrics = metrics_free(s->metrics);
     s->view = view_free(s->view);
     store_close(s->store, server_on_closed, &closed);
     while (!closed && backend_memory_step(s->disk))

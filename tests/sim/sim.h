@@ -50,6 +50,7 @@ struct sim_slot { /* the containers of one pod on one node */
     bool posted;     /* the API knows @state */
     uint64_t looked; /* revision of the pod that was compared with @state */
     unsigned restarts, address;
+    int64_t live_ms, cpu_ns; /* since when it runs, and what it used */
     int64_t ready_ms;
 };
 
@@ -76,6 +77,15 @@ struct sim_workload {
     unsigned version;
     /* For the checks: what may be true while a change of mind is being carried out. */
     int64_t high, low;
+};
+
+/* --- a load, and what carries it --- */
+
+struct sim_load {
+    bool is_there;
+    int64_t milli;    /* thousandths of a CPU, over all that carry it */
+    int64_t replicas; /* last seen; -1 = none */
+    int64_t grown_ms; /* when the number last grew, or the server started */
 };
 
 /* --- the whole --- */
@@ -110,6 +120,7 @@ struct sim {
     struct store *store;
     struct registry *registry;
     struct runner *runner;
+    struct metrics *metrics;
     struct store_cursor *watch; /* of the checks */
     struct view *view;          /* of the checks and agents */
     bool up, stepping_disk, stepping_runner;
@@ -122,6 +133,7 @@ struct sim {
     unsigned n_agents;
     struct sim_workload workloads[SIM_WORKLOADS];
     unsigned n_workloads;
+    struct sim_load load;
     bool chaos;
     bool tight; /* little room on the nodes, and then no pod is bound to one by a volume */
 
@@ -192,6 +204,12 @@ void sim_cron_fini(struct sim *s);
 int64_t sim_cron_runtime_ms(struct sim *s);
 void sim_cron_check(struct sim *s, const struct object *job);
 void sim_cron_check_end(struct sim *s);
+
+/* --- load.c: a load that comes and goes, and its autoscaler --- */
+void sim_load_init(struct sim *s);
+void sim_load_server_started(struct sim *s);
+void sim_load_check(struct sim *s); /* with every change of a Deployment */
+void sim_load_check_end(struct sim *s);
 
 /* --- check.c: what must hold at every change --- */
 void sim_check_start(struct sim *s, const struct sim_slot *slot);
