@@ -261,12 +261,13 @@ static double usage_working_set(const struct cgroup_usage *now)
 static const struct usage_series {
     const char *name, *type, *help;
     double (*value)(const struct cgroup_usage *now); /* NULL = the start of the container */
+    int decimals;
 } usage_series[] = {
     { "cpu_usage_seconds_total", "counter",
       "Cumulative cpu time consumed by the %s in core-seconds", usage_cpu_seconds },
     { "memory_working_set_bytes", "gauge", "Current working set of the %s in bytes",
-      usage_working_set },
-    { "start_time_seconds", "gauge", "Start time of the %s since unix epoch in seconds", NULL },
+      usage_working_set, 0 },
+    { "start_time_seconds", "gauge", "Start time of the %s since unix epoch in seconds", NULL, 3 },
 };
 
 static void usage_head(struct text *ret, const struct usage_series *s, const char *of)
@@ -281,9 +282,9 @@ static void usage_line(struct text *ret, const struct usage_series *s,
                        const struct cgroup_usage *now, int64_t started_ms)
 {
     if (s->value != NULL)
-        text_fmt(ret, " %.9f %lld\n", s->value(now), (long long)now->at_ms);
+        text_fmt(ret, " %.*f %lld\n", s->decimals, s->value(now), (long long)now->at_ms);
     else
-        text_fmt(ret, " %.3f\n", (double)started_ms / 1000);
+        text_fmt(ret, " %.*f\n", s->decimals, (double)started_ms / 1000);
 }
 
 static void usage_of_containers(const struct node_usage *u, const struct usage_series *s,
