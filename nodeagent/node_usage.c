@@ -264,7 +264,7 @@ static const struct usage_series {
     int decimals;
 } usage_series[] = {
     { "cpu_usage_seconds_total", "counter",
-      "Cumulative cpu time consumed by the %s in core-seconds", usage_cpu_seconds },
+      "Cumulative cpu time consumed by the %s in core-seconds", usage_cpu_seconds, 9 },
     { "memory_working_set_bytes", "gauge", "Current working set of the %s in bytes",
       usage_working_set, 0 },
     { "start_time_seconds", "gauge", "Start time of the %s since unix epoch in seconds", NULL, 3 },
