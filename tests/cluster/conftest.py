@@ -3,32 +3,25 @@
 LAB_KEEP=1 leaves the lab standing at the end.
 """
 
-import itertools
 import os
 import re
-import socket
 import sys
 
 import pytest
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
 
+import labfixtures  # noqa: E402
 from api import Api  # noqa: E402
-from labsite import REPO, WORKERS, Site, wait_for  # noqa: E402
+from labsite import REPO, Site, wait_for  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def lab_name():
-    """The first of check1, check2... that no other run on this machine holds; what a dead run left is ours."""
-    with socket.socket(socket.AF_UNIX) as holder:
-        for i in itertools.count(1):
-            try:
-                holder.bind(f"\0mkube-check{i}")
-                yield f"check{i}"
-                return
-            except OSError:
-                pass
+    with labfixtures.free_lab("check") as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
@@ -85,15 +78,4 @@ def hello(site, hello_applied):
     return "hello"
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failure shows what the site looked like, and keeps each host's last words."""
-    report = (yield).get_result()
-    whole = item.funcargs.get("whole_site")
-    if report.failed and whole is not None and whole.kubeconfig:
-        report.sections.append(("lab status", whole.lab("status", check=False).stdout))
-        pods = whole.kubectl("get", "pods", "-A", "-o", "wide", "--request-timeout=5s", check=False)
-        report.sections.append(("pods", pods.stdout + pods.stderr))
-        for host in ("control", *WORKERS):
-            words = whole.lab("logs", host, check=False).stdout.splitlines()[-25:]
-            report.sections.append((f"log of {host}", "\n".join(words)))
+pytest_runtest_makereport = labfixtures.show_the_site_of_a_failure

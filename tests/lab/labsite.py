@@ -8,8 +8,8 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
-LAB = os.path.join(REPO, "tests", "lab", "lab")
-IMAGES = os.path.join(REPO, "tests", "lab", "images.py")
+LAB = os.path.join(HERE, "lab")
+IMAGES = os.path.join(HERE, "images.py")
 WORKERS = ("worker1", "worker2", "worker3")
 
 
@@ -34,8 +34,9 @@ def wait_for(what, seconds, condition, pause=0.1):
 
 
 class Site:
-    def __init__(self, name):
+    def __init__(self, name, agent_flags=()):
         self.name = name
+        self.agent_flags = [f"--agent-flag={flag}" for flag in agent_flags]
         self.env = os.environ | {"LAB": name}
         self.kubeconfig = None
 
@@ -45,7 +46,7 @@ class Site:
         return self._run([LAB, *args], check, timeout=timeout)
 
     def up(self):
-        self.lab("up", "--workers", str(len(WORKERS)), timeout=180)
+        self.lab("up", "--workers", str(len(WORKERS)), *self.agent_flags, timeout=180)
         self.kubeconfig = self.lab("kubeconfig").strip()
         self.control = self.lab("address", "control").strip()
         self.registry = f"http://{self.lab('address', 'registry').strip()}:5000"
