@@ -117,8 +117,12 @@ static void queue_unwait(struct queue *q, struct queue_item *item)
 
 static void queue_make_ready(struct queue *q, struct queue_item *item)
 {
+    struct list *after = q->ready.prev;
+
     item->state = QUEUE_READY;
-    list_add_tail(&q->ready, &item->ready);
+    while (after != &q->ready && list_entry(after, struct queue_item, ready)->rank < item->rank)
+        after = after->prev;
+    list_add_tail(after->next, &item->ready);
 }
 
 static struct queue_item *queue_item_new(struct queue *q, const char *ns, const char *key)
@@ -133,15 +137,8 @@ static struct queue_item *queue_item_new(struct queue *q, const char *ns, const 
     return item;
 }
 
-void queue_add(struct queue *q, const char *ns, const char *name)
+static void queue_add_item(struct queue *q, struct queue_item *item)
 {
-    cleanup(freep) char *key = mem_fmt("%s/%s", ns, name);
-    struct queue_item *item = map_get(q->items, key);
-
-    if (!item) {
-        queue_make_ready(q, queue_item_new(q, ns, key));
-        return;
-    }
     switch (item->state) {
     case QUEUE_READY: return;
     case QUEUE_WAITING:
@@ -150,6 +147,35 @@ void queue_add(struct queue *q, const char *ns, const char *name)
         return;
     case QUEUE_BUSY: item->again = true; return;
     }
+}
+
+void queue_add(struct queue *q, const char *ns, const char *name)
+{
+    cleanup(freep) char *key = mem_fmt("%s/%s", ns, name);
+    struct queue_item *item = map_get(q->items, key);
+
+    if (item)
+        queue_add_item(q, item);
+    else
+        queue_make_ready(q, queue_item_new(q, ns, key));
+}
+
+void queue_add_ranked(struct queue *q, const char *ns, const char *name, int64_t rank)
+{
+    cleanup(freep) char *key = mem_fmt("%s/%s", ns, name);
+    struct queue_item *item = map_get(q->items, key);
+    bool moves = item && item->state == QUEUE_READY && item->rank != rank;
+
+    if (moves)
+        list_del(&item->ready);
+    if (!item || moves) {
+        item = item ? item : queue_item_new(q, ns, key);
+        item->rank = rank;
+        queue_make_ready(q, item);
+        return;
+    }
+    item->rank = rank;
+    queue_add_item(q, item);
 }
 
 struct queue_item *queue_pop(struct queue *q, int64_t now_ms)

@@ -1,6 +1,6 @@
 /* queue: the keys a controller has to look at: each at most once, now or at a time.
  *
- * A key is ready (in order of arrival), waiting for its time, or busy (taken out until
+ * A key is ready (in order of rank, then of arrival), waiting for its time, or busy (taken out until
  * queue_finish).  Adding a waiting key makes it ready; adding a busy one makes it ready again
  * when it is finished.  Owner: runner.  Thread: loop.
  */
@@ -23,6 +23,7 @@ struct queue_item {    /* only its names and failures are for others */
     struct list ready;
     enum { QUEUE_READY, QUEUE_WAITING, QUEUE_BUSY } state;
     bool again; /* added while busy */
+    int64_t rank;
     int64_t due_ms;
     size_t heap_index;
 };
@@ -31,6 +32,8 @@ struct queue *queue_new(void);
 struct queue *queue_free(struct queue *q);
 
 void queue_add(struct queue *q, const char *ns, const char *name);
+/* Before all that are ready with a lower rank; queue_add leaves the rank as it is, 0 at first. */
+void queue_add_ranked(struct queue *q, const char *ns, const char *name, int64_t rank);
 
 /* The next key that is ready or due by @now_ms, now busy; NULL when there is none. */
 struct queue_item *queue_pop(struct queue *q, int64_t now_ms);

@@ -116,27 +116,29 @@ static void sched_print_reasons(struct text *t, const json_t *reasons)
     }
 }
 
-static void sched_print_preemption(struct text *t, const struct sched_want *w, size_t n_nodes,
-                                   size_t n_crowded)
+/* Tries to make room; @message gets what speaks against it, nothing when there will be room. */
+static void sched_make_room(struct sched_want *w, const bool *crowded, struct sched_victims *ret,
+                            struct text *message)
 {
     cleanup(json_decrefpp) json_t *reasons = json_object();
+    const char *obstacle = sched_preempt_obstacle(w);
 
-    if (str_eq(json_str(w->spec, "preemptionPolicy"), "Never")) {
-        text_puts(t, " preemption: not eligible due to preemptionPolicy=Never.");
+    *ret = (struct sched_victims){ .node = NULL };
+    if (obstacle) {
+        text_fmt(message, " preemption: %s", obstacle);
         return;
     }
-    if (n_crowded > 0)
-        json_put_int(reasons, "No preemption victims found for incoming pod", (int64_t)n_crowded);
-    if (n_nodes > n_crowded)
-        json_put_int(reasons, "Preemption is not helpful for scheduling",
-                     (int64_t)(n_nodes - n_crowded));
-    text_fmt(t, " preemption: 0/%zu nodes are available: ", n_nodes);
-    sched_print_reasons(t, reasons);
-    text_putc(t, '.');
+    sched_preempt(w, crowded, ret, reasons);
+    if (ret->node)
+        return;
+    text_fmt(message, " preemption: 0/%zu nodes are available: ", w->snapshot->n_nodes);
+    sched_print_reasons(message, reasons);
+    text_putc(message, '.');
 }
 
+/* @nominated: the node where room is being made, "" = none any more, NULL = as it was. */
 static void sched_set_condition(struct plan *ret, const struct sched_want *w, const char *reason,
-                                const char *message, struct clock_now now)
+                                const char *message, const char *nominated, struct clock_now now)
 {
     json_t *tree = json_deep_copy(w->tree);
     json_t *status = json_object_get(tree, "status");
@@ -145,19 +147,24 @@ static void sched_set_condition(struct plan *ret, const struct sched_want *w, co
         status = json_object();
         json_object_set_new(tree, "status", status);
     }
-    if (condition_set(status, "PodScheduled", "False", reason, message, now.wall_ms))
-        plan_status(ret, w->object, tree);
-    else
+    if (nominated && *nominated)
+        json_put_str(status, "nominatedNodeName", nominated);
+    else if (nominated)
+        json_object_del(status, "nominatedNodeName");
+    condition_set(status, "PodScheduled", "False", reason, message, now.wall_ms);
+    if (json_equal(status, json_object_get(w->tree, "status")))
         json_decref(tree);
+    else
+        plan_status(ret, w->object, tree);
 }
 
 static void sched_tell(struct plan *ret, struct sched_state *s, const struct sched_want *w,
-                       const char *message, struct clock_now now)
+                       const char *message, const char *nominated, struct clock_now now)
 {
     struct sched_memo *m = sched_remember(s, w->object);
     size_t before = ret->n;
 
-    sched_set_condition(ret, w, "Unschedulable", message, now);
+    sched_set_condition(ret, w, "Unschedulable", message, nominated, now);
     if (ret->n > before || !m->told || now.mono_ms - m->told_ms >= SCHED_TELL_MS) {
         plan_event(ret, w->object, true, SCHED_NAME, "FailedScheduling", "%s", message);
         m->told = true;
@@ -168,14 +175,29 @@ static void sched_tell(struct plan *ret, struct sched_state *s, const struct sch
 
 /* --- choosing --- */
 
-/* The node, or NULL and the message says why none. */
-static const struct sched_node *sched_choose(struct sched_want *w, struct text *message)
+/* The node where room was made for it, when it is among those that do. */
+static const struct sched_node *sched_nominated(const struct sched_want *w,
+                                                const struct sched_node *const *fit, size_t n)
 {
-    size_t n_nodes = w->snapshot->n_nodes, n = 0, crowded = 0;
+    const char *name = json_str(w->tree, "status.nominatedNodeName");
+
+    for (size_t i = 0; name && i < n; i++)
+        if (str_eq(fit[i]->object->name, name))
+            return fit[i];
+    return NULL;
+}
+
+/* The node, or NULL: then the message says why none, and @ret_victims who may leave for it. */
+static const struct sched_node *sched_choose(struct sched_want *w, struct text *message,
+                                             struct sched_victims *ret_victims)
+{
+    size_t n_nodes = w->snapshot->n_nodes, n = 0;
     cleanup(freep)
         const struct sched_node **fit = MEM_NEW_ARRAY(const struct sched_node *, n_nodes + 1);
+    cleanup(freep) bool *crowded = MEM_NEW_ARRAY(bool, n_nodes + 1);
     cleanup(json_decrefpp) json_t *reasons = json_object();
     cleanup(text_fini) struct text problem = TEXT_EMPTY;
+    const struct sched_node *nominated;
 
     if (n_nodes == 0) {
         text_puts(message, "no nodes available to schedule pods");
@@ -184,22 +206,23 @@ static const struct sched_node *sched_choose(struct sched_want *w, struct text *
     text_fmt(message, "0/%zu nodes are available: ", n_nodes);
     if (!sched_claims_load(w, &problem)) {
         text_fmt(message, "%s.", text_str(&problem));
-        sched_print_preemption(message, w, n_nodes, 0);
+        sched_make_room(w, crowded, ret_victims, message);
         return NULL;
     }
     sched_topology_load(w);
     for (size_t i = 0; i < n_nodes; i++) {
         enum sched_verdict verdict = sched_filter(w, w->snapshot->order[i], reasons);
 
-        crowded += verdict == SCHED_CROWDED;
+        crowded[i] = verdict == SCHED_CROWDED;
         if (verdict == SCHED_FITS)
             fit[n++] = w->snapshot->order[i];
     }
+    nominated = sched_nominated(w, fit, n);
     if (n > 0)
-        return sched_best(w, fit, n);
+        return nominated ? nominated : sched_best(w, fit, n);
     sched_print_reasons(message, reasons);
     text_putc(message, '.');
-    sched_print_preemption(message, w, n_nodes, crowded);
+    sched_make_room(w, crowded, ret_victims, message);
     return NULL;
 }
 
@@ -227,15 +250,37 @@ static bool sched_select(struct plan *ret, const struct sched_want *w, const cha
     return unbound;
 }
 
+/* Its own status first: when a victim was changed meanwhile, all is thought over again. */
+static void sched_reject(struct plan *ret, struct sched_state *s, struct sched_want *w,
+                         const struct sched_victims *victims, const char *message,
+                         struct clock_now now)
+{
+    const char *nominated = victims->node ? victims->node->object->name : "";
+
+    if (sched_preempt_waits(w)) { /* all was said when room was made for it */
+        plan_again(ret, SCHED_RETRY_MS);
+        return;
+    }
+    sched_tell(ret, s, w, message, nominated, now);
+    sched_snapshot_nominate(s->snapshot, w->object, w->tree, nominated);
+    if (victims->node)
+        sched_preempt_plan(ret, w, victims, SCHED_NAME, now.wall_ms);
+}
+
 static void sched_place(struct plan *ret, struct sched_state *s, struct sched_want *w,
                         struct clock_now now)
 {
     cleanup(text_fini) struct text message = TEXT_EMPTY;
-    const struct sched_node *node = sched_choose(w, &message);
+    struct sched_victims victims = { .node = NULL };
+    const struct sched_node *node;
     struct sched_memo *m;
 
+    sched_snapshot_stand(s->snapshot, w->priority, w->object->uid);
+    node = sched_choose(w, &message, &victims);
+    sched_snapshot_unstand(s->snapshot);
     if (!node) {
-        sched_tell(ret, s, w, text_str(&message), now);
+        sched_reject(ret, s, w, &victims, text_str(&message), now);
+        free(victims.pods);
         return;
     }
     m = sched_remember(s, w->object);
@@ -248,6 +293,7 @@ static void sched_place(struct plan *ret, struct sched_state *s, struct sched_wa
                         "Successfully assigned %s/%s to %s", w->object->ns, w->object->name,
                         node->object->name);
     }
+    sched_snapshot_nominate(s->snapshot, w->object, w->tree, NULL);
     sched_snapshot_assume(s->snapshot, w->object, w->tree, node->object->name);
 }
 
@@ -278,22 +324,54 @@ static void sched_plan(struct plan *ret, struct view *v, void *arg, const char *
     sched_want_init(&w, v, s->snapshot, pod);
     if (json_array_size(json_object_get(w.spec, "schedulingGates")) > 0)
         sched_set_condition(ret, &w, "SchedulingGated",
-                            "Scheduling is blocked due to non-empty scheduling gates", now);
+                            "Scheduling is blocked due to non-empty scheduling gates", NULL, now);
     else
         sched_place(ret, s, &w, now);
     sched_want_fini(&w);
 }
 
-/* Every pod that waits for a node; @about: only those whose text holds this. */
+static void sched_map_add(struct queue *q, struct view *v, const struct object *o)
+{
+    queue_add_ranked(q, o->ns, o->name, json_int(view_tree(v, o), "spec.priority", 0));
+}
+
+struct sched_open {
+    const struct object *object;
+    const char *created;
+};
+
+static int sched_by_age(const void *a, const void *b)
+{
+    const struct sched_open *x = a, *y = b;
+    int order = strcmp(x->created, y->created);
+
+    return order ? order : strcmp(x->object->name, y->object->name);
+}
+
+/* Every pod that waits for a node, the oldest first; @about: only those whose text holds this. */
 static void sched_map_open(struct queue *q, struct view *v, const char *about)
 {
+    struct sched_open *list = NULL;
     const struct object *o;
     struct store_iter it;
+    size_t n = 0, cap = 0;
 
     store_iter_init(&it, view_store(v), "pods", NULL, NULL, NULL);
-    while ((o = store_iter_next(&it)))
-        if (sched_is_open(o) && (!about || strstr(o->json, about)))
-            queue_add(q, o->ns, o->name);
+    while ((o = store_iter_next(&it))) {
+        if (!sched_is_open(o) || (about && !strstr(o->json, about)))
+            continue;
+        if (n == cap) {
+            cap = cap ? 2 * cap : 16;
+            list = mem_grow(list, cap, sizeof(*list));
+        }
+        list[n++] = (struct sched_open){ o, json_str_or(view_tree(v, o),
+                                                        "metadata.creationTimestamp", "") };
+    }
+    if (n > 0)
+        qsort(list, n, sizeof(*list), sched_by_age);
+    for (size_t i = 0; i < n; i++)
+        sched_map_add(q, v, list[i].object);
+    free(list);
 }
 
 static bool sched_has_ended(const struct object *o)
@@ -309,7 +387,9 @@ static void sched_map_pod(struct queue *q, struct view *v, const struct store_ch
         sched_map_open(q, v, NULL);
     else if (change->type == STORE_MODIFIED && *o->node && before && !*before->node)
         sched_map_open(q, v, "\"podAffinity\""); /* those that want to be near it */
-    if (sched_is_open(o) || (before && sched_is_open(before)) || change->type == STORE_DELETED)
+    if (sched_is_open(o))
+        sched_map_add(q, v, o);
+    else if ((before && sched_is_open(before)) || change->type == STORE_DELETED)
         queue_add(q, o->ns, o->name);
 }
 

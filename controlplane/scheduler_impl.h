@@ -8,6 +8,7 @@
 #define CONTROLPLANE_SCHEDULER_IMPL_H
 
 #include "controlplane/node_affinity.h"
+#include "controlplane/plan.h"
 #include "controlplane/view.h"
 #include "controlplane/volume_class.h"
 
@@ -61,8 +62,12 @@ struct sched_pod {
     struct pod_resources requests;
     json_t *ports; /* owned; host ports */
     struct sched_terms terms;
+    int64_t priority, start_ms; /* wall clock; INT64_MAX = has not started */
     unsigned seen;
     bool assumed;
+    bool nominated; /* others leave @promised for it; stands on it only for those it precedes */
+    bool violates;  /* scheduler_preempt.c: its leaving would break a budget */
+    char *promised; /* owned; name of a node */
 };
 
 struct sched_node {
@@ -80,6 +85,7 @@ struct sched_snapshot {
     struct map *nodes;         /* owned; name to sched_node, owned */
     struct map *pods;          /* owned; uid to sched_pod, owned */
     struct map *assumed;       /* owned; uid of a pod to the name of its node, owned */
+    struct map *nominated;     /* owned; uid to sched_pod, owned */
     struct list termed;        /* pods with (anti)affinity of their own */
     struct sched_node **order; /* owned; by name */
     size_t n_nodes;
@@ -95,6 +101,16 @@ void sched_snapshot_sync(struct sched_snapshot *s, struct view *v);
 void sched_snapshot_assume(struct sched_snapshot *s, const struct object *pod, const json_t *tree,
                            const char *node);
 void sched_snapshot_forget(struct sched_snapshot *s, const char *uid);
+/* @pod, which has no node yet, is promised room on @node; NULL takes it back. */
+void sched_snapshot_nominate(struct sched_snapshot *s, const struct object *pod, const json_t *tree,
+                             const char *node);
+/* Takes a pod off its node for a trial, and puts it there again. */
+void sched_snapshot_lift(struct sched_pod *p);
+void sched_snapshot_return(struct sched_pod *p, struct sched_node *n);
+/* Nominated pods that go before a pod of @priority stand on their nodes until they are told to
+ * leave again. */
+void sched_snapshot_stand(struct sched_snapshot *s, int64_t priority, const char *but_uid);
+void sched_snapshot_unstand(struct sched_snapshot *s);
 /* Host ports of a pod, [{hostIP, hostPort, protocol}]; the caller's, NULL when none. */
 json_t *sched_host_ports(const json_t *pod_tree);
 
@@ -142,6 +158,7 @@ struct sched_want {
     const struct object *object;
     const json_t *tree, *spec, *tolerations;
     struct pod_resources requests;
+    int64_t priority;
     json_t *ports;                    /* owned */
     struct selector *node_labels;     /* owned; spec.nodeSelector */
     struct node_affinity *required;   /* owned */
@@ -180,6 +197,26 @@ enum sched_verdict sched_filter(const struct sched_want *w, const struct sched_n
 enum sched_verdict sched_filter_volumes(const struct sched_want *w, const struct sched_node *n,
                                         json_t *reasons);
 void sched_reason(json_t *reasons, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- scheduler_preempt.c --- */
+
+struct sched_victims {
+    struct sched_node *node; /* NULL = nobody's leaving helps */
+    struct sched_pod **pods; /* owned; the most important first */
+    size_t n;
+    int64_t violations; /* of budgets */
+};
+
+/* Chooses a node and who is to leave it; @crowded tells of each node in order whether that may
+ * help at all.  What speaks against the others is counted in @reasons. */
+void sched_preempt(struct sched_want *w, const bool *crowded, struct sched_victims *ret,
+                   json_t *reasons);
+/* On the node that it was promised, somebody still is about to leave for it. */
+bool sched_preempt_waits(const struct sched_want *w);
+/* Why the pod may not preempt; NULL = it may. */
+const char *sched_preempt_obstacle(const struct sched_want *w);
+void sched_preempt_plan(struct plan *ret, const struct sched_want *w, const struct sched_victims *v,
+                        const char *component, int64_t wall_ms);
 
 /* --- scheduler_score.c --- */
 

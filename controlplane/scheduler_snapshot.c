@@ -2,9 +2,11 @@
  * looked at again. */
 #include "controlplane/scheduler_impl.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define SCHED_MAX_PODS 110
 
@@ -30,6 +32,7 @@ static void sched_pod_free(void *arg)
     pod_resources_fini(&p->requests);
     json_decref(p->ports);
     object_unref(p->object);
+    free(p->promised);
     free(p);
 }
 
@@ -67,6 +70,24 @@ static void sched_pod_join(struct sched_pod *p, struct sched_node *n)
         sched_node_count(n, p);
 }
 
+static struct sched_pod *sched_pod_new(struct sched_snapshot *s, const struct object *o,
+                                       const json_t *tree)
+{
+    struct sched_pod *p = MEM_NEW(struct sched_pod);
+
+    p->object = object_ref(o);
+    p->seen = s->turn;
+    p->priority = json_int(tree, "spec.priority", 0);
+    p->start_ms = INT64_MAX;
+    clock_parse(json_str_or(tree, "status.startTime", ""), &p->start_ms);
+    pod_resources_sum(&p->requests, json_object_get(tree, "spec"));
+    p->ports = sched_host_ports(tree);
+    sched_terms_load(&p->terms, p->object, tree);
+    if (sched_terms_any(&p->terms))
+        list_add_tail(&s->termed, &p->termed);
+    return p;
+}
+
 static void sched_snapshot_put(struct sched_snapshot *s, const struct object *o, const json_t *tree,
                                const char *node, bool assumed)
 {
@@ -79,15 +100,8 @@ static void sched_snapshot_put(struct sched_snapshot *s, const struct object *o,
             map_del(s->assumed, o->uid); /* its node is gone: think again */
         return;
     }
-    p = MEM_NEW(struct sched_pod);
-    p->object = object_ref(o);
-    p->seen = s->turn;
+    p = sched_pod_new(s, o, tree);
     p->assumed = assumed;
-    pod_resources_sum(&p->requests, json_object_get(tree, "spec"));
-    p->ports = sched_host_ports(tree);
-    sched_terms_load(&p->terms, p->object, tree);
-    if (sched_terms_any(&p->terms))
-        list_add_tail(&s->termed, &p->termed);
     sched_pod_join(p, n);
     map_put(s->pods, o->uid, p);
 }
@@ -145,6 +159,7 @@ struct sched_snapshot *sched_snapshot_new(void)
     s->nodes = map_new(sched_node_free);
     s->pods = map_new(sched_pod_free);
     s->assumed = map_new(free);
+    s->nominated = map_new(sched_pod_free);
     list_init(&s->termed);
     s->dirty = true;
     return s;
@@ -154,6 +169,7 @@ struct sched_snapshot *sched_snapshot_free(struct sched_snapshot *s)
 {
     if (!s)
         return NULL;
+    map_free(s->nominated);
     map_free(s->pods);
     map_free(s->nodes);
     map_free(s->assumed);
@@ -187,12 +203,79 @@ static void sched_snapshot_nodes(struct sched_snapshot *s, struct view *v)
             map_del(s->nodes, key);
 }
 
+void sched_snapshot_nominate(struct sched_snapshot *s, const struct object *pod, const json_t *tree,
+                             const char *node)
+{
+    struct sched_pod *p;
+
+    map_del(s->nominated, pod->uid);
+    if (str_empty(node))
+        return;
+    p = sched_pod_new(s, pod, tree);
+    p->nominated = true;
+    p->promised = mem_str(node);
+    map_put(s->nominated, pod->uid, p);
+}
+
+/* What a pod's status says, unless it is known. */
+static void sched_snapshot_promise(struct sched_snapshot *s, struct view *v, const struct object *o)
+{
+    struct sched_pod *p = map_get(s->nominated, o->uid);
+    const json_t *tree;
+
+    if (p && p->object->revision == o->revision) {
+        p->seen = s->turn;
+        return;
+    }
+    tree = view_tree(v, o);
+    sched_snapshot_nominate(s, o, tree, json_str(tree, "status.nominatedNodeName"));
+}
+
+void sched_snapshot_lift(struct sched_pod *p)
+{
+    struct sched_node *n = p->node;
+
+    sched_pod_leave(p);
+    sched_node_sum(n);
+}
+
+void sched_snapshot_return(struct sched_pod *p, struct sched_node *n)
+{
+    sched_pod_join(p, n);
+}
+
+void sched_snapshot_stand(struct sched_snapshot *s, int64_t priority, const char *but_uid)
+{
+    const char *uid;
+    void *value;
+
+    for (size_t it = 0; map_each(s->nominated, &it, &uid, &value);) {
+        struct sched_pod *p = value;
+        struct sched_node *n = map_get(s->nodes, p->promised);
+
+        if (n && p->priority >= priority && !str_eq(uid, but_uid))
+            sched_pod_join(p, n);
+    }
+}
+
+void sched_snapshot_unstand(struct sched_snapshot *s)
+{
+    const char *uid;
+    void *value;
+
+    for (size_t it = 0; map_each(s->nominated, &it, &uid, &value);)
+        if (((struct sched_pod *)value)->node)
+            sched_snapshot_lift(value);
+}
+
 static void sched_snapshot_pod(struct sched_snapshot *s, struct view *v, const struct object *o)
 {
     const char *guess = map_len(s->assumed) > 0 ? map_get(s->assumed, o->uid) : NULL;
     const char *node = *o->node ? o->node : guess;
     struct sched_pod *p;
 
+    if (!node && !o->deleting && strstr(o->json, "\"nominatedNodeName\""))
+        sched_snapshot_promise(s, v, o);
     if (!node || str_eq(o->phase, "Succeeded") || str_eq(o->phase, "Failed"))
         return;
     p = map_get(s->pods, o->uid);
@@ -220,6 +303,9 @@ static void sched_snapshot_pods(struct sched_snapshot *s, struct view *v)
         map_del(s->assumed, key); /* gone, or at its end */
         map_del(s->pods, key);
     }
+    for (size_t i = 0; map_each(s->nominated, &i, &key, &value);)
+        if (((struct sched_pod *)value)->seen != s->turn)
+            map_del(s->nominated, key);
 }
 
 void sched_snapshot_sync(struct sched_snapshot *s, struct view *v)

@@ -29,6 +29,7 @@ void sched_want_init(struct sched_want *ret, struct view *v, struct sched_snapsh
     *ret = (struct sched_want){ .view = v, .snapshot = s, .object = pod };
     ret->tree = view_tree(v, pod);
     ret->spec = json_object_get(ret->tree, "spec");
+    ret->priority = json_int(ret->spec, "priority", 0);
     ret->tolerations = json_object_get(ret->spec, "tolerations");
     pod_resources_sum(&ret->requests, ret->spec);
     ret->ports = sched_host_ports(ret->tree);

@@ -234,6 +234,7 @@ static void check_pod(struct sim *s, const struct store_change *change)
     const struct object *o = change->object, *before = change->before;
     struct sim_workload *w = sim_workload_of(s, o);
     bool was_ready = check_was_ready(s, before), taken;
+    bool preempted = strstr(o->json, "\"PreemptionByScheduler\"") != NULL;
 
     if (!str_empty(o->node) && change->type != STORE_DELETED) {
         sim_agent_wake(s, o->node);
@@ -244,8 +245,11 @@ static void check_pod(struct sim *s, const struct store_change *change)
     } else if (!str_empty(o->node)) {
         sim_agent_wake(s, o->node);
     }
+    if (preempted && w && w->is_critical)
+        sim_fail(s, "%s left for a pod that is no more important", o->name);
     /* A pod that was lost, not taken, leaves the controllers a moment to notice. */
-    taken = was_ready && !before->deleting && o->deleting && check_node_is_well(s, o->node);
+    taken = was_ready && !before->deleting && !preempted && o->deleting &&
+            check_node_is_well(s, o->node);
     if (was_ready && !before->deleting && !taken &&
         (o->deleting || change->type == STORE_DELETED || !check_was_ready(s, o)))
         sim_check_disturb(s, CHECK_CONTROLLERS_MS);

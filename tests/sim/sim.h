@@ -71,6 +71,7 @@ struct sim_agent {
 
 struct sim_workload {
     bool is_stateful, is_daemon, recreate, parallel, has_claims, has_service;
+    bool is_critical; /* of high priority: others leave for it, it for nobody */
     bool exists;
     char name[16];
     int64_t replicas, surge, unavailable, cpu_milli;

@@ -78,6 +78,8 @@ static json_t *workload_tree(const struct sim_workload *w)
                  workload_json("[{'metadata': {'name': 'data'}, 'spec': {'accessModes':"
                                " ['ReadWriteOnce'], 'resources': {'requests':"
                                " {'storage': '1Gi'}}}}]"));
+    if (w->is_critical)
+        json_put_str(tree, "spec.template.spec.priorityClassName", "system-cluster-critical");
     workload_strategy(w, tree);
     return tree;
 }
@@ -135,6 +137,7 @@ void sim_workloads_init(struct sim *s)
         w->parallel = w->is_stateful && sim_chance(s, 30);
         w->has_claims = w->is_stateful && !s->tight && sim_chance(s, 50);
         w->has_service = sim_chance(s, 60);
+        w->is_critical = sim_chance(s, 25);
         w->surge = sim_between(s, 0, 2);
         w->unavailable = sim_between(s, w->surge == 0, 2);
     }

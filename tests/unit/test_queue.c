@@ -62,3 +62,23 @@ TEST(queue, waiting_keys_come_when_due_or_when_added)
     CHECK_INT(queue_next_due(q), -1);
     queue_free(q);
 }
+
+TEST(queue, higher_ranks_go_first)
+{
+    static const char *const want[] = { "d", "b", "a", "c", "e" };
+    struct queue *q = queue_new();
+
+    queue_add(q, "", "a");
+    queue_add_ranked(q, "", "b", 5);
+    queue_add(q, "", "c");
+    queue_add_ranked(q, "", "e", -1);
+    queue_add_ranked(q, "", "d", 1);
+    queue_add_ranked(q, "", "d", 9);
+    for (int i = 0; i < 5; i++) {
+        struct queue_item *item = queue_pop(q, 0);
+
+        CHECK_STR(item->name, want[i]);
+        queue_finish(q, item, -1);
+    }
+    queue_free(q);
+}
