@@ -534,8 +534,12 @@ int agent_run(struct agent *a, struct podnet *podnet, struct err *err)
     }
     timer_start(a->log_timer, AGENT_LOG_CHECK_MS);
     timer_start(a->alone_timer, AGENT_ALONE_CHECK_MS);
-    a->evictor = evictor_new(&(struct evictor_opts){
-        .loop = a->loop, .next = agent_next, .find = agent_find_uid, .arg = a });
+    a->evictor = evictor_new(&(struct evictor_opts){ .loop = a->loop,
+                                                     .images = a->images,
+                                                     .data_dir = a->data_dir,
+                                                     .next = agent_next,
+                                                     .find = agent_find_uid,
+                                                     .arg = a });
     rc = reclaim_new(&a->reclaim, a->loop, a->host.client, a->node_name, a->data_dir, err);
     return rc < 0 ? rc : agent_follow(a, err);
 }

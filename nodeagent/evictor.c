@@ -1,19 +1,23 @@
 #include "nodeagent/evictor.h"
 
+#include "base/clock.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/work.h"
 #include "nodeagent/disk_usage.h"
 #include "nodeagent/eviction.h"
+#include "nodeagent/image_gc.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define EVICTOR_EVERY_MS 10000 /* as the kubelet looks */
+#define EVICTOR_EVERY_MS  10000  /* as the kubelet looks */
+#define EVICTOR_IMAGES_MS 300000 /* likewise, for images */
 
 struct evictor {
     struct evictor_opts opts;
     struct timer *timer;
+    int64_t images_at_ms; /* monotonic: not before, after a round that may have found little */
     bool is_busy, is_closed;
 };
 
@@ -85,6 +89,28 @@ static void evictor_done(void *arg, int rc UNUSED, const struct err *err UNUSED)
         timer_start(e->timer, EVICTOR_EVERY_MS);
 }
 
+static void evictor_images(struct evictor *e)
+{
+    struct host_disk disk;
+    struct pod_worker *w;
+    cleanup(freep) const char **in_use = MEM_NEW(const char *);
+    int64_t wanted = host_info_disk(e->opts.data_dir, &disk) ? image_gc_wanted(&disk) : 0;
+    size_t n = 0;
+
+    if (wanted <= 0 || clock_mono_ms() < e->images_at_ms)
+        return;
+    for (size_t it = 0; (w = e->opts.next(e->opts.arg, &it)) != NULL;) {
+        const struct pod_view *pod = pod_worker_pod(w);
+
+        in_use = mem_grow(in_use, n + pod->n + 1, sizeof(*in_use));
+        for (size_t i = 0; i < pod->n; i++)
+            in_use[n++] = pod->containers[i].image;
+        in_use[n] = NULL;
+    }
+    if (image_store_collect(e->opts.images, in_use, wanted))
+        e->images_at_ms = clock_mono_ms() + EVICTOR_IMAGES_MS;
+}
+
 static void evictor_look(void *arg)
 {
     struct evictor *e = arg;
@@ -93,6 +119,7 @@ static void evictor_look(void *arg)
 
     assert(!e->is_busy);
     r->evictor = e;
+    evictor_images(e);
     for (size_t it = 0; (w = e->opts.next(e->opts.arg, &it)) != NULL;) {
         struct pod_view *pod = (struct pod_view *)(uintptr_t)pod_worker_pod(w);
 

@@ -10,12 +10,12 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/work.h"
+#include "nodeagent/image_gc.h"
 #include "nodeagent/image_layout.h"
+#include "nodeagent/image_object.h"
 #include "nodeagent/image_ref.h"
 
 #include <assert.h>
-#include <dirent.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,20 +23,13 @@
 #define IMAGE_PULL_MS     (30 * 60 * 1000)
 #define IMAGE_MIRRORS_MAX 32
 
-/* An image with the strings it points to, in one allocation family. */
-struct image_held {
-    struct image img;
-    json_t *config;          /* owned */
-    char **layers;           /* owned */
-    char *ref, *id, *digest; /* owned */
-};
-
 /* One fetch, however many wait for it. */
 struct image_fetch {
     struct list link; /* in store.fetches */
     struct image_store *s;
     char *ref;             /* owned: normalised */
     char *user, *password; /* owned or NULL */
+    bool is_fresh;         /* what is there already does not do */
     struct list requests;  /* of struct image_request */
     struct child *child;   /* running, or NULL = waits for a slot */
     int64_t asked_ms, started_ms;
@@ -62,71 +55,15 @@ struct image_store {
     struct map *images;                   /* normalised ref -> struct image, owned refs */
     struct list fetches;
     unsigned running;
-    struct child *load; /* reads the archive directory; fetches wait for it */
+    struct child *load;                  /* reads the archive directory; fetches wait for it */
+    struct image_collection *collection; /* removes images; fetches wait for it too */
 };
 
 /* --- images --- */
 
-struct image *image_ref(const struct image *img)
-{
-    struct image *i = (struct image *)(uintptr_t)img;
-
-    i->refs++;
-    return i;
-}
-
-struct image *image_unref(const struct image *img)
-{
-    struct image_held *h = (struct image_held *)(uintptr_t)img;
-
-    if (h == NULL)
-        return NULL;
-    assert(h->img.refs > 0);
-    if (--h->img.refs > 0)
-        return NULL;
-    json_decref(h->config);
-    strv_free(h->layers);
-    free(h->ref);
-    free(h->id);
-    free(h->digest);
-    free(h);
-    return NULL;
-}
-
 static void image_unref_value(void *value)
 {
     image_unref(value);
-}
-
-/* Records list layers from the bottom up, overlayfs wants the top first. */
-static char **image_layers(const struct image_layout *l, const json_t *digests)
-{
-    size_t n = json_array_size(digests);
-    char **dirs = MEM_NEW_ARRAY(char *, n + 1);
-
-    for (size_t i = 0; i < n; i++)
-        dirs[i] = image_layout_layer(l, json_string_value(json_array_get(digests, n - 1 - i)));
-    return dirs;
-}
-
-static struct image *image_make(const struct image_layout *l, const json_t *record,
-                                json_t *config_steal)
-{
-    struct image_held *h = MEM_NEW(struct image_held);
-
-    h->config = config_steal;
-    h->layers = image_layers(l, json_at(record, "layers"));
-    h->ref = mem_str(json_str_or(record, "ref", ""));
-    h->id = mem_str(json_str_or(record, "id", ""));
-    h->digest = mem_str(json_str_or(record, "digest", ""));
-    h->img = (struct image){ .refs = 1,
-                             .ref = h->ref,
-                             .id = h->id,
-                             .digest = h->digest,
-                             .layer_dirs = (const char *const *)h->layers,
-                             .config = h->config,
-                             .size = (uint64_t)json_int(record, "size", 0) };
-    return &h->img;
 }
 
 /* From the record on disk into the map; NULL when it is not there whole. */
@@ -139,7 +76,7 @@ static const struct image *image_recall(struct image_store *s, const char *ref)
 
     if (image_layout_read(&s->layout, ref, &record, &config, &ignored) < 0)
         return NULL;
-    img = image_make(&s->layout, record, config);
+    img = image_object_make(&s->layout, record, config);
     map_put(s->images, ref, img);
     return img;
 }
@@ -292,7 +229,7 @@ static void image_start_more(struct image_store *s)
     LIST_EACH (it, &s->fetches) {
         struct image_fetch *f = list_entry(it, struct image_fetch, link);
 
-        if (s->running >= IMAGE_PULLS_MAX || s->load != NULL)
+        if (s->running >= IMAGE_PULLS_MAX || s->load != NULL || s->collection != NULL)
             return;
         if (f->child == NULL)
             image_fetch_start(f);
@@ -385,7 +322,15 @@ struct image_request *image_ensure(struct image_store *s, const char *ref,
         return r;
     }
     image_name_print(&full, &name);
-    img = policy == IMAGE_ALWAYS ? NULL : image_find(s, text_str(&full));
+    img = image_find(s, text_str(&full));
+    /* What came from an archive is what the site has: there may be no registry to ask. */
+    if (img != NULL && policy == IMAGE_ALWAYS && img->digest[0] != '\0')
+        img = NULL;
+    if (img != NULL)
+        image_layout_touch(&s->layout, text_str(&full));
+    /* It might be the very one that goes. */
+    if (policy != IMAGE_NEVER && s->collection != NULL)
+        img = NULL;
     if (img != NULL) {
         image_answer_later(r, 0, img);
     } else if (policy == IMAGE_NEVER) {
@@ -396,6 +341,7 @@ struct image_request *image_ensure(struct image_store *s, const char *ref,
         r->fetch = image_fetch_find(s, text_str(&full));
         if (r->fetch == NULL)
             r->fetch = image_fetch_new(s, text_str(&full), image_auth_find(auths, name.registry));
+        r->fetch->is_fresh |= policy == IMAGE_ALWAYS;
         list_add_tail(&r->fetch->requests, &r->link);
         image_start_more(s);
     }
@@ -405,6 +351,97 @@ struct image_request *image_ensure(struct image_store *s, const char *ref,
 void image_request_cancel(struct image_request *r)
 {
     image_request_free(r);
+}
+
+/* --- what holds fetches back --- */
+
+/* What was asked for meanwhile may be there now. */
+static void image_recall_asked(struct image_store *s, bool but_fresh)
+{
+    LIST_EACH_SAFE (it, &s->fetches) {
+        struct image_fetch *f = list_entry(it, struct image_fetch, link);
+        const struct image *img = but_fresh && f->is_fresh ? NULL : image_recall(s, f->ref);
+
+        if (img != NULL)
+            image_fetch_end(f, 0, img, NULL);
+    }
+}
+
+struct image_collection {
+    struct image_store *s; /* NULL: it has gone */
+    struct image_layout layout;
+    char **in_use; /* owned */
+    int64_t wanted;
+    struct image_gc_result result;
+};
+
+static int image_collect_run(void *arg, struct err *err)
+{
+    struct image_collection *c = arg;
+
+    return image_gc_run(&c->result, &c->layout, (const char *const *)c->in_use, c->wanted,
+                        clock_wall_ms(), err);
+}
+
+static void image_collect_done(void *arg, int rc, const struct err *err)
+{
+    struct image_collection *c = arg;
+    struct image_store *s = c->s;
+
+    if (rc < 0)
+        log_warn("images are not removed", KV_ERR(err));
+    for (size_t i = 0; s != NULL && c->result.removed != NULL && c->result.removed[i] != NULL;
+         i++) {
+        log_info("image removed, the disk is full", KV("image", "%s", c->result.removed[i]));
+        map_del(s->images, c->result.removed[i]);
+    }
+    if (rc == 0 && c->result.bytes < c->wanted)
+        log_warn("too few images to remove", KV("wanted", "%lld", (long long)c->wanted),
+                 KV("found", "%lld", (long long)c->result.bytes));
+    image_gc_result_fini(&c->result);
+    strv_free(c->in_use);
+    free(c);
+    if (s == NULL)
+        return;
+    s->collection = NULL;
+    image_recall_asked(s, true);
+    image_start_more(s);
+}
+
+/* "busybox" -> "docker.io/library/busybox:latest"; NULL: not a name. */
+static char *image_full_name(const char *ref)
+{
+    struct image_name name;
+    struct err ignored = ERR_EMPTY;
+    struct text full = TEXT_EMPTY;
+
+    if (image_name_parse(&name, ref, &ignored) < 0)
+        return NULL;
+    image_name_print(&full, &name);
+    return text_take(&full);
+}
+
+bool image_store_collect(struct image_store *s, const char *const *in_use, int64_t wanted)
+{
+    struct image_collection *c;
+    size_t n = 0, n_full = 0;
+
+    /* A pull counts on the layers it saw. */
+    if (s->collection != NULL || s->running > 0 || s->load != NULL)
+        return false;
+    while (in_use[n] != NULL)
+        n++;
+    c = MEM_NEW(struct image_collection);
+    c->s = s;
+    c->layout = s->layout;
+    c->wanted = wanted;
+    c->in_use = MEM_NEW_ARRAY(char *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        if ((c->in_use[n_full] = image_full_name(in_use[i])) != NULL)
+            n_full++;
+    s->collection = c;
+    work_submit(s->loop, image_collect_run, image_collect_done, c);
+    return true;
 }
 
 /* --- life --- */
@@ -418,14 +455,7 @@ static void image_on_loaded(void *arg, int rc, const struct child_result *result
     s->load = NULL;
     if (rc < 0)
         log_warn("image archives not loaded", KV_ERR(err));
-    /* What was asked for meanwhile may have come with the archives. */
-    LIST_EACH_SAFE (it, &s->fetches) {
-        struct image_fetch *f = list_entry(it, struct image_fetch, link);
-        const struct image *img = image_recall(s, f->ref);
-
-        if (img != NULL)
-            image_fetch_end(f, 0, img, NULL);
-    }
+    image_recall_asked(s, false);
     image_start_more(s);
 }
 
@@ -437,26 +467,6 @@ static void image_load_archives(struct image_store *s, const char *dir)
     struct child_spec spec = { .argv = argv, .deadline_ms = IMAGE_PULL_MS };
 
     s->load = child_run(s->loop, &spec, image_on_loaded, s);
-}
-
-/* Leftovers of pulls that were cut off; those of processes that still run are left alone. */
-static void image_clean_tmp(const struct image_layout *l)
-{
-    cleanup(freep) char *dir = mem_fmt("%s/tmp", l->dir);
-    DIR *d = opendir(dir);
-    struct dirent *entry;
-
-    while (d != NULL && (entry = readdir(d)) != NULL) {
-        cleanup(freep) char *path = mem_fmt("%s/%s", dir, entry->d_name);
-        const char *dash = strchr(entry->d_name, '-');
-        struct err ignored = ERR_EMPTY;
-        int pid = dash != NULL ? atoi(dash + 1) : 0;
-
-        if (entry->d_name[0] != '.' && (pid <= 0 || kill(pid, 0) < 0))
-            file_remove_tree(path, &ignored);
-    }
-    if (d != NULL)
-        closedir(d);
 }
 
 int image_store_new(struct image_store **ret, uv_loop_t *loop, const struct image_store_opts *opts,
@@ -480,7 +490,7 @@ int image_store_new(struct image_store **ret, uv_loop_t *loop, const struct imag
         image_store_free(s);
         return rc;
     }
-    image_clean_tmp(&s->layout);
+    image_layout_clean(&s->layout);
     if (opts->archive_dir != NULL)
         image_load_archives(s, opts->archive_dir);
     *ret = s;
@@ -502,6 +512,8 @@ struct image_store *image_store_free(struct image_store *s)
     }
     if (s->load != NULL)
         child_cancel(s->load);
+    if (s->collection != NULL)
+        s->collection->s = NULL;
     for (size_t i = 0; s->mirrors[i] != NULL; i++)
         free(s->mirrors[i]);
     map_free(s->images);

@@ -82,6 +82,11 @@ struct image_request *image_ensure(struct image_store *s, const char *ref,
 /* No callback any more; a fetch that others wait for goes on. */
 void image_request_cancel(struct image_request *r);
 
+/* Removes images that nothing uses, the longest unused first, until @wanted bytes are free; what is
+ * pulled comes first, and waits while this runs.  @in_use: names as people write them,
+ * NULL-terminated.  False: not now, something is pulled or removed already. */
+bool image_store_collect(struct image_store *s, const char *const *in_use, int64_t wanted);
+
 /* What is known without asking a registry; borrowed or NULL. */
 const struct image *image_known(const struct image_store *s, const char *ref);
 /* All images, in any order: for (it = 0; (img = image_next(s, &it)); ) */

@@ -2,13 +2,19 @@
 
 #include "base/bits.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "nodeagent/image_ref.h"
 
 #include <assert.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LAYOUT_FILE_MAX  (4 * 1024 * 1024)
@@ -115,4 +121,32 @@ int image_layout_read(const struct image_layout *l, const char *ref, json_t **re
     if (ret_config != NULL)
         *ret_config = STEAL(config);
     return 0;
+}
+
+void image_layout_touch(const struct image_layout *l, const char *ref)
+{
+    cleanup(freep) char *path = image_layout_ref(l, ref);
+
+    /* Without it the image only looks older than it is. */
+    if (utimensat(AT_FDCWD, path, NULL, 0) < 0)
+        log_debug("use of an image is not noted", KV("image", "%s", ref));
+}
+
+void image_layout_clean(const struct image_layout *l)
+{
+    cleanup(freep) char *dir = mem_fmt("%s/tmp", l->dir);
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        cleanup(freep) char *path = mem_fmt("%s/%s", dir, entry->d_name);
+        const char *dash = strchr(entry->d_name, '-');
+        struct err ignored = ERR_EMPTY;
+        int pid = dash != NULL ? atoi(dash + 1) : 0;
+
+        if (entry->d_name[0] != '.' && (pid <= 0 || kill(pid, 0) < 0))
+            file_remove_tree(path, &ignored);
+    }
+    if (d != NULL)
+        closedir(d);
 }

@@ -32,5 +32,9 @@ int image_layout_write(const struct image_layout *l, const json_t *record, const
 /* ERR_NOT_FOUND when absent or when a layer of it is missing.  @ret_config may be NULL. */
 int image_layout_read(const struct image_layout *l, const char *ref, json_t **ret_record,
                       json_t **ret_config, struct err *err);
+/* Leftovers of pulls that were cut off go; those of processes that still run are left alone. */
+void image_layout_clean(const struct image_layout *l);
+/* Remembers that it was used now: the record's time of change. */
+void image_layout_touch(const struct image_layout *l, const char *ref);
 
 #endif
