@@ -13,6 +13,7 @@ recipe are what a person would put into a Dockerfile:
     programs     {path: C source of this project}, compiled
     copies       {path: file of this project}; files: {path: text}; links: {path: target}; directories: {path: mode}
     java         modules of a Java runtime to make with jlink, at /usr/lib/jvm/java
+    outputs      {path: shell command}: what it prints when run in the image so far, within bounded()
     bytecode     true: Python sources get their compiled form, so that nobody compiles at each start
 
 Packages are fetched once and kept in CACHE/debs, layers in CACHE under the hash of what made them.  CACHE may be
@@ -32,7 +33,9 @@ import json
 import os
 import py_compile
 import re
+import resource
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -242,7 +245,31 @@ def add_java(layer, modules, packages):
         layer.add_tree(made, "usr/lib/jvm/java")
 
 
-def build_layer(recipe, below, packages):
+def bounded():
+    """What a command of a recipe may take: its user (nobody else's) few processes, files of a size, time."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (64, 64))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+
+
+def add_outputs(layer, outputs, lower):
+    """@lower: the compressed tars below.  A chroot with the devices that every container has.  The command runs as a
+    user of its own, since no limit of processes binds root, in a pid namespace that ends whole."""
+    with tempfile.TemporaryDirectory() as root:
+        for data in [*lower, gzip.compress(layer.tar(), compresslevel=1)]:
+            # Not with tarfile: that writes through links of lower layers (to busybox) instead of replacing them.
+            run("tar", "-x", "-z", "-C", root, input=data)
+        os.chmod(root, 0o755)
+        for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
+            os.mknod(os.path.join(root, "dev", name), 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+            os.chmod(os.path.join(root, "dev", name), 0o666)
+        for path, command in outputs.items():
+            layer.add(path, run("timeout", "-k", "1", "90", "unshare", "--pid", "--fork", "--kill-child", "chroot",
+                                "--userspec=64999:64999", root, "sh", "-c", command, preexec_fn=bounded, timeout=120,
+                                stdin=subprocess.DEVNULL, env={"PATH": PATH.partition("=")[2]}))
+
+
+def build_layer(recipe, below, packages, cache):
     """The tar of one layer; @below are the recipes of those under it."""
     layer = Layer()
     keep, drop = (re.compile(recipe.get(word) or r"(?!)") for word in ("keep", "drop"))
@@ -276,6 +303,9 @@ def build_layer(recipe, below, packages):
         layer.add_link(path, target)
     for path, mode in recipe.get("directories", {}).items():
         layer.add(path, kind=tarfile.DIRTYPE, mode=mode)
+    if "outputs" in recipe:
+        lower = [cached_layer(r, below[:i], packages, cache)[0] for i, r in enumerate(below)]  # built before this
+        add_outputs(layer, recipe["outputs"], lower)
     if recipe.get("bytecode"):
         layer.add_bytecode()
     return layer.tar()
@@ -319,7 +349,7 @@ def cached_layer(recipe, below, packages, cache):
     if not os.path.exists(stem + ".diffid"):
         with locked(os.path.join(cache, "lock")):
             if not os.path.exists(stem + ".diffid"):
-                tar = build_layer(recipe, below, packages)
+                tar = build_layer(recipe, below, packages, cache)
                 write_whole(stem + ".tar.gz", gzip.compress(tar, compresslevel=6, mtime=0))
                 write_whole(stem + ".diffid", digest(tar).encode())  # last: says that the other is whole
     with open(stem + ".tar.gz", "rb") as f, open(stem + ".diffid") as d:

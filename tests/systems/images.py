@@ -42,8 +42,41 @@ PYTHON = {"packages": ["python3.11-minimal", "libpython3.11-stdlib"], "bytecode"
 DRIVERS = {"packages": ["libpq5"], "bytecode": True, "without": ["libicu72", "libldap-common", "libsasl2-modules"],
            "picks": {"python3-pymysql": ["usr/lib/python3/dist-packages/pymysql/*"],
                      "python3-psycopg2": ["usr/lib/python3/dist-packages/psycopg2/*.py", "usr/lib/python3/dist-packages/psycopg2/*311-*"]}}
-APPS = {"copies": programs("app", "service.py", "stores.py", "systems.py", "web.py", "services.json"), "bytecode": True,
-        "directories": {"app/logs": 0o777, "app/.next/cache": 0o777}}
+APPS = {"copies": {**programs("app", "service.py", "stores.py", "systems.py", "web.py", "services.json", "main.py", "udp_echo.py"),
+                   **programs("usr/local/bin", "node", "npx"), "app/prisma/migrations/1_init.sql": f"{PROGRAMS}/migration-1.sql"},
+        "bytecode": True, "directories": {"app/logs": 0o777, "app/.next/cache": 0o777}}
+STORE = {"copies": {**programs("app", "document_store.py", "mongo_shell.py"), **programs("usr/local/bin", "mongod", "mongosh")},
+         "links": {"usr/local/bin/mongo": "mongosh", "usr/local/bin/docker-entrypoint.sh": "mongod"}, "bytecode": True,
+         "directories": {"data/db": 0o777, "docker-entrypoint-initdb.d": 0o755}}
+KAFKA_TOOLS = ("kafka-topics", "kafka-console-producer", "kafka-console-consumer", "kafka-consumer-groups", "kafka-broker-api-versions")
+BROKER = {"copies": {**programs("app", "broker.py"), **programs("usr/local/bin", "kafka-tools"),
+                     "etc/confluent/docker/run": f"{PROGRAMS}/kafka-run"}, "bytecode": True,
+          "links": {f"usr/local/bin/{tool}{end}": "kafka-tools" for tool in KAFKA_TOOLS for end in ("", ".sh")},
+          "directories": {"var/lib/kafka/data": 0o777}}
+ZOOKEEPER = {"java": ["java.base", "java.management", "java.logging", "java.naming", "java.xml", "java.security.sasl", "jdk.unsupported"],
+             "picks": {"libzookeeper-java": ["usr/share/java/zookeeper.jar", "usr/share/java/zookeeper-jute.jar"],
+                       "libslf4j-java": ["usr/share/java/slf4j-api.jar", "usr/share/java/slf4j-simple.jar"],
+                       "libdropwizard-metrics-java": ["usr/share/java/metrics-core.jar"],
+                       "libsnappy-java": ["usr/share/java/snappy-java.jar"],
+                       "libnetty-java": [f"usr/share/java/netty-{j}.jar" for j in
+                                         ("all", "buffer", "codec", "common", "handler", "resolver", "transport")],
+                       "zlib1g": ["usr/lib/*"]},
+             "copies": {"etc/confluent/docker/run": f"{PROGRAMS}/zookeeper-run"},
+             "directories": {"var/lib/zookeeper/data": 0o777, "var/lib/zookeeper/log": 0o777}}
+REDIS = {"packages": ["redis-server", "redis-tools"], "directories": {"data": 0o777}, "without": ["libsystemd-dev"],
+         "copies": programs("usr/local/bin", "redis-server", "redis-entrypoint")}
+NGINX = {"packages": ["nginx"], "copies": programs("etc/nginx", "nginx.conf"), "files": users(("www-data", 33, "/var/www")),
+         "directories": {"var/lib/nginx": 0o777, "var/log/nginx": 0o777, "usr/share/nginx/html": 0o755},
+         "picks": {"nginx-common": ["etc/nginx/mime.types"]}}
+NGINX_PAGE = {"copies": {"usr/share/nginx/html/index.html": f"{PROGRAMS}/frontend.html",
+                         "usr/share/nginx/html/static/app.js": f"{PROGRAMS}/frontend.js"}}
+PROMETHEUS = {"picks": {"prometheus": ["usr/bin/prometheus", "usr/share/prometheus/*", "etc/prometheus/*"]},
+              "directories": {"prometheus": 0o777, "etc/prometheus": 0o755}}
+ALERTMANAGER = {"picks": {"prometheus-alertmanager": ["usr/bin/prometheus-alertmanager", "etc/prometheus/*", "usr/share/prometheus/*"]},
+                "links": {"usr/bin/alertmanager": "prometheus-alertmanager"}, "directories": {"alertmanager": 0o777}}
+NODE_EXPORTER = {"picks": {"prometheus-node-exporter": ["usr/bin/prometheus-node-exporter"]},
+                 "links": {"usr/bin/node_exporter": "prometheus-node-exporter"}}
+CURL = {"packages": ["curl"]}
 
 POSTGRES = {"packages": ["postgresql-15", "postgresql-client-15"], "picks": {"tzdata": ["usr/share/zoneinfo/*"], "libpam0g": ["usr/lib/*/libpam.so*"], "libaudit1": ["usr/lib/*/libaudit.so*"]},
             "without": ["libllvm14", "libsystemd0-dev"],
@@ -56,6 +89,24 @@ POSTGRES = {"packages": ["postgresql-15", "postgresql-client-15"], "picks": {"tz
                       "usr/local/bin/pg_isready": "/usr/lib/postgresql/15/bin/pg_isready",
                       "usr/local/bin/pg_dump": "/usr/lib/postgresql/15/bin/pg_dump"},
             "directories": {"docker-entrypoint-initdb.d": 0o755}}
+
+MYSQL = {"packages": ["mariadb-server-core", "mariadb-client-core"], "without": ["liburing2-dev"],
+         "picks": {"mariadb-client": ["usr/bin/mariadb-admin", "usr/bin/mysqladmin", "usr/bin/mariadb-dump", "usr/bin/mysqldump"]},
+         "keep": r"usr/share/mysql/(charsets|english|.*\.sql)",
+         "drop": r"usr/bin/(innochecksum|mariadb-upgrade|mysql_upgrade|mariadb-check)|usr/lib/mysql/plugin/",
+         "files": users(("mysql", 999, "/var/lib/mysql")),
+         "copies": {**programs("usr/local/bin", "mysql-entrypoint"), **programs("etc/mysql", "mysql.cnf")},
+         "links": {"etc/mysql/my.cnf": "mysql.cnf", "etc/my.cnf": "mysql/mysql.cnf", "usr/local/bin/docker-entrypoint.sh": "mysql-entrypoint"},
+         "directories": {"docker-entrypoint-initdb.d": 0o755, "var/lib/mysql": 0o755, "run/mysqld": 0o777},
+         # Making the system tables takes seconds of processor: once here, not at each first start of a test.
+         "outputs": {"usr/share/mysql/empty.tar.gz":
+                     "mkdir /tmp/made && cd /usr/share/mysql && (printf '%s;\\n' 'CREATE DATABASE mysql' 'USE mysql'"
+                     " 'SET @auth_root_socket=NULL' && "
+                     "cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql"
+                     " maria_add_gis_sp_bootstrap.sql mysql_sys_schema.sql &&"
+                     " echo \"DELETE FROM mysql.global_priv WHERE Host <> 'localhost';\") | mariadbd --no-defaults --bootstrap"
+                     " --datadir=/tmp/made --innodb-log-file-size=16M --innodb-buffer-pool-size=24M"
+                     " --lc-messages-dir=/usr/share/mysql >&2 && tar -c -C /tmp/made . | gzip"}}
 
 ON_BASH = [BASE, BASH]
 ON_PYTHON = [*ON_BASH, PYTHON, DRIVERS, APPS]
@@ -76,11 +127,63 @@ def applications(repository, service, *tags, **config):
     return {f"{repository}:{tag}": application(service, tag, **config) for tag in tags}
 
 
+def database(layers, **config):
+    return image([*ON_BASH, *layers], **config)
+
+
 IMAGES = {f"library/busybox:{tag}": image([BASE], Cmd=["sh"]) for tag in ("latest", "1.28", "1.35", "1.36")}
-IMAGES["library/postgres:13"] = image([*ON_BASH, POSTGRES], ["PGDATA=/var/lib/postgresql/data"],
-                                      Entrypoint=["postgres-entrypoint"], Cmd=["postgres"], StopSignal="SIGINT")
+IMAGES |= {f"curlimages/curl:{tag}": image([*ON_BASH, CURL], Entrypoint=["curl"]) for tag in ("latest", "8.8.0")}
+
+# Databases and brokers.
+IMAGES |= {f"library/postgres:{tag}": image([*ON_BASH, POSTGRES], ["PGDATA=/var/lib/postgresql/data"], StopSignal="SIGINT",
+                                            Entrypoint=["postgres-entrypoint"], Cmd=["postgres"]) for tag in ("13", "15")}
+IMAGES |= {f"library/mysql:{tag}": database([MYSQL], Entrypoint=["docker-entrypoint.sh"], Cmd=["mysqld"]) for tag in ("8.0", "8")}
+IMAGES |= {f"library/redis:{tag}": database([REDIS], Entrypoint=["redis-entrypoint"], Cmd=["redis-server"], WorkingDir="/data")
+           for tag in ("7.0-alpine", "7-alpine", "7.0")}
+IMAGES |= {f"library/mongo:{tag}": image([*ON_BASH, PYTHON, STORE], ["PYTHONUNBUFFERED=1", "PYTHONUTF8=1"],
+                                         Entrypoint=["docker-entrypoint.sh"], Cmd=["mongod"]) for tag in ("6.0", "7.0")}
+for tag in ("7.4.0", "7.5.0"):
+    IMAGES[f"confluentinc/cp-kafka:{tag}"] = image([*ON_BASH, PYTHON, BROKER], ["PYTHONUNBUFFERED=1", "PYTHONUTF8=1"],
+                                                   Cmd=["/etc/confluent/docker/run"])
+    IMAGES[f"confluentinc/cp-zookeeper:{tag}"] = image([*ON_BASH, ZOOKEEPER], Cmd=["/etc/confluent/docker/run"])
+IMAGES |= {f"library/nginx:{tag}": image([*ON_BASH, NGINX], Cmd=["nginx", "-g", "daemon off;"], StopSignal="SIGQUIT")
+           for tag in ("latest", "1.25", "alpine")}
+
+# Applications, by system; the second tag is what a rolling update goes to.
 for name in ("data-ingestion", "data-processing", "validation", "report-generation", "report-submission", "error-monitoring", "web"):
     IMAGES |= applications(f"your-docker-registry/{name}", name, "latest", "v2")
+    IMAGES |= applications(f"swap/{name}", name, "1", "2")
+for name in ("employee-service", "approval-request-service", "approval-processing-service", "notification-service"):
+    for owner in ("your-registry", "eagleindesert", "erp"):
+        IMAGES |= applications(f"{owner}/{name}", name, "latest", "v2")
+    IMAGES |= applications(f"office/{name}", name, "1", "2")
+for name in ("service-currency", "service-history", "service-ranking", "service-dataingestor"):
+    job = {"Entrypoint": ["python", "main.py"], "Cmd": ["single"]} if name == "service-dataingestor" else {}
+    IMAGES |= applications(f"korgosu/{name}", name, "prod-63", "prod-64", "dev-latest", "latest", **job)
+    IMAGES |= applications(f"travel/{name}", name, "1", "2", **job)
+for repository, tags in (("korgosu/service-frontend", ("prod-63", "prod-64", "dev-latest", "latest")), ("travel/service-frontend", ("1", "2"))):
+    IMAGES |= {f"{repository}:{tag}": image([*ON_BASH, NGINX, NGINX_PAGE], [f"VERSION={tag}"], StopSignal="SIGQUIT",
+                                            Cmd=["nginx", "-g", "daemon off;"]) for tag in tags}
+for name in ("backend", "frontend-web"):
+    IMAGES |= applications(f"openmarket/{name}", name, "dev-latest", "dev-v2", "prod-latest", "latest")
+    IMAGES |= applications(f"market/{name}", name, "1", "2")
+
+# Monitoring and what watches the nodes.
+PROMETHEUS_CMD = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
+IMAGES |= {f"prom/prometheus:{tag}": image([*ON_BASH, PROMETHEUS], Entrypoint=["prometheus"], Cmd=PROMETHEUS_CMD, User="nobody",
+                                           WorkingDir="/prometheus") for tag in ("latest", "v2.42.0", "v2.45.0")}
+IMAGES |= {f"prom/alertmanager:{tag}": image([*ON_BASH, ALERTMANAGER], Entrypoint=["alertmanager"], User="nobody", WorkingDir="/alertmanager",
+                                             Cmd=["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"])
+           for tag in ("latest", "v0.25.0")}
+IMAGES |= {f"prom/node-exporter:{tag}": image([*ON_BASH, NODE_EXPORTER], Entrypoint=["node_exporter"], User="nobody")
+           for tag in ("latest", "v1.5.0", "v1.6.0")}
+IMAGES |= applications("provectuslabs/kafka-ui", "kafka-ui", "latest")
+IMAGES |= applications("grafana/grafana", "grafana", "latest", "10.0.0")
+IMAGES |= applications("kube-state-metrics/kube-state-metrics", "kube-state-metrics", "v2.9.2", "v2.10.0")
+IMAGES |= applications("fluent/fluent-bit", "fluent-bit", "latest", "2.1")
+IMAGES |= applications("amazon/aws-for-fluent-bit", "fluent-bit", "latest", "2.31.12")
+IMAGES |= applications("amazon/aws-xray-daemon", "udp", "latest", Entrypoint=["python3", "/app/udp_echo.py"])
+IMAGES |= applications("nvidia/dcgm-exporter", "idle", "latest", User="1000", Entrypoint=["python3", "/app/service.py"])
 
 if __name__ == "__main__":
     main(IMAGES, __doc__)
