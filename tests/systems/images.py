@@ -53,14 +53,14 @@ BROKER = {"copies": {**programs("app", "broker.py"), **programs("usr/local/bin",
                      "etc/confluent/docker/run": f"{PROGRAMS}/kafka-run"}, "bytecode": True,
           "links": {f"usr/local/bin/{tool}{end}": "kafka-tools" for tool in KAFKA_TOOLS for end in ("", ".sh")},
           "directories": {"var/lib/kafka/data": 0o777}}
-ZOOKEEPER = {"java": ["java.base", "java.management", "java.logging", "java.naming", "java.xml", "java.security.sasl", "jdk.unsupported"],
-             "picks": {"libzookeeper-java": ["usr/share/java/zookeeper.jar", "usr/share/java/zookeeper-jute.jar"],
+JAVA = {"packages": ["libstdc++6", "zlib1g"],
+        "java": ["java.base", "java.management", "java.logging", "java.naming", "java.xml", "java.security.sasl", "jdk.unsupported"]}
+ZOOKEEPER = {"picks": {"libzookeeper-java": ["usr/share/java/zookeeper.jar", "usr/share/java/zookeeper-jute.jar"],
                        "libslf4j-java": ["usr/share/java/slf4j-api.jar", "usr/share/java/slf4j-simple.jar"],
                        "libdropwizard-metrics-java": ["usr/share/java/metrics-core.jar"],
                        "libsnappy-java": ["usr/share/java/snappy-java.jar"],
                        "libnetty-java": [f"usr/share/java/netty-{j}.jar" for j in
-                                         ("all", "buffer", "codec", "common", "handler", "resolver", "transport")],
-                       "zlib1g": ["usr/lib/*"]},
+                                         ("all", "buffer", "codec", "common", "handler", "resolver", "transport")]},
              "copies": {"etc/confluent/docker/run": f"{PROGRAMS}/zookeeper-run"},
              "directories": {"var/lib/zookeeper/data": 0o777, "var/lib/zookeeper/log": 0o777}}
 REDIS = {"packages": ["redis-server", "redis-tools"], "directories": {"data": 0o777}, "without": ["libsystemd-dev"],
@@ -145,7 +145,7 @@ IMAGES |= {f"library/mongo:{tag}": image([*ON_BASH, PYTHON, STORE], ["PYTHONUNBU
 for tag in ("7.4.0", "7.5.0"):
     IMAGES[f"confluentinc/cp-kafka:{tag}"] = image([*ON_BASH, PYTHON, BROKER], ["PYTHONUNBUFFERED=1", "PYTHONUTF8=1"],
                                                    Cmd=["/etc/confluent/docker/run"])
-    IMAGES[f"confluentinc/cp-zookeeper:{tag}"] = image([*ON_BASH, ZOOKEEPER], Cmd=["/etc/confluent/docker/run"])
+    IMAGES[f"confluentinc/cp-zookeeper:{tag}"] = image([*ON_BASH, JAVA, ZOOKEEPER], Cmd=["/etc/confluent/docker/run"])
 IMAGES |= {f"library/nginx:{tag}": image([*ON_BASH, NGINX], Cmd=["nginx", "-g", "daemon off;"], StopSignal="SIGQUIT")
            for tag in ("latest", "1.25", "alpine")}
 
