@@ -1,6 +1,7 @@
 #include "api/schema.h"
 
 #include "api/schema_tables.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #include <assert.h>
@@ -8,6 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* What is served beside the tables.  The one mutable state of this file: every lookup of a kind
+ * anywhere goes through here, and a process serves one API. */
+static struct {
+    const struct schema_resource *
+        *served; /* owned: all, built in or not, in order; NULL: no custom */
+    size_t n_served;
+    const struct schema_resource **stored; /* owned: storage rows of the custom ones */
+    size_t n_stored;
+} schema_now;
 
 /* "apps/v1" -> "apps", "v1"; "v1" -> "", "v1".  False: too long, or no version. */
 struct schema_gv {
@@ -28,6 +39,18 @@ static bool schema_gv_split(struct schema_gv *ret, const char *api_version)
     return ret->version[0] != '\0';
 }
 
+static size_t schema_n(void)
+{
+    return schema_now.served != NULL ? schema_now.n_served : SCHEMA_N_RESOURCES;
+}
+
+const struct schema_resource *schema_at(size_t index)
+{
+    if (index >= schema_n())
+        return NULL;
+    return schema_now.served != NULL ? schema_now.served[index] : &schema_resources[index];
+}
+
 static int schema_resource_cmp(const struct schema_resource *r, const char *group,
                                const char *version, const char *plural)
 {
@@ -41,14 +64,14 @@ static int schema_resource_cmp(const struct schema_resource *r, const char *grou
 const struct schema_resource *schema_resource(const char *group, const char *version,
                                               const char *plural)
 {
-    size_t low = 0, high = SCHEMA_N_RESOURCES;
+    size_t low = 0, high = schema_n();
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int c = schema_resource_cmp(&schema_resources[middle], group, version, plural);
+        int c = schema_resource_cmp(schema_at(middle), group, version, plural);
 
         if (c == 0)
-            return &schema_resources[middle];
+            return schema_at(middle);
         if (c < 0)
             high = middle;
         else
@@ -60,9 +83,9 @@ const struct schema_resource *schema_resource(const char *group, const char *ver
 const struct schema_resource *schema_by_kind(const char *group, const char *version,
                                              const char *kind)
 {
-    for (size_t i = 0; i < SCHEMA_N_RESOURCES; i++) {
-        const struct schema_resource *r = &schema_resources[i];
+    const struct schema_resource *r;
 
+    for (size_t i = 0; (r = schema_at(i)) != NULL; i++) {
         if (strcmp(r->kind, kind) == 0 && strcmp(r->group, group) == 0 &&
             strcmp(r->version, version) == 0)
             return r;
@@ -85,7 +108,21 @@ const struct schema_resource *schema_bucket(const char *bucket)
         if (schema_resources[i].stored && strcmp(schema_resources[i].bucket, bucket) == 0)
             return &schema_resources[i];
     }
+    for (size_t i = 0; i < schema_now.n_stored; i++) {
+        if (strcmp(schema_now.stored[i]->bucket, bucket) == 0)
+            return schema_now.stored[i];
+    }
     return NULL;
+}
+
+bool schema_is_built_in(const char *group, const char *plural)
+{
+    for (size_t i = 0; i < SCHEMA_N_RESOURCES; i++) {
+        if (strcmp(schema_resources[i].group, group) == 0 &&
+            strcmp(schema_resources[i].plural, plural) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool schema_answers_to(const struct schema_resource *r, const char *word)
@@ -114,11 +151,9 @@ static bool schema_answers_to_full(const struct schema_resource *r, const char *
 
 const struct schema_resource *schema_guess(const char *word)
 {
-    const struct schema_resource *alias = NULL;
+    const struct schema_resource *alias = NULL, *r;
 
-    for (size_t i = 0; i < SCHEMA_N_RESOURCES; i++) {
-        const struct schema_resource *r = &schema_resources[i];
-
+    for (size_t i = 0; (r = schema_at(i)) != NULL; i++) {
         if (!schema_answers_to(r, word) && !schema_answers_to_full(r, word))
             continue;
         if (r->stored)
@@ -156,11 +191,6 @@ const struct schema_field *schema_field(const struct schema_type *t, const char 
     return NULL;
 }
 
-const struct schema_resource *schema_at(size_t index)
-{
-    return index < SCHEMA_N_RESOURCES ? &schema_resources[index] : NULL;
-}
-
 static int schema_type_cmp(const void *name, const void *type)
 {
     return strcmp(name, ((const struct schema_type *)type)->name);
@@ -196,9 +226,10 @@ const struct schema_kind *schema_kind_at(size_t index)
 
 bool schema_serves(const char *group, const char *version)
 {
-    for (size_t i = 0; i < SCHEMA_N_RESOURCES; i++) {
-        if (strcmp(schema_resources[i].group, group) == 0 &&
-            strcmp(schema_resources[i].version, version) == 0)
+    const struct schema_resource *r;
+
+    for (size_t i = 0; (r = schema_at(i)) != NULL; i++) {
+        if (strcmp(r->group, group) == 0 && strcmp(r->version, version) == 0)
             return true;
     }
     return false;
@@ -220,4 +251,33 @@ void schema_api_version(char *ret, size_t size, const struct schema_resource *r)
 {
     assert(size > 0);
     snprintf(ret, size, "%s%s%s", r->group, r->group[0] != '\0' ? "/" : "", r->version);
+}
+
+/* --- what comes and goes --- */
+
+static int schema_by_place(const void *a, const void *b)
+{
+    const struct schema_resource *const *x = a, *const *y = b;
+
+    return schema_resource_cmp(*y, (*x)->group, (*x)->version, (*x)->plural);
+}
+
+void schema_set_custom(const struct schema_resource *const *served, size_t n_served,
+                       const struct schema_resource *const *stored, size_t n_stored)
+{
+    free(schema_now.served);
+    free(schema_now.stored);
+    memset(&schema_now, 0, sizeof(schema_now));
+    if (n_served + n_stored == 0)
+        return;
+    schema_now.served = MEM_NEW_ARRAY(const struct schema_resource *,
+                                      SCHEMA_N_RESOURCES + n_served);
+    schema_now.stored = MEM_NEW_ARRAY(const struct schema_resource *, n_stored + 1);
+    for (size_t i = 0; i < SCHEMA_N_RESOURCES; i++)
+        schema_now.served[schema_now.n_served++] = &schema_resources[i];
+    for (size_t i = 0; i < n_served; i++)
+        schema_now.served[schema_now.n_served++] = served[i];
+    for (size_t i = 0; i < n_stored; i++)
+        schema_now.stored[schema_now.n_stored++] = stored[i];
+    qsort(schema_now.served, schema_now.n_served, sizeof(*schema_now.served), schema_by_place);
 }

@@ -1,8 +1,9 @@
 /* schema: every kind as data: types, fields, resources.
  *
- * Built-in tables are const, generated at build time from the facts in api/schema; a
- * CustomResourceDefinition makes the same tables at run time (schema_add_resource).  The same tables drive strict
- * decoding, defaulting, validation of types, merges, OpenAPI and discovery.  Thread: loop.
+ * Built-in tables are const, generated at build time from the facts in api/schema.  The same tables
+ * drive strict decoding, defaulting, validation of types, merges, OpenAPI and discovery.  Rows of
+ * CustomResourceDefinitions come and go at run time (api/custom.h) and are found by the same
+ * lookups.  Thread: loop.
  */
 #ifndef API_SCHEMA_H
 #define API_SCHEMA_H
@@ -37,6 +38,7 @@ enum schema_shape {
 enum schema_list_type { SCHEMA_ATOMIC, SCHEMA_SET, SCHEMA_LISTMAP, SCHEMA_GRANULAR };
 
 struct schema_type;
+struct custom; /* api/custom.h */
 
 struct schema_field {
     const char *name;
@@ -98,6 +100,7 @@ struct schema_resource {
     const struct schema_sub *subs;
     size_t n_subs;
     const struct schema_type *type;
+    struct custom *custom; /* who made this row at run time; NULL = built in */
 };
 
 /* A kind that may be the body of a request; version "*" is any group version. */
@@ -106,21 +109,23 @@ struct schema_kind {
     const struct schema_type *type;
 };
 
-/* --- lookups; NULL when there is none.  All results live as long as the process (built in)
- * or until the resource is removed (custom). --- */
+/* --- lookups; NULL when there is none.  Built-in results live as long as the process; who keeps
+ * a custom one past its return to the loop holds it (custom_hold). --- */
 const struct schema_resource *schema_resource(const char *group, const char *version,
                                               const char *plural);
 const struct schema_resource *schema_by_kind(const char *group, const char *version,
                                              const char *kind);
 /* "v1" or "apps/v1" as in apiVersion. */
 const struct schema_resource *schema_by_api_version(const char *api_version, const char *kind);
-/* The preferred (storage) version's resource of a bucket. */
+/* The preferred (storage) version's resource of a bucket, also of one that is not served. */
 const struct schema_resource *schema_bucket(const char *bucket);
+/* Whether the tables themselves hold that resource, in any version. */
+bool schema_is_built_in(const char *group, const char *plural);
 /* Any spelling a person uses: plural, singular, short name, kind, plural.group (client verbs). */
 const struct schema_resource *schema_guess(const char *word);
 const struct schema_sub *schema_sub(const struct schema_resource *r, const char *name);
 const struct schema_field *schema_field(const struct schema_type *t, const char *name);
-/* All resources in order (group, version, plural): index 0.. until NULL. */
+/* All served resources in order (group, version, plural): index 0.. until NULL. */
 const struct schema_resource *schema_at(size_t index);
 /* A type by its name, also those that are no resource ("core/v1.Binding", "meta/v1.DeleteOptions"). */
 const struct schema_type *schema_type(const char *name);
@@ -137,5 +142,10 @@ const char *schema_type_short(const struct schema_type *t);
 const char *schema_hash(void);
 /* Writes "apps/v1" or "v1". */
 void schema_api_version(char *ret, size_t size, const struct schema_resource *r);
+
+/* Only for api/custom.c: from now on the custom rows are these; both arrays are copied, the rows
+ * borrowed until the next call. @stored are the rows of storage versions, served or not. */
+void schema_set_custom(const struct schema_resource *const *served, size_t n_served,
+                       const struct schema_resource *const *stored, size_t n_stored);
 
 #endif

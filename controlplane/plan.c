@@ -7,6 +7,7 @@
 
 static void plan_write_fini(struct plan_write *w)
 {
+    free(w->bucket);
     free(w->ns);
     free(w->name);
     free(w->uid);
@@ -34,7 +35,8 @@ static struct plan_write *plan_add(struct plan *p, enum plan_verb verb, const ch
         p->writes = mem_grow(p->writes, p->cap, sizeof(*p->writes));
     }
     w = &p->writes[p->n++];
-    *w = (struct plan_write){ .verb = verb, .bucket = bucket, .grace_seconds = -1 };
+    *w = (struct plan_write){ .verb = verb, .grace_seconds = -1 };
+    w->bucket = mem_str(bucket);
     w->ns = mem_str(ns);
     w->name = mem_str(name);
     return w;
@@ -50,14 +52,6 @@ void plan_create(struct plan *p, const char *bucket, const char *ns, json_t *tre
     json_del(tree_steal, "metadata.resourceVersion");
 }
 
-/* Names like an object's bucket die with the object; the schema's copy does not. */
-static const char *plan_bucket(const struct object *o)
-{
-    const struct schema_resource *r = schema_bucket(o->bucket);
-
-    return r ? r->bucket : o->bucket;
-}
-
 static void plan_conditional(struct plan *p, enum plan_verb verb, const struct object *base,
                              json_t *tree)
 {
@@ -65,7 +59,7 @@ static void plan_conditional(struct plan *p, enum plan_verb verb, const struct o
     char version[24];
 
     assert(json_is_object(tree));
-    w = plan_add(p, verb, plan_bucket(base), base->ns, base->name);
+    w = plan_add(p, verb, base->bucket, base->ns, base->name);
     snprintf(version, sizeof(version), "%llu", (unsigned long long)base->revision);
     json_put_str(tree, "metadata.resourceVersion", version);
     w->tree = tree;
@@ -105,7 +99,7 @@ void plan_delete(struct plan *p, const struct object *o)
 void plan_delete_with(struct plan *p, const struct object *o, int64_t grace_seconds,
                       const char *propagation)
 {
-    struct plan_write *w = plan_add(p, PLAN_DELETE, plan_bucket(o), o->ns, o->name);
+    struct plan_write *w = plan_add(p, PLAN_DELETE, o->bucket, o->ns, o->name);
 
     w->uid = mem_str(o->uid);
     w->grace_seconds = grace_seconds;

@@ -26,12 +26,10 @@ enum plan_verb {
 
 struct plan_write {
     enum plan_verb verb;
-    const char *bucket;      /* a literal, or borrowed from the schema (lives with the process) */
-    char *ns, *name;         /* owned; name "" for a create with generateName */
-    json_t *tree;            /* owned; create/update/status: new state; event: the Event;
-                            * scale: a Scale */
-    uint64_t expect;         /* revision it was computed from; 0 = any */
-    char *uid;               /* owned; delete: precondition, or NULL */
+    char *bucket, *ns, *name; /* owned; name "" for a create with generateName */
+    json_t *tree;    /* owned; create/update/status: new state; event: the Event; scale: a Scale */
+    uint64_t expect; /* revision it was computed from; 0 = any */
+    char *uid;       /* owned; delete: precondition, or NULL */
     int64_t grace_seconds;   /* delete; -1 = default */
     const char *propagation; /* delete; NULL = Background */
     char *node;              /* bind; owned */

@@ -1,6 +1,7 @@
 #include "controlplane/runner_write.h"
 
 #include "api/schema.h"
+#include "api/status.h"
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -61,6 +62,16 @@ static json_t *runner_delete_options(const struct plan_write *w)
     return o;
 }
 
+/* The definition of that kind went while the plan waited for its turn. */
+static void runner_answer_gone(const struct plan_write *w, registry_done_fn done, void *arg)
+{
+    cleanup(json_decrefpp) json_t *body = status_failure(
+        ERR_NOT_FOUND, "the server could not find the requested resource (%s)", w->bucket);
+    const struct registry_answer answer = { .http = 404, .body = body };
+
+    done(arg, &answer);
+}
+
 void runner_write_submit(struct registry *r, const struct plan_write *w, registry_done_fn done,
                          void *arg)
 {
@@ -76,7 +87,11 @@ void runner_write_submit(struct registry *r, const struct plan_write *w, registr
         .grace_seconds = -1,
     };
 
-    assert(w->verb != PLAN_EVENT && req.resource);
+    assert(w->verb != PLAN_EVENT);
+    if (!req.resource) {
+        runner_answer_gone(w, done, arg);
+        return;
+    }
     switch (w->verb) {
     case PLAN_BIND: body = runner_binding(w); break;
     case PLAN_DELETE: body = runner_delete_options(w); break;
