@@ -4,6 +4,7 @@
 #include "api/registry_impl.h"
 
 #include "api/conditions.h"
+#include "api/custom.h"
 #include "api/pod_resources.h"
 #include "base/bits.h"
 #include "base/mem.h"
@@ -386,7 +387,6 @@ static const char *const admit_without_effect[] = {
     "resourcequotas",
     "limitranges",
     "runtimeclasses.node.k8s.io",
-    "customresourcedefinitions.apiextensions.k8s.io",
     "apiservices.apiregistration.k8s.io",
     "certificatesigningrequests.certificates.k8s.io",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -427,6 +427,7 @@ static const struct admit_row {
     { "configmaps", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_root_ca },
     { "apiservices.apiregistration.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_apiservice },
     { "services", ADMIT_AT(ADMIT_CREATE), admit_service_status },
+    { CUSTOM_BUCKET, ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_definition },
     { "ingresses.networking.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_service_status },
 };
 

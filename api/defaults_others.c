@@ -81,12 +81,13 @@ static void defaults_subject(json_t *subject)
         defaults_set_str(subject, "apiGroup", "rbac.authorization.k8s.io");
 }
 
-static void defaults_crd_names(json_t *names)
+static void defaults_crd_spec(json_t *spec)
 {
+    json_t *names = json_object_get(spec, "names");
     const char *kind = json_str(names, "kind");
     cleanup(freep) char *list = NULL, *singular = NULL;
 
-    if (kind == NULL)
+    if (str_empty(kind))
         return;
     list = mem_fmt("%sList", kind);
     singular = mem_str(kind);
@@ -97,7 +98,7 @@ static void defaults_crd_names(json_t *names)
 }
 
 const struct defaults_rule defaults_others[] = {
-    { "apiextensions/v1.CustomResourceDefinitionNames", defaults_crd_names },
+    { "apiextensions/v1.CustomResourceDefinitionSpec", defaults_crd_spec },
     { "apps/v1.DaemonSetUpdateStrategy", defaults_strategy },
     { "apps/v1.DeploymentStrategy", defaults_strategy },
     { "apps/v1.StatefulSetSpec", defaults_stateful_set_spec },

@@ -1,5 +1,6 @@
 #include "api/openapi.h"
 
+#include "api/custom.h"
 #include "api/openapi_schemas.h"
 #include "base/bits.h"
 #include "base/mem.h"
@@ -197,7 +198,7 @@ static void openapi_put_subs(struct openapi_writer *w, const struct schema_resou
         cleanup(freep) char *api_version = mem_fmt("%s%s%s", s.group, s.group[0] != '\0' ? "/" : "",
                                                    s.version);
 
-        s.type = schema_type_by_kind(api_version, s.kind);
+        s.type = own ? schema_type_by_kind(api_version, s.kind) : r->type;
         openapi_put_path(w, path, openapi_on_sub, N_ELEMENTS(openapi_on_sub), sub->verbs, &s);
     }
 }
@@ -232,12 +233,19 @@ static void openapi_group_version_path(char *ret, size_t size, const char *group
         snprintf(ret, size, "apis/%s/%s", group, version);
 }
 
-/* "A2F0..": of tables and rendering; the same until one of them changes. */
-static void openapi_hash(char ret[BITS_SHA256_HEX], const char *path)
+/* "A2F0..": of tables, definitions and rendering; the same until one of them changes. */
+static void openapi_hash(char ret[BITS_SHA256_HEX], const char *path, size_t first)
 {
-    cleanup(freep) char *all = mem_fmt("%s %s %s", OPENAPI_FORM, schema_hash(), path);
+    const struct schema_resource *start = schema_at(first), *r;
+    cleanup(text_fini) struct text all = TEXT_EMPTY;
 
-    bits_sha256_hex(ret, all, strlen(all));
+    text_fmt(&all, "%s %s %s", OPENAPI_FORM, schema_hash(), path);
+    for (size_t i = first; (r = schema_at(i)) != NULL && str_eq(r->group, start->group) &&
+                           str_eq(r->version, start->version);
+         i++)
+        if (r->custom != NULL)
+            text_fmt(&all, " %s %llu", r->plural, (unsigned long long)custom_revision(r));
+    bits_sha256_hex(ret, all.data, all.len);
 }
 
 /* The first resource of each group version. */
@@ -259,7 +267,7 @@ void openapi_v3_index(struct text *ret)
         if (!openapi_starts_group_version(i))
             continue;
         openapi_group_version_path(path, sizeof(path), r->group, r->version);
-        openapi_hash(hash, path);
+        openapi_hash(hash, path, i);
         text_fmt(ret, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=%s\"}",
                  i > 0 ? "," : "", path, path, hash);
     }

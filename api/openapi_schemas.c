@@ -1,5 +1,8 @@
 #include "api/openapi_schemas.h"
 
+#include "api/custom.h"
+#include "base/mem.h"
+
 #include <string.h>
 
 /* Where the folders of k8s.txt live in Kubernetes' names; the others are io.k8s.api's. */
@@ -70,6 +73,10 @@ void openapi_name(struct text *ret, const struct schema_type *type)
 {
     const char *slash = strchr(type->name, '/');
 
+    if (slash == NULL) { /* a custom kind's is whole */
+        text_puts(ret, type->name);
+        return;
+    }
     if (memchr(type->name, '.', (size_t)(slash - type->name)) != NULL) {
         openapi_reversed(ret, type->name, slash);
         text_puts(ret, slash + 1);
@@ -259,16 +266,59 @@ static void openapi_scalar(struct text *ret, const char *name)
     }
 }
 
+/* --- custom kinds: the schema is its definition's --- */
+
+static const struct schema_resource *openapi_custom_row(const struct openapi_schemas *s,
+                                                        const char *name)
+{
+    const struct schema_resource *r;
+
+    for (size_t i = 0; (r = schema_at(i)) != NULL; i++)
+        if (r->custom != NULL && str_eq(r->type->name, name) && str_eq(r->group, s->group) &&
+            str_eq(r->version, s->version))
+            return r;
+    return NULL;
+}
+
+static void openapi_custom(struct openapi_schemas *s, struct text *ret,
+                           const struct schema_resource *r)
+{
+    static const char *const texts[] = { "apiVersion", "kind" };
+    json_t *meta = json_pack(
+        "{s:[{s:s}]}", "allOf", "$ref",
+        "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+    cleanup(json_decrefpp) json_t *schema = custom_openapi(r);
+    json_t *properties = json_object_get(schema, "properties");
+
+    if (schema == NULL)
+        schema = json_pack("{s:s}", "type", "object");
+    if (properties == NULL)
+        json_object_set_new(schema, "properties", properties = json_object());
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++)
+        if (json_object_get(properties, texts[i]) == NULL)
+            json_object_set_new(properties, texts[i], json_pack("{s:s}", "type", "string"));
+    json_object_set_new(properties, "metadata", meta);
+    openapi_note(s, "meta/v1.ObjectMeta");
+    json_object_set_new(
+        schema, "x-kubernetes-group-version-kind",
+        json_pack("[{s:s, s:s, s:s}]", "group", r->group, "kind", r->kind, "version", r->version));
+    text_fmt(ret, "\"%s\":", r->type->name);
+    json_print_to(ret, schema);
+}
+
 void openapi_schemas_put(struct openapi_schemas *s, struct text *ret)
 {
     /* The queue grows while it is read. */
     for (size_t i = 0; i < json_array_size(s->queue); i++) {
         const char *name = json_string_value(json_array_get(s->queue, i));
         const struct schema_type *type = schema_type(name);
+        const struct schema_resource *custom = openapi_custom_row(s, name);
 
         text_puts(ret, i > 0 ? "," : "");
         if (type != NULL)
             openapi_type(s, ret, type);
+        else if (custom != NULL)
+            openapi_custom(s, ret, custom);
         else
             openapi_scalar(ret, name);
     }

@@ -1,6 +1,7 @@
 #include "api/registry.h"
 
 #include "api/alias.h"
+#include "api/custom.h"
 #include "api/decode.h"
 #include "api/patch.h"
 #include "api/registry_impl.h"
@@ -41,6 +42,7 @@ int registry_new(struct registry **ret, const struct registry_opts *opts, struct
     r->cidrs = alloc_new(0, 1u << (24 - r->pod_bits));
     alloc_take(r->ips, r->service_first + REGISTRY_DNS_OFFSET);
     service_alloc_load(r);
+    registry_custom_load(r);
     *ret = r;
     return 0;
 }
@@ -52,6 +54,7 @@ struct registry *registry_free(struct registry *r)
     alloc_free(r->ips);
     alloc_free(r->ports);
     alloc_free(r->cidrs);
+    custom_clear();
     free(r);
     return NULL;
 }
@@ -97,6 +100,8 @@ static struct op *op_free(struct op *op)
     json_decref(op->problems);
     json_decref(op->warnings);
     json_decref(op->status);
+    custom_release(op->resource);
+    custom_release(op->spoken);
     free(op);
     return NULL;
 }
@@ -128,7 +133,7 @@ static void op_answer_tree(struct op *op, json_t *tree)
         body = status_deleted(op->resource, json_str_or(tree, "metadata.name", ""),
                               json_str_or(tree, "metadata.uid", ""));
     else if (op->answer_scale)
-        body = registry_scale_of(tree, op->resource);
+        body = registry_scale_of(tree, op->spoken);
     else
         body = json_deep_copy(tree);
     if (!op->answer_status && !op->answer_scale)
@@ -141,6 +146,8 @@ static void op_on_committed(void *arg, int rc, const struct object *object, cons
 {
     struct op *op = arg;
 
+    if (rc == 0)
+        op_custom_committed(op, object);
     if (rc < 0) {
         op_refuse(op, status_from_err(err));
         op_answer(op, NULL, NULL);
@@ -278,6 +285,11 @@ void op_decode_as(struct op *op, json_t *tree, const struct schema_type *type)
 static void op_decode(struct op *op)
 {
     op_check_kind(op);
+    if (op->spoken->custom != NULL) {
+        if (op_ok(op))
+            op_custom_decode(op);
+        return;
+    }
     if (op_ok(op))
         op_decode_as(op, op->tree, op->spoken->type);
     if (op_ok(op))
@@ -323,6 +335,7 @@ static void op_validate(struct op *op)
         validate_status(&errors, op->resource, op->tree, op->old_tree);
     else
         validate_update(&errors, op->resource, op->tree, op->old_tree);
+    op_custom_validate(op, &errors);
     if (errors.n > 0)
         op_refuse(op,
                   status_invalid(op->resource,
@@ -458,6 +471,10 @@ static struct op *op_new(struct registry *r, const struct registry_request *req,
     op->r = r;
     op->spoken = req->resource;
     op->resource = req->resource->stored ? req->resource : schema_bucket(req->resource->bucket);
+    if (op->resource == NULL)
+        op->resource = req->resource; /* its definition went meanwhile: registry_write refuses */
+    custom_hold(op->resource);
+    custom_hold(op->spoken);
     op->sub = req->sub != NULL ? req->sub : "";
     op->ns = req->resource->namespaced ? req->ns : "";
     op->name = req->name != NULL ? req->name : "";
@@ -477,6 +494,7 @@ static void op_load_old(struct op *op)
     op->old = store_latest(op->r->store, op->resource->bucket, op->ns, op->name);
     if (op->old != NULL)
         op->old_tree = object_tree(op->old);
+    op_custom_load_old(op);
 }
 
 void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,
@@ -484,6 +502,12 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
 {
     struct op *op = op_new(r, req, done, arg);
 
+    if (custom_is_retired(op->spoken)) {
+        op_refuse(
+            op, status_failure(ERR_NOT_FOUND, "the server could not find the requested resource"));
+        op_answer(op, NULL, NULL);
+        return;
+    }
     if (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')
         op_load_old(op);
     if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op) &&

@@ -86,6 +86,10 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
 /* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
 
+/* @fn is called whenever rows of custom kinds came or went: who serves a row that is retired
+ * (api/custom.h) should end.  One listener; NULL ends it. */
+void registry_on_kinds(struct registry *r, void (*fn)(void *arg), void *arg);
+
 /* Makes what every cluster has, if absent: namespaces default, kube-system, kube-public,
  * kube-node-lease; the service default/kubernetes with @server_ip:@server_port as its endpoint;
  * priority classes; the ClusterRoles cluster-admin, admin, edit, view; StorageClass "local" (default). Durable before @done (rc 0). */

@@ -3,6 +3,7 @@
  * Dependents are the garbage collector's work; here an owner is only marked for it. */
 #include "api/registry_impl.h"
 
+#include "api/custom.h"
 #include "api/decode.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -237,6 +238,8 @@ void registry_delete(struct op *op, const struct registry_request *req)
     }
     op->tree = json_deep_copy(op->old_tree);
     delete_mark_propagation(op->tree, o.propagation);
+    if (str_eq(op->resource->bucket, CUSTOM_BUCKET))
+        delete_definition(op);
     if (grace == 0 && !delete_is_held(op->tree)) {
         op->answer_status = true;
         op->gone = true;

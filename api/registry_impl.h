@@ -22,6 +22,8 @@ struct registry {
     uint32_t service_first; /* service CIDR: .1 is the API's, .10 the DNS' */
     uint32_t pod_first;     /* pod CIDR */
     unsigned pod_bits;
+    void (*on_kinds)(void *arg); /* see registry_on_kinds */
+    void *on_kinds_arg;
 };
 
 struct op {
@@ -88,6 +90,17 @@ bool registry_delete_is_due(const json_t *tree);
 /* --- registry_sub.c: rows by (bucket, subresource) --- */
 /* True: taken care of (the op is gone). */
 bool registry_sub_write(struct op *op, const struct registry_request *req);
+
+/* --- registry_custom.c: definitions and objects of custom kinds --- */
+void registry_custom_load(struct registry *r);
+/* A write is visible: the kinds follow. */
+void op_custom_committed(struct op *op, const struct object *object);
+void admit_definition(struct op *op);  /* its status, and what its author should know */
+void delete_definition(struct op *op); /* op->tree is about to be marked as dying */
+/* The rest act on objects of custom kinds. */
+void op_custom_load_old(struct op *op);
+void op_custom_decode(struct op *op);
+void op_custom_validate(struct op *op, struct field_errors *errors);
 
 /* --- bootstrap_roles.c --- */
 json_t *bootstrap_roles(void); /* array of ClusterRoles, the caller's */

@@ -162,7 +162,8 @@ void meta_check_version(struct op *op)
             "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, old_uid);
 
         op_refuse(op, status_conflict(op->resource, op->name, why));
-    } else if (str_empty(version) && META_IN(op->resource->bucket, meta_needs_version)) {
+    } else if (str_empty(version) && (op->resource->custom != NULL ||
+                                      META_IN(op->resource->bucket, meta_needs_version))) {
         struct field_errors errors = FIELD_ERRORS_EMPTY;
         cleanup(json_decrefpp) json_t *zero = json_integer(0);
 
@@ -198,6 +199,18 @@ bool meta_spec_differs(const json_t *a, const json_t *b)
     return !meta_same_but(a, b, skip) || !meta_same_but(b, a, skip);
 }
 
+/* A custom kind without status subresource has a status like any other field. */
+static bool meta_raises_generation(const struct op *op)
+{
+    const json_t *now = json_object_get(op->tree, "status");
+    const json_t *before = json_object_get(op->old_tree, "status");
+
+    if (meta_spec_differs(op->tree, op->old_tree))
+        return true;
+    return op->resource->custom != NULL && !meta_has_status_sub(op->resource) && now != before &&
+           !json_equal(now, before);
+}
+
 /* The status subresource changes status and plain metadata, nothing else. */
 static void meta_limit_to_status(struct op *op)
 {
@@ -205,7 +218,8 @@ static void meta_limit_to_status(struct op *op)
     static const char *const kept[] = { "metadata.labels", "metadata.annotations" };
 
     meta_keep_top(rest, op->tree, "status");
-    for (size_t i = 0; i < N_ELEMENTS(kept); i++)
+    /* Custom objects: nothing but status (customresource/status_strategy.go). */
+    for (size_t i = 0; op->resource->custom == NULL && i < N_ELEMENTS(kept); i++)
         meta_keep(rest, op->tree, kept[i]);
     json_decref(op->tree);
     op->tree = rest;
@@ -234,7 +248,7 @@ void meta_prepare_update(struct op *op)
         meta_limit_to_status(op);
     else if (meta_has_status_sub(op->resource) && op->sub[0] == '\0')
         meta_keep_top(op->tree, op->old_tree, "status");
-    if (meta_is_generation_kind(op->resource) && meta_spec_differs(op->tree, op->old_tree))
+    if (meta_is_generation_kind(op->resource) && meta_raises_generation(op))
         json_put_int(op->tree, "metadata.generation",
                      json_int(op->old_tree, "metadata.generation", 0) + 1);
 }

@@ -1,7 +1,9 @@
 /* Subresources that are more than "the object's status": one row each. */
 #include "api/registry_impl.h"
 
+#include "api/alias.h"
 #include "api/conditions.h"
+#include "api/custom.h"
 #include "api/patch.h"
 #include "api/pod_status.h"
 #include "api/selector.h"
@@ -224,22 +226,43 @@ static void sub_eviction(struct op *op, const struct registry_request *req)
 
 /* --- scale --- */
 
-static const struct scale_kind {
+enum scale_selector { SCALE_LABEL_SELECTOR, SCALE_MAP, SCALE_TEXT };
+
+struct scale_kind {
     const char *bucket;
-    bool selector_is_map;
-} scale_kinds[] = {
-    { "deployments.apps", false },
-    { "replicasets.apps", false },
-    { "statefulsets.apps", false },
-    { "replicationcontrollers", true },
+    enum scale_selector form;
+    const char *wanted, *have, *selector; /* where they stand; selector may be NULL */
+    int64_t otherwise;                    /* replicas, when none are said */
 };
 
-static const struct scale_kind *scale_find(const struct schema_resource *r)
+#define SCALE_KIND(bucket, form)                                                 \
+    {                                                                            \
+        (bucket), (form), "spec.replicas", "status.replicas", "spec.selector", 1 \
+    }
+
+static const struct scale_kind scale_kinds[] = {
+    SCALE_KIND("deployments.apps", SCALE_LABEL_SELECTOR),
+    SCALE_KIND("replicasets.apps", SCALE_LABEL_SELECTOR),
+    SCALE_KIND("statefulsets.apps", SCALE_LABEL_SELECTOR),
+    SCALE_KIND("replicationcontrollers", SCALE_MAP),
+};
+
+/* False: the kind has none. */
+static bool scale_find(struct scale_kind *ret, const struct schema_resource *r)
 {
+    if (r->custom != NULL && custom_version(r)->scale_spec != NULL) {
+        const struct custom_version *v = custom_version(r);
+
+        *ret = (struct scale_kind){ r->bucket,       SCALE_TEXT,        v->scale_spec,
+                                    v->scale_status, v->scale_selector, 0 };
+        return true;
+    }
     for (size_t i = 0; i < N_ELEMENTS(scale_kinds); i++)
-        if (str_eq(r->bucket, scale_kinds[i].bucket))
-            return &scale_kinds[i];
-    return NULL;
+        if (str_eq(r->bucket, scale_kinds[i].bucket)) {
+            *ret = scale_kinds[i];
+            return true;
+        }
+    return false;
 }
 
 static void scale_selector(struct text *ret, const json_t *tree, const struct scale_kind *kind)
@@ -247,9 +270,13 @@ static void scale_selector(struct text *ret, const json_t *tree, const struct sc
     struct err err = ERR_EMPTY;
     cleanup(selector_freep) struct selector *s = NULL;
 
-    if (kind->selector_is_map)
-        s = selector_from_map(json_at(tree, "spec.selector"));
-    else if (selector_from_json(&s, json_at(tree, "spec.selector"), &err) < 0)
+    if (kind->form == SCALE_TEXT) {
+        text_puts(ret, kind->selector != NULL ? json_str_or(tree, kind->selector, "") : "");
+        return;
+    }
+    if (kind->form == SCALE_MAP)
+        s = selector_from_map(json_at(tree, kind->selector));
+    else if (selector_from_json(&s, json_at(tree, kind->selector), &err) < 0)
         return;
     selector_print(s, ret);
 }
@@ -259,8 +286,8 @@ static json_t *scale_make(const json_t *tree, const struct scale_kind *kind)
     cleanup(text_fini) struct text selector = TEXT_EMPTY;
     json_t *scale = json_pack("{s:s, s:s, s:{}, s:{s:I}, s:{s:I}}", "kind", "Scale", "apiVersion",
                               "autoscaling/v1", "metadata", "spec", "replicas",
-                              (json_int_t)json_int(tree, "spec.replicas", 1), "status", "replicas",
-                              (json_int_t)json_int(tree, "status.replicas", 0));
+                              (json_int_t)json_int(tree, kind->wanted, kind->otherwise), "status",
+                              "replicas", (json_int_t)json_int(tree, kind->have, 0));
     static const char *const kept[] = { "metadata.name", "metadata.namespace", "metadata.uid",
                                         "metadata.resourceVersion", "metadata.creationTimestamp" };
 
@@ -275,16 +302,16 @@ static json_t *scale_make(const json_t *tree, const struct scale_kind *kind)
 
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource)
 {
-    const struct scale_kind *kind = scale_find(resource);
+    struct scale_kind kind;
 
-    return kind != NULL ? scale_make(tree, kind) : NULL;
+    return scale_find(&kind, resource) ? scale_make(tree, &kind) : NULL;
 }
 
 /* The wanted Scale: PUT brings it whole, PATCH changes the present one. */
 static json_t *scale_wanted(struct op *op, const struct registry_request *req)
 {
     struct err err = ERR_EMPTY;
-    cleanup(json_decrefpp) json_t *now = scale_make(op->old_tree, scale_find(op->resource));
+    cleanup(json_decrefpp) json_t *now = registry_scale_of(op->old_tree, op->spoken);
     json_t *wanted = NULL;
     int rc;
 
@@ -323,14 +350,17 @@ static void sub_scale(struct op *op, const struct registry_request *req)
 {
     cleanup(json_decrefpp) json_t *wanted = scale_wanted(op, req);
     static const char *const kept[] = { "metadata.resourceVersion", "metadata.uid" };
+    struct scale_kind kind;
 
+    scale_find(&kind, op->spoken);
     op->answer_scale = true;
     if (op_ok(op))
         op_decode_as(op, wanted, schema_type("autoscaling/v1.Scale"));
     if (op_ok(op))
         scale_check(op, wanted);
     op->tree = json_deep_copy(op->old_tree);
-    json_put_int(op->tree, "spec.replicas", json_int(wanted, "spec.replicas", 0));
+    alias_from_stored(op->tree, op->spoken);
+    json_put_int(op->tree, kind.wanted, json_int(wanted, "spec.replicas", 0));
     for (size_t i = 0; i < N_ELEMENTS(kept); i++)
         if (!str_empty(json_str(wanted, kept[i])))
             json_put_str(op->tree, kept[i], json_str(wanted, kept[i]));
@@ -384,13 +414,15 @@ static const struct sub_row {
 
 bool registry_sub_write(struct op *op, const struct registry_request *req)
 {
+    struct scale_kind kind;
+
     for (size_t i = 0; i < N_ELEMENTS(sub_rows); i++) {
         const struct sub_row *row = &sub_rows[i];
 
         if (!str_eq(op->sub, row->sub) ||
             (row->bucket != NULL && !str_eq(row->bucket, op->resource->bucket)))
             continue;
-        if (str_eq(op->sub, "scale") && scale_find(op->resource) == NULL)
+        if (str_eq(op->sub, "scale") && !scale_find(&kind, op->spoken))
             continue;
         row->write(op, req);
         return true;

@@ -1,5 +1,6 @@
 #include "api/selector.h"
 
+#include "api/custom.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ enum selector_fields_source {
     SELECTOR_FIELDS_BOOL, /* "true" or "false", absent = "false" */
     SELECTOR_FIELDS_INT,  /* decimal, absent = "0" */
     SELECTOR_FIELDS_IPS,  /* status.podIPs joined by "," */
+    SELECTOR_FIELDS_ANY,  /* string, number or boolean as text; custom kinds */
 };
 
 struct selector_fields_row {
@@ -81,7 +83,9 @@ static const struct selector_fields_row selector_fields_rows[] = {
 
 struct selector_fields_term {
     const struct selector_fields_row *row;
-    char *value; /* owned */
+    struct selector_fields_row *own; /* owned: of a custom kind; row points to it */
+    char *own_field;                 /* owned */
+    char *value;                     /* owned */
     bool equal;
 };
 
@@ -94,8 +98,11 @@ struct field_selector *field_selector_free(struct field_selector *s)
 {
     if (s == NULL)
         return NULL;
-    for (size_t i = 0; i < s->n_terms; i++)
+    for (size_t i = 0; i < s->n_terms; i++) {
         free(s->terms[i].value);
+        free(s->terms[i].own);
+        free(s->terms[i].own_field);
+    }
     free(s->terms);
     free(s);
     return NULL;
@@ -124,6 +131,26 @@ static const struct selector_fields_row *selector_fields_find(const char *bucket
     return NULL;
 }
 
+/* selectableFields of a custom kind.  A row made for this selector; the caller's, or NULL. */
+static struct selector_fields_row *selector_fields_custom(const char *bucket, const char *field,
+                                                          size_t len, char **ret_field)
+{
+    const struct schema_resource *r = schema_bucket(bucket);
+    const char *const *path = r != NULL && r->custom != NULL ? custom_version(r)->selectable : NULL;
+    struct selector_fields_row *row;
+
+    while (path != NULL && *path != NULL &&
+           (strlen(*path) != len + 1 || memcmp(*path + 1, field, len) != 0))
+        path++;
+    if (path == NULL || *path == NULL)
+        return NULL;
+    *ret_field = mem_strn(field, len);
+    row = MEM_NEW(struct selector_fields_row);
+    row->field = *ret_field;
+    row->source = SELECTOR_FIELDS_ANY;
+    return row;
+}
+
 static bool selector_fields_has_own(const char *bucket)
 {
     for (size_t i = 0; i < N_ELEMENTS(selector_fields_rows); i++) {
@@ -138,7 +165,9 @@ static bool selector_fields_has_own(const char *bucket)
 static int selector_fields_unknown(const char *bucket, const char *field, size_t len,
                                    struct err *err)
 {
-    if (selector_fields_has_own(bucket))
+    const struct schema_resource *r = schema_bucket(bucket);
+
+    if (selector_fields_has_own(bucket) || (r != NULL && r->custom != NULL))
         return err_set(err, ERR_BAD_REQUEST, "field label not supported: %.*s", (int)len, field);
     return err_set(err, ERR_BAD_REQUEST,
                    "\"%.*s\" is not a known field selector: only "
@@ -177,6 +206,8 @@ static int selector_fields_add(struct field_selector *s, const char *bucket, con
     size_t at = 0, op;
     struct selector_fields_term *t;
     const struct selector_fields_row *row;
+    cleanup(freep) struct selector_fields_row *own = NULL;
+    cleanup(freep) char *own_field = NULL;
     char *value = NULL;
     int rc;
 
@@ -188,6 +219,8 @@ static int selector_fields_add(struct field_selector *s, const char *bucket, con
     op = term[at] == '!' || (at + 1 < len && term[at + 1] == '=') ? 2 : 1;
     row = selector_fields_find(bucket, term, at);
     if (row == NULL)
+        row = own = selector_fields_custom(bucket, term, at, &own_field);
+    if (row == NULL)
         return selector_fields_unknown(bucket, term, at, err);
     rc = selector_fields_unescape(&value, term + at + op, len - at - op, err);
     if (rc < 0)
@@ -195,6 +228,8 @@ static int selector_fields_add(struct field_selector *s, const char *bucket, con
     s->terms = mem_grow(s->terms, s->n_terms + 1, sizeof(*s->terms));
     t = &s->terms[s->n_terms++];
     t->row = row;
+    t->own = STEAL(own);
+    t->own_field = STEAL(own_field);
     t->equal = term[at] == '=';
     t->value = value;
     return 0;
@@ -246,6 +281,12 @@ static void selector_fields_value(struct text *ret, const struct selector_fields
         return;
     case SELECTOR_FIELDS_INT: text_fmt(ret, "%lld", (long long)json_int(tree, path, 0)); return;
     case SELECTOR_FIELDS_IPS: selector_fields_ips(ret, tree); return;
+    case SELECTOR_FIELDS_ANY:
+        if (json_is_string(json_at(tree, path)))
+            text_puts(ret, json_str(tree, path));
+        else if (json_at(tree, path) != NULL)
+            json_print_to(ret, json_at(tree, path));
+        return;
     default:
         value = json_str_or(tree, path, "");
         if (*value == '\0' && row->otherwise != NULL)

@@ -1,5 +1,6 @@
 #include "api/server.h"
 
+#include "api/custom.h"
 #include "api/decode.h"
 #include "api/server_impl.h"
 #include "base/bits.h"
@@ -19,6 +20,7 @@ struct call *call_free(struct call *c)
     auth_user_fini(&c->user);
     json_decref(c->body);
     json_decref(c->problems);
+    custom_release(c->route.resource);
     free(c);
     return NULL;
 }
@@ -50,6 +52,21 @@ void call_send_status(struct call *c, json_t *status_steal)
     }
     call_send_json(c, status_code(status_steal), status_steal);
     json_decref(status_steal);
+}
+
+/* Header values hold no line breaks and escape quotes (RFC 7234 section 5.5). */
+void call_warn(struct call *c, const char *text)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    text_puts(&t, "299 - \"");
+    for (const char *s = text; *s != '\0'; s++) {
+        if (*s == '"' || *s == '\\')
+            text_putc(&t, '\\');
+        text_putc(&t, *s == '\n' || *s == '\r' ? ' ' : *s);
+    }
+    text_putc(&t, '"');
+    http_set_header(c->x, "Warning", text_str(&t));
 }
 
 void call_fail(struct call *c, int code, const char *fmt, ...)
@@ -235,6 +252,8 @@ static void server_resource(struct call *c)
     const struct route *r = &c->route;
     unsigned may = r->sub_row != NULL ? r->sub_row->verbs : r->resource->verbs;
 
+    if (r->resource->custom != NULL && custom_version(r->resource)->deprecation != NULL)
+        call_warn(c, custom_version(r->resource)->deprecation);
     for (size_t i = 0; i < N_ELEMENTS(server_subs); i++)
         if (str_eq(r->resource->bucket, server_subs[i].bucket) &&
             str_eq(r->sub, server_subs[i].sub) && str_eq(r->verb, server_subs[i].verb)) {
@@ -341,6 +360,7 @@ static void server_on_request(void *arg, struct http_exchange *x)
         call_fail(c, ERR_BAD_REQUEST, "the request's path is malformed or too long");
         return;
     }
+    custom_hold(c->route.resource);
     if (!server_authenticate(c) || !server_refuse_impersonation(c) || !server_authorize(c))
         return;
     if (c->route.kind == ROUTE_RESOURCE)
@@ -451,6 +471,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
         return rc;
     }
     s->address = mem_fmt("%s:%u", opts->advertise_ip, server_port(s));
+    registry_on_kinds(s->registry, server_watch_end_retired, s);
     *ret = s;
     return 0;
 }
@@ -476,6 +497,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
 {
     assert(!s->closing);
     s->closing = true;
+    registry_on_kinds(s->registry, NULL, NULL);
     s->on_closed = on_closed;
     s->arg = arg;
     server_watch_end_all(s);

@@ -55,6 +55,8 @@ void call_send_text(struct call *c, int http, const char *type,
 void call_send_json(struct call *c, int http, const json_t *body); /* answers and frees */
 void call_send_object(struct call *c, int http,
                       const struct object *o); /* in the asked form; frees */
+/* A Warning header beside whatever is answered. */
+void call_warn(struct call *c, const char *text);
 void call_fail(struct call *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Reads Accept and includeObject; false: answered 406 or 400. */
@@ -76,6 +78,8 @@ void server_table_opts(struct table_opts *ret, const struct call *c);
 /* --- server_watch.c --- */
 void server_watch(struct call *c);
 void server_watch_end_all(struct server *s);
+/* Streams of kinds that are no more; soon, not from within. */
+void server_watch_end_retired(void *server);
 
 /* --- server_write.c --- */
 void server_write(struct call *c);

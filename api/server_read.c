@@ -2,6 +2,7 @@
 #include "api/server_impl.h"
 
 #include "api/alias.h"
+#include "api/custom.h"
 #include "api/registry_impl.h"
 #include "base/bits.h"
 #include "base/clock.h"
@@ -22,12 +23,15 @@ void server_print_object(struct text *ret, const struct call *c, const struct ob
     const struct schema_resource *r = c->route.resource;
     cleanup(json_decrefpp) json_t *tree = NULL;
 
-    if (r->stored) {
+    if (r->stored && !custom_is_stale(r, o)) {
         text_add(ret, o->json, o->json_len);
         return;
     }
     tree = object_tree(o);
-    alias_from_stored(tree, r);
+    if (r->custom != NULL)
+        custom_refresh(r, tree);
+    else
+        alias_from_stored(tree, r);
     json_print_to(ret, tree);
 }
 

@@ -4,6 +4,7 @@
  * falls off the ring and is told so (410 Expired), as in Kubernetes. */
 #include "api/server_impl.h"
 
+#include "api/custom.h"
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -345,6 +346,19 @@ void server_watch(struct call *c)
     w->bookmarks = watch_flag(c, "allowWatchBookmarks");
     w->initial_events = w->bookmarks && watch_flag(c, "sendInitialEvents");
     watch_begin(w, after, current);
+}
+
+void server_watch_end_retired(void *server)
+{
+    struct server *s = server;
+
+    for (struct list *l = s->watches.next; l != &s->watches; l = l->next) {
+        struct watch *w = list_entry(l, struct watch, link);
+
+        /* A turn later, behind the changes that wait to be told. */
+        if (!w->ended && custom_is_retired(w->call->route.resource))
+            timer_start(w->end, 0);
+    }
 }
 
 void server_watch_end_all(struct server *s)

@@ -130,24 +130,13 @@ static bool write_read(struct call *c, struct registry_request *req, struct regi
 
 /* --- answers --- */
 
-/* Header values hold no line breaks and escape quotes (RFC 7234 section 5.5). */
 static void write_warnings(struct call *c, const json_t *warnings)
 {
     size_t i;
     json_t *item;
 
-    json_array_foreach (warnings, i, item) {
-        cleanup(text_fini) struct text t = TEXT_EMPTY;
-
-        text_puts(&t, "299 - \"");
-        for (const char *s = json_string_value(item); *s != '\0'; s++) {
-            if (*s == '"' || *s == '\\')
-                text_putc(&t, '\\');
-            text_putc(&t, *s == '\n' || *s == '\r' ? ' ' : *s);
-        }
-        text_putc(&t, '"');
-        http_set_header(c->x, "Warning", text_str(&t));
-    }
+    json_array_foreach (warnings, i, item)
+        call_warn(c, json_string_value(item));
 }
 
 static void write_on_done(void *arg, const struct registry_answer *answer)

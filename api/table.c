@@ -1,5 +1,6 @@
 #include "api/table.h"
 
+#include "api/custom.h"
 #include "api/selector.h"
 #include "api/table_impl.h"
 #include "base/clock.h"
@@ -246,8 +247,7 @@ static const struct table_kind *table_kind(const struct schema_resource *r)
     return &otherwise;
 }
 
-static void table_column_definition(struct text *ret, const struct table_column *c,
-                                    const char *kind)
+void table_column_definition(struct text *ret, const struct table_column *c, const char *kind)
 {
     text_fmt(ret,
              "{\"name\":\"%s\",\"type\":\"%s\",\"format\":\"%s\",\"description\":\"%s of the "
@@ -283,6 +283,8 @@ void table_open(struct text *ret, const struct table_opts *opts, const char *rev
     text_puts(ret, ",\"columnDefinitions\":");
     if (no_columns) {
         text_puts(ret, "null");
+    } else if (opts->resource->custom != NULL) {
+        table_custom_columns(ret, opts->resource);
     } else {
         for (size_t i = 0; i < kind->n_columns; i++) {
             text_putc(ret, i == 0 ? '[' : ',');
@@ -301,7 +303,12 @@ static void table_row_object(struct text *ret, const struct table_opts *opts,
     text_puts(ret, "\"object\":");
     switch (opts->include) {
     case TABLE_NONE: text_puts(ret, "null"); break;
-    case TABLE_OBJECT: text_add(ret, o->json, o->json_len); break;
+    case TABLE_OBJECT:
+        if (custom_is_stale(opts->resource, o))
+            json_print_to(ret, tree);
+        else
+            text_add(ret, o->json, o->json_len);
+        break;
     case TABLE_METADATA:
         text_puts(ret, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
                        "\"metadata\":");
@@ -318,12 +325,19 @@ void table_row(struct text *ret, const struct table_opts *opts, const struct obj
     struct table_view v = { .out = ret, .tree = tree, .now_ms = opts->now_ms };
 
     assert(tree != NULL);
+    if (custom_is_stale(opts->resource, o))
+        custom_refresh(opts->resource, tree);
     text_puts(ret, "{\"cells\":");
-    for (size_t i = 0; i < kind->n_columns; i++) {
-        text_putc(ret, i == 0 ? '[' : ',');
-        kind->columns[i].cell(&v, &kind->columns[i]);
+    if (opts->resource->custom != NULL) {
+        table_custom_cells(&v, opts->resource);
+    } else {
+        for (size_t i = 0; i < kind->n_columns; i++) {
+            text_putc(ret, i == 0 ? '[' : ',');
+            kind->columns[i].cell(&v, &kind->columns[i]);
+        }
+        text_putc(ret, ']');
     }
-    text_puts(ret, "],");
+    text_putc(ret, ',');
     if (kind->conditions != NULL)
         kind->conditions(&v);
     table_row_object(ret, opts, o, tree);

@@ -6,6 +6,7 @@
 #ifndef API_TABLE_IMPL_H
 #define API_TABLE_IMPL_H
 
+#include "api/schema.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -43,6 +44,11 @@ struct table_kind {
     {                                                                                 \
         .bucket = (bucket_), .columns = (columns_), .n_columns = N_ELEMENTS(columns_) \
     }
+
+/* --- table_custom.c: columns of custom kinds --- */
+void table_custom_columns(struct text *ret, const struct schema_resource *r);
+void table_custom_cells(const struct table_view *v, const struct schema_resource *r);
+void table_column_definition(struct text *ret, const struct table_column *c, const char *kind);
 
 /* The kinds of each file; a row without bucket ends a list. */
 extern const struct table_kind table_kinds_pods[];

@@ -12,7 +12,7 @@ static const struct validate_kind *validate_kind(const struct schema_resource *r
         validate_kinds_pods,    validate_kinds_workloads, validate_kinds_batch,
         validate_kinds_service, validate_kinds_network,   validate_kinds_storage,
         validate_kinds_config,  validate_kinds_access,    validate_kinds_cluster,
-        validate_kinds_foreign,
+        validate_kinds_foreign, validate_kinds_crd,
     };
 
     for (size_t i = 0; i < N_ELEMENTS(lists); i++) {

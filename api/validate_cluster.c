@@ -128,56 +128,6 @@ static void validate_lease(struct field_errors *e, const json_t *tree)
 
 /* --- extensions -------------------------------------------------------------------------------- */
 
-static void validate_crd_versions(struct field_errors *e, const json_t *spec)
-{
-    const json_t *versions = json_object_get(spec, "versions"), *v;
-    size_t i, n_stored = 0;
-
-    json_array_foreach (versions, i, v) {
-        struct validate_path at = validate_path("spec.versions[%zu]", i);
-
-        n_stored += json_bool(v, "storage", false);
-        validate_text(e, v, "name", at.s, validate_dns1035_label);
-        if (json_find(versions, "name", json_str_or(v, "name", "")) != v)
-            field_invalid(e, "spec.versions", versions, "must contain unique version names");
-        if (json_at(v, "schema.openAPIV3Schema") == NULL)
-            field_required(e, AT("%s.schema.openAPIV3Schema", at.s), "schemas are required");
-    }
-    if (n_stored != 1)
-        field_invalid(e, "spec.versions", versions,
-                      "must have exactly one version marked as storage version");
-}
-
-static void validate_crd(struct field_errors *e, const json_t *tree)
-{
-    static const char *const scopes[] = { "Cluster", "Namespaced", NULL };
-    const json_t *spec = json_object_get(tree, "spec");
-    const json_t *names = json_object_get(spec, "names");
-    const char *group = json_str_or(spec, "group", "");
-    cleanup(freep) char *want = mem_fmt("%s.%s", json_str_or(names, "plural", ""), group);
-
-    if (!str_eq(json_str(tree, "metadata.name"), want))
-        field_invalid(e, "metadata.name", json_at(tree, "metadata.name"),
-                      "must be spec.names.plural+\".\"+spec.group");
-    validate_text(e, spec, "group", "spec", validate_dns1123_subdomain);
-    if (*group != '\0' && strchr(group, '.') == NULL)
-        field_invalid_str(e, "spec.group", group, "should be a domain with at least one dot");
-    validate_one_of(e, spec, "scope", "spec", scopes);
-    validate_text(e, names, "plural", "spec.names", validate_dns1035_label);
-    validate_text(e, names, "singular", "spec.names", validate_dns1035_label);
-    validate_crd_versions(e, spec);
-}
-
-static void validate_crd_change(struct field_errors *e, const json_t *tree, const json_t *old)
-{
-    validate_immutable(e, json_at(tree, "spec.group"), json_at(old, "spec.group"), "spec.group");
-    validate_immutable(e, json_at(tree, "spec.scope"), json_at(old, "spec.scope"), "spec.scope");
-    validate_immutable(e, json_at(tree, "spec.names.plural"), json_at(old, "spec.names.plural"),
-                       "spec.names.plural");
-    validate_immutable(e, json_at(tree, "spec.names.kind"), json_at(old, "spec.names.kind"),
-                       "spec.names.kind");
-}
-
 static void validate_apiservice(struct field_errors *e, const json_t *tree)
 {
     const json_t *spec = json_object_get(tree, "spec");
@@ -230,9 +180,6 @@ const struct validate_kind validate_kinds_cluster[] = {
       .always = validate_runtimeclass,
       .change = validate_runtimeclass_change },
     { .bucket = "leases.coordination.k8s.io", .always = validate_lease },
-    { .bucket = "customresourcedefinitions.apiextensions.k8s.io",
-      .always = validate_crd,
-      .change = validate_crd_change },
     { .bucket = "apiservices.apiregistration.k8s.io", .always = validate_apiservice },
     { .bucket = "mutatingwebhookconfigurations.admissionregistration.k8s.io",
       .always = validate_webhooks },

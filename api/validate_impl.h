@@ -43,6 +43,7 @@ extern const struct validate_kind validate_kinds_config[];
 extern const struct validate_kind validate_kinds_access[];
 extern const struct validate_kind validate_kinds_cluster[];
 extern const struct validate_kind validate_kinds_foreign[];
+extern const struct validate_kind validate_kinds_crd[];
 
 /* Required fields and enumerations of the tables, all but metadata and status. */
 void validate_schema(struct field_errors *e, const struct schema_resource *r, const json_t *tree);
@@ -103,6 +104,8 @@ void validate_resources(struct field_errors *e, const json_t *resources, const c
 void validate_key_paths(struct field_errors *e, const json_t *items, const char *path);
 /* In validate_job.c: also the template of a CronJob. */
 void validate_job_spec(struct field_errors *e, const json_t *spec, const char *path);
+/* In validate_crd_schema.c: an openAPIV3Schema at @path must be structural. */
+void validate_structural(struct field_errors *e, const json_t *schema, const char *path);
 /* In validate_storage.c: a claim's spec, also of templates. */
 void validate_claim_spec(struct field_errors *e, const json_t *spec, const char *path);
 

@@ -18,6 +18,7 @@ const struct controller *const controllers[] = {
     &namespace_controller,
     &namespace_extras_controller,
     &collector_controller,
+    &definition_controller,
     &binder_controller,
     &podgc_controller,
     &budget_controller,

@@ -21,6 +21,7 @@ extern const struct controller eviction_controller;
 extern const struct controller namespace_controller;
 extern const struct controller namespace_extras_controller;
 extern const struct controller collector_controller;
+extern const struct controller definition_controller;
 extern const struct controller binder_controller;
 extern const struct controller podgc_controller;
 extern const struct controller budget_controller;
