@@ -84,7 +84,7 @@ void plan_finalize(struct plan *p, const struct object *base, json_t *tree_steal
 
 void plan_scale(struct plan *p, const struct object *base, int64_t replicas)
 {
-    struct plan_write *w = plan_add(p, PLAN_SCALE, plan_bucket(base), base->ns, base->name);
+    struct plan_write *w = plan_add(p, PLAN_SCALE, base->bucket, base->ns, base->name);
 
     w->tree = json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:I}}", "kind", "Scale", "apiVersion",
                         "autoscaling/v1", "metadata", "name", base->name, "uid", base->uid, "spec",
