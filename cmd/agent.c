@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/identity.h"
 #include "cmd/node_peers.h"
+#include "net/announce.h"
 #include "net/dns.h"
 #include "net/podnet.h"
 #include "net/policy.h"
@@ -45,6 +46,7 @@ struct worker {
     struct informer *services, *slices, *nodes;
     struct service_rules *rules;
     struct policy *policy;
+    struct announce *announce;
     struct dns *dns;
     struct node_peers *peers;
     struct podnet *podnet;
@@ -62,6 +64,7 @@ static void worker_close(struct worker *w)
     w->closing = true;
     w->agent = agent_close(w->agent);
     w->dns = dns_close(w->dns);
+    w->announce = announce_close(w->announce);
     w->policy = policy_close(w->policy);
     w->rules = service_rules_close(w->rules);
     w->peers = node_peers_close(w->peers);
@@ -148,6 +151,7 @@ static int worker_network(struct worker *w, struct err *err)
 
     if (rc == 0)
         rc = policy_new(&w->policy, &w->loop, &policy, err);
+    w->announce = announce_new(&w->loop, w->services, w->id.node_name);
     w->peers = node_peers_new(&w->loop, w->nodes, w->id.node_name);
     return rc == 0 ? dns_new(&w->dns, &w->loop, &dns, err) : rc;
 }

@@ -36,6 +36,7 @@ enum entry_bucket {
     ENTRY_BUCKET_SLICES,
     ENTRY_BUCKET_SECRETS,
     ENTRY_BUCKET_GROUPS,
+    ENTRY_BUCKET_POOLS,
     ENTRY_BUCKETS
 };
 
@@ -100,6 +101,11 @@ static void entry_take_group(struct entry *e, const char *ns, const char *name, 
     entry_facts_group(&e->facts, ns, name, tree);
 }
 
+static void entry_take_pool(struct entry *e, const char *ns, const char *name, const json_t *tree)
+{
+    entry_facts_pool(&e->facts, ns, name, tree);
+}
+
 static const struct {
     const char *bucket, *fields;
     void (*take)(struct entry *e, const char *ns, const char *name, const json_t *tree);
@@ -110,6 +116,7 @@ static const struct {
     [ENTRY_BUCKET_SLICES] = { "endpointslices.discovery.k8s.io", NULL, entry_take_slice },
     [ENTRY_BUCKET_SECRETS] = { "secrets", "type=kubernetes.io/tls", entry_take_secret },
     [ENTRY_BUCKET_GROUPS] = { "targetgroupbindings.elbv2.k8s.aws", NULL, entry_take_group },
+    [ENTRY_BUCKET_POOLS] = { "ipaddresspools.metallb.io", NULL, entry_take_pool },
 };
 
 static void entry_on_change(void *arg, const struct object *object, const struct object *before)
@@ -165,7 +172,8 @@ static void entry_show_status(struct entry *e)
         const struct entry_service *s = value;
 
         entry_status_service(e->status, s,
-                             s->is_balancer && entry_tcp_serves(e->tcp, s->who.ns, s->who.name));
+                             entry_facts_balances(&e->facts, s) &&
+                                 entry_tcp_serves(e->tcp, s->who.ns, s->who.name));
     }
     it = 0;
     while (map_each(e->facts.groups, &it, &key, &value))

@@ -14,6 +14,9 @@
 #define ENTRY_FACTS_MAX_ENDPOINTS 1000
 #define ENTRY_FACTS_MAX_PATHS     1000
 
+/* A Service that has its address from a pool (controlplane/balancer.c). */
+#define ENTRY_FACTS_FROM_POOL "metallb.io/ip-allocated-from-pool"
+
 /* Whose Ingresses are ours: by class name, or by the controller of an IngressClass. */
 static const char *const entry_facts_class_names[] = { "", "none", "mkube", "nginx", "alb" };
 static const char *const entry_facts_controllers[] = { "mkube.io/entry", "k8s.io/ingress-nginx",
@@ -237,8 +240,11 @@ static struct entry_service *entry_facts_read_service(const json_t *tree)
     s->published = entry_facts_published(&s->arena, tree);
     s->is_sticky = str_eq(json_str(tree, "spec.sessionAffinity"), "ClientIP");
     entry_facts_sources(s, json_at(tree, "spec.loadBalancerSourceRanges"));
+    s->is_pinned = str_eq(class, "mkube.io/entry");
     s->is_balancer = str_eq(json_str(tree, "spec.type"), "LoadBalancer") &&
-                     (class[0] == '\0' || str_eq(class, "mkube.io/entry"));
+                     (class[0] == '\0' || s->is_pinned) &&
+                     json_object_get(json_at(tree, "metadata.annotations"),
+                                     ENTRY_FACTS_FROM_POOL) == NULL;
     entry_facts_ports(&s->ports, &s->n_ports, &s->arena, json_at(tree, "spec.ports"));
     return s;
 }
@@ -299,6 +305,7 @@ void entry_facts_init(struct entry_facts *f)
     f->classes = map_new(free);
     f->by_service = map_new(free);
     f->groups = map_new(entry_group_free);
+    f->pools = map_new(NULL);
 }
 
 void entry_facts_fini(struct entry_facts *f)
@@ -309,6 +316,7 @@ void entry_facts_fini(struct entry_facts *f)
     f->classes = map_free(f->classes);
     f->by_service = map_free(f->by_service);
     f->groups = map_free(f->groups);
+    f->pools = map_free(f->pools);
 }
 
 static char *entry_facts_key(const char *ns, const char *name)
@@ -341,6 +349,11 @@ void entry_facts_service(struct entry_facts *f, const char *ns, const char *name
 void entry_facts_group(struct entry_facts *f, const char *ns, const char *name, const json_t *tree)
 {
     entry_facts_put(f->groups, ns, name, tree != NULL ? entry_group_read(tree) : NULL);
+}
+
+void entry_facts_pool(struct entry_facts *f, const char *ns, const char *name, const json_t *tree)
+{
+    entry_facts_put(f->pools, ns, name, tree != NULL ? f : NULL);
 }
 
 static struct list *entry_facts_head(struct entry_facts *f, const char *ns, const char *service)
@@ -438,6 +451,11 @@ static int entry_facts_older(const void *a, const void *b)
     return order != 0 ? order : strcmp(p->name, q->name);
 }
 
+bool entry_facts_balances(const struct entry_facts *f, const struct entry_service *s)
+{
+    return s->is_balancer && (s->is_pinned || map_len(f->pools) == 0);
+}
+
 const struct entry_service **entry_facts_balancers(const struct entry_facts *f)
 {
     const struct entry_service **list = MEM_NEW_ARRAY(const struct entry_service *,
@@ -447,7 +465,7 @@ const struct entry_service **entry_facts_balancers(const struct entry_facts *f)
     void *value;
 
     while (map_each(f->services, &it, &key, &value))
-        if (((struct entry_service *)value)->is_balancer)
+        if (entry_facts_balances(f, value))
             list[n++] = value;
     qsort(list, n, sizeof(*list), entry_facts_older);
     return list;

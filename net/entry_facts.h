@@ -79,7 +79,8 @@ struct entry_service {
     struct entry_arena arena;
     struct entry_who who;
     const char *published;       /* status.loadBalancer.ingress as compact JSON, "" = none */
-    bool is_balancer;            /* type LoadBalancer, and of our class */
+    bool is_balancer;            /* type LoadBalancer, of our class, without a pool's address */
+    bool is_pinned;              /* asks for the entry by class, also where there are pools */
     bool is_sticky;              /* one client, one endpoint */
     struct entry_range *sources; /* who may connect; none = anybody */
     size_t n_sources;
@@ -109,6 +110,7 @@ struct entry_facts {
     struct map *classes;    /* name to its controller, owned */
     struct map *by_service; /* "ns/service" to the list head of its slices, owned */
     struct map *groups;     /* "ns/name" to entry_group, owned */
+    struct map *pools;      /* "ns/name" of IPAddressPools */
 };
 
 void entry_facts_init(struct entry_facts *f);
@@ -122,6 +124,8 @@ void entry_facts_service(struct entry_facts *f, const char *ns, const char *name
 void entry_facts_slice(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
 void entry_facts_class(struct entry_facts *f, const char *name, const json_t *tree);
 void entry_facts_group(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
+/* Where there is an IPAddressPool, addresses come from pools, not from the entry. */
+void entry_facts_pool(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
 /* metadata of an object. */
 void entry_facts_who(struct entry_who *ret, struct entry_arena *a, const json_t *tree);
 
@@ -133,6 +137,8 @@ bool entry_range_has(const struct entry_range *r, const struct sockaddr *address
 bool entry_facts_claims(const struct entry_facts *f, const struct entry_ingress *i);
 /* All claimed Ingresses, in order of precedence; free() the array; NULL-terminated. */
 const struct entry_ingress **entry_facts_claimed(const struct entry_facts *f);
+/* Is this LoadBalancer Service ours to serve? */
+bool entry_facts_balances(const struct entry_facts *f, const struct entry_service *s);
 /* All LoadBalancer Services of ours, oldest first; free() the array; NULL-terminated. */
 const struct entry_service **entry_facts_balancers(const struct entry_facts *f);
 /* Head of the list of struct entry_slice of a Service, or NULL. */

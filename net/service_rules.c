@@ -1,5 +1,6 @@
 #include "net/service_rules.h"
 
+#include "api/address_range.h"
 #include "api/alloc.h"
 #include "base/child.h"
 #include "base/log.h"
@@ -10,6 +11,7 @@
 
 #include <string.h>
 
+#define RULES_FROM_POOL "metallb.io/ip-allocated-from-pool" /* see controlplane/balancer_impl.h */
 #define RULES_MARK      "0x4d4b0000" /* "came for a node port: answer through this node" */
 #define RULES_SETTLE_MS 10           /* changes of one rollout step come together */
 #define RULES_RETRY_MS  2000
@@ -201,16 +203,79 @@ static void rules_node_port(struct rules_out *out, const json_t *port, const cha
         rules_element(&out->dead_ports, ", ", "%s", key);
 }
 
+/* Addresses from a pool, which a node announces (net/announce.h); the entry's own address is the
+ * entry's to serve.  The caller's. */
+static json_t *rules_pool_addresses(const json_t *service)
+{
+    const json_t *notes = json_at(service, "metadata.annotations"), *one;
+    json_t *ret = json_array();
+    size_t i;
+
+    if (str_eq(json_str(service, "spec.type"), "LoadBalancer") &&
+        json_object_get(notes, RULES_FROM_POOL) != NULL)
+        json_array_foreach (json_at(service, "status.loadBalancer.ingress"), i, one)
+            json_array_append(ret, json_object_get(one, "ip"));
+    return ret;
+}
+
+/* Is range @at inside another of them, or the same as an earlier one?  nft takes no overlaps. */
+static bool rules_range_is_within(const json_t *ranges, size_t at, struct address_range own)
+{
+    const json_t *other;
+    size_t i;
+
+    json_array_foreach (ranges, i, other) {
+        struct err err = ERR_EMPTY;
+        struct address_range r;
+
+        if (i != at && json_is_string(other) &&
+            address_range_parse(&r, json_string_value(other), &err) == 0 && r.first <= own.first &&
+            r.last >= own.last && (i < at || r.first != own.first || r.last != own.last))
+            return true;
+    }
+    return false;
+}
+
+/* A chain that lets loadBalancerSourceRanges into @chain; others find no port here and are
+ * refused by the host.  Just @chain where there are no ranges; the caller's. */
+static char *rules_guard(struct rules_out *out, const json_t *service, const char *chain)
+{
+    const json_t *ranges = json_at(service, "spec.loadBalancerSourceRanges"), *range;
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    unsigned number;
+    size_t i;
+
+    if (chain == NULL || json_array_size(ranges) == 0)
+        return mem_str(chain);
+    json_array_foreach (ranges, i, range) {
+        struct err err = ERR_EMPTY;
+        struct address_range r;
+
+        if (json_is_string(range) && address_range_parse(&r, json_string_value(range), &err) == 0 &&
+            !rules_range_is_within(ranges, i, r))
+            text_fmt(&t, "%s%s", t.len > 0 ? ", " : "", json_string_value(range));
+    }
+    number = out->n++;
+    /* None could be read: nobody gets in, rather than all. */
+    text_fmt(&out->chains, "  chain l%u {\n", number);
+    if (t.len > 0)
+        text_fmt(&out->chains, "    ip saddr { %s } goto %s\n", text_str(&t), chain);
+    text_puts(&out->chains, "  }\n");
+    return mem_fmt("l%u", number);
+}
+
 /* What comes from outside: external addresses and the node port. */
 static void rules_outside(struct rules_out *out, const json_t *service, const json_t *port,
                           const json_t *slices)
 {
     bool local = str_eq(json_str_or(service, "spec.externalTrafficPolicy", "Cluster"), "Local");
     const json_t *ips = json_at(service, "spec.externalIPs");
+    cleanup(json_decrefpp) json_t *pooled = rules_pool_addresses(service);
     struct rules_targets t = { .list = NULL, .n = 0 };
     cleanup(freep) char *chain = NULL;
+    cleanup(freep) char *guard = NULL;
 
-    if (json_int(port, "nodePort", 0) == 0 && json_array_size(ips) == 0)
+    if (json_int(port, "nodePort", 0) == 0 && json_array_size(ips) + json_array_size(pooled) == 0)
         return;
     rules_choose(&t, slices, port, local ? out->node_name : NULL);
     if (t.n > 0) {
@@ -221,7 +286,9 @@ static void rules_outside(struct rules_out *out, const json_t *service, const js
         text_fmt(&out->chains, "  chain %s {\n%s    goto s%u\n  }\n", chain,
                  local ? "" : "    meta mark set meta mark | " RULES_MARK "\n", number);
     }
+    guard = json_array_size(pooled) > 0 ? rules_guard(out, service, chain) : NULL;
     rules_addresses(out, port, ips, chain);
+    rules_addresses(out, port, pooled, guard);
     rules_node_port(out, port, chain);
     free(t.list);
 }

@@ -232,3 +232,47 @@ TEST(service_rules, five_thousand_services_are_printed_and_loaded)
     check_loads(text_str(&t));
     text_fini(&t);
 }
+
+#define POOLED(name, notes, spec)                                                              \
+    "{'metadata':{'name':'" name "','namespace':'d','annotations':{" notes "}},'spec':{" spec  \
+    ",'type':'LoadBalancer'},'status':{'loadBalancer':{'ingress':[{'ip':'192.0.2.7','ipMode':" \
+    "'VIP'}]}}}"
+#define FROM_POOL "'metallb.io/ip-allocated-from-pool':'p'"
+
+TEST(service_rules, an_address_from_a_pool_leads_to_endpoints_and_the_entry_s_does_not)
+{
+    cleanup(freep) char *pool = print(
+        "[" POOLED("a", FROM_POOL,
+                   "'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1']," PORT80) "]",
+        "[" SLICE("a", READY("10.244.1.2")) "]");
+    cleanup(freep) char *entry = print(
+        "[" POOLED("a", "", "'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1']," PORT80) "]",
+        "[" SLICE("a", READY("10.244.1.2")) "]");
+
+    CHECK(strstr(pool, "tcp . 192.0.2.7 . 80 : goto n1") != NULL);
+    CHECK(strstr(entry, "192.0.2.7") == NULL);
+    check_loads(pool);
+}
+
+TEST(service_rules, source_ranges_guard_the_address_and_not_the_node_port)
+{
+    cleanup(freep) char *rules = print(
+        "[" POOLED("a", FROM_POOL,
+                   "'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1'],'ports':[{'port':80,"
+                   "'protocol':'TCP','nodePort':30080}],'loadBalancerSourceRanges':['10.1.0.0/16',"
+                   "'10.0.0.0/8','192.0.2.9/32','10.0.0.0/8']") "]",
+        "[" SLICE("a", READY("10.244.1.2")) "]");
+    cleanup(freep) char *nobody = print(
+        "[" POOLED("a", FROM_POOL,
+                   "'clusterIP':'10.96.0.1','clusterIPs':['10.96.0.1']," PORT80
+                   ",'loadBalancerSourceRanges':['nonsense']") "]",
+        "[" SLICE("a", READY("10.244.1.2")) "]");
+
+    CHECK(strstr(rules, "chain l2 {\n    ip saddr { 10.0.0.0/8, 192.0.2.9/32 } goto n1\n  }") !=
+          NULL);
+    CHECK(strstr(rules, "tcp . 192.0.2.7 . 80 : goto l2") != NULL);
+    CHECK(strstr(rules, "tcp . 30080 : goto n1") != NULL);
+    check_loads(rules);
+    CHECK(strstr(nobody, "chain l2 {\n  }") != NULL);
+    check_loads(nobody);
+}
