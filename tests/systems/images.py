@@ -104,7 +104,8 @@ MYSQL = {"packages": ["mariadb-server-core", "mariadb-client-core"], "without": 
                      " 'SET @auth_root_socket=NULL' && "
                      "cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql"
                      " maria_add_gis_sp_bootstrap.sql mysql_sys_schema.sql &&"
-                     " echo \"DELETE FROM mysql.global_priv WHERE Host <> 'localhost';\") | mariadbd --no-defaults --bootstrap"
+                     " echo \"DELETE FROM mysql.global_priv WHERE Host <> 'localhost';\";"
+                     " echo \"DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';\") | mariadbd --no-defaults --bootstrap"
                      " --datadir=/tmp/made --innodb-log-file-size=16M --innodb-buffer-pool-size=24M"
                      " --lc-messages-dir=/usr/share/mysql >&2 && tar -c -C /tmp/made . | gzip"}}
 
@@ -124,7 +125,8 @@ def application(service, version, **config):
 
 
 def applications(repository, service, *tags, **config):
-    return {f"{repository}:{tag}": application(service, tag, **config) for tag in tags}
+    """Under these tags, and one more to update to."""
+    return {f"{repository}:{tag}": application(service, tag, **config) for tag in (*tags, "v2")}
 
 
 def database(layers, **config):
@@ -151,22 +153,22 @@ IMAGES |= {f"library/nginx:{tag}": image([*ON_BASH, NGINX], Cmd=["nginx", "-g", 
 
 # Applications, by system; the second tag is what a rolling update goes to.
 for name in ("data-ingestion", "data-processing", "validation", "report-generation", "report-submission", "error-monitoring", "web"):
-    IMAGES |= applications(f"your-docker-registry/{name}", name, "latest", "v2")
-    IMAGES |= applications(f"swap/{name}", name, "1", "2")
+    IMAGES |= applications(f"your-docker-registry/{name}", name, "latest")
+    IMAGES |= applications(f"swap/{name}", name, "1")
 for name in ("employee-service", "approval-request-service", "approval-processing-service", "notification-service"):
     for owner in ("your-registry", "eagleindesert", "erp"):
-        IMAGES |= applications(f"{owner}/{name}", name, "latest", "v2")
-    IMAGES |= applications(f"office/{name}", name, "1", "2")
+        IMAGES |= applications(f"{owner}/{name}", name, "latest")
+    IMAGES |= applications(f"office/{name}", name, "1")
 for name in ("service-currency", "service-history", "service-ranking", "service-dataingestor"):
     job = {"Entrypoint": ["python", "main.py"], "Cmd": ["single"]} if name == "service-dataingestor" else {}
     IMAGES |= applications(f"korgosu/{name}", name, "prod-63", "prod-64", "dev-latest", "latest", **job)
-    IMAGES |= applications(f"travel/{name}", name, "1", "2", **job)
-for repository, tags in (("korgosu/service-frontend", ("prod-63", "prod-64", "dev-latest", "latest")), ("travel/service-frontend", ("1", "2"))):
+    IMAGES |= applications(f"travel/{name}", name, "1", **job)
+for repository, tags in (("korgosu/service-frontend", ("prod-63", "prod-64", "dev-latest", "latest", "v2")), ("travel/service-frontend", ("1", "v2"))):
     IMAGES |= {f"{repository}:{tag}": image([*ON_BASH, NGINX, NGINX_PAGE], [f"VERSION={tag}"], StopSignal="SIGQUIT",
                                             Cmd=["nginx", "-g", "daemon off;"]) for tag in tags}
 for name in ("backend", "frontend-web"):
-    IMAGES |= applications(f"openmarket/{name}", name, "dev-latest", "dev-v2", "prod-latest", "latest")
-    IMAGES |= applications(f"market/{name}", name, "1", "2")
+    IMAGES |= applications(f"openmarket/{name}", name, "dev-latest", "prod-latest", "latest")
+    IMAGES |= applications(f"market/{name}", name, "1")
 
 # Monitoring and what watches the nodes.
 PROMETHEUS_CMD = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
