@@ -30,6 +30,7 @@ int cmd_token(const struct cmd *self, int argc, char **argv);
 int cmd_secretstore(const struct cmd *self, int argc, char **argv);
 int cmd_kubeconfig(const struct cmd *self, int argc, char **argv);
 int cmd_check(const struct cmd *self, int argc, char **argv);
+int cmd_pause(const struct cmd *self, int argc, char **argv);
 int cmd_image(const struct cmd *self, int argc, char **argv);
 int cmd_apply(const struct cmd *self, int argc, char **argv);
 int cmd_get(const struct cmd *self, int argc, char **argv);

@@ -41,6 +41,8 @@ static const struct cmd cmds[] = {
       cmd_secretstore },
     { "image", "bring an image, or a directory of archives, to this node",
       "mkube image pull REF | load DIR [flags]", cmd_image },
+    { "pause", "hold a process namespace (started by `mkube agent`)", "mkube pause PATH",
+      cmd_pause },
     { "check", "say what this host lacks, and the package that brings it",
       "mkube check [server|agent]", cmd_check },
     { "version", "print the version", "mkube version", cmd_version },

@@ -106,7 +106,8 @@ static void life_free(struct life *l)
 {
     const char *strings[] = { l->spec.id,          l->spec.log_path, l->spec.net_ns,
                               l->spec.uts_ns,      l->spec.ipc_ns,   l->spec.shm,
-                              l->spec.record_path, l->spec.hostname, l->spec.log_link };
+                              l->spec.record_path, l->spec.hostname, l->spec.log_link,
+                              l->spec.pid_ns };
 
     assert(l->n_jobs == 0 && !l->sync_open && !l->start_open && !l->exit_open);
     runtime_remove(l->rt, l->spec.id, l);
@@ -477,6 +478,7 @@ static struct life *life_new(struct runtime *rt, const struct life_spec *spec,
     l->spec.uts_ns = mem_str(spec->uts_ns);
     l->spec.ipc_ns = mem_str(spec->ipc_ns);
     l->spec.shm = mem_str(spec->shm);
+    l->spec.pid_ns = mem_str(spec->pid_ns);
     l->spec.log_link = mem_str(spec->log_link);
     l->spec.hostname = mem_str(spec->hostname);
     l->spec.record_path = mem_str(spec->record_path);
@@ -611,7 +613,7 @@ void life_remove(struct life *l)
     }
     /* Without -f: that polls every 100 ms.  It is for what may still have a process only. */
     if (life_files_pid(l->rt, l->spec.id, &started_ms) != 0 || l->started_ms == 0 ||
-        l->spec.pod->host_pid)
+        l->spec.pod->host_pid || l->spec.pod->shares_pid)
         argv[n++] = "-f";
     argv[n++] = l->spec.id;
     l->child = child_run(runtime_loop(l->rt),

@@ -127,6 +127,7 @@ static int life_write_config(const struct life_job *job, const char *rootfs, str
         .net_ns = s->net_ns,
         .uts_ns = s->uts_ns,
         .ipc_ns = s->ipc_ns,
+        .pid_ns = s->pid_ns,
         .hostname = s->hostname,
         .shm = s->shm,
         .host = runtime_host(job->rt),

@@ -11,7 +11,6 @@ struct pod_support_rule {
 };
 
 static const struct pod_support_rule pod_rules[] = {
-    { "shareProcessNamespace", NULL },
     { "securityContext.seccompProfile.type", "Localhost" },
     { "securityContext.appArmorProfile.type", "Localhost" },
     { "hostUsers", "false" },

@@ -51,6 +51,7 @@ int pod_view_new(struct pod_view **ret, json_t *tree, struct err *err)
     v->host_network = json_bool(v->spec, "hostNetwork", false);
     v->host_pid = json_bool(v->spec, "hostPID", false);
     v->host_ipc = json_bool(v->spec, "hostIPC", false);
+    v->shares_pid = json_bool(v->spec, "shareProcessNamespace", false) && !v->host_pid;
     v->deleting = json_str(tree, "metadata.deletionTimestamp") != NULL;
     v->grace_s = json_int(tree, "metadata.deletionGracePeriodSeconds",
                           json_int(v->spec, "terminationGracePeriodSeconds", 30));

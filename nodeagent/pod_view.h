@@ -31,7 +31,7 @@ struct pod_view {
     const json_t *spec;
     const char *ns, *name, *uid;
     enum restart_policy restart;
-    bool host_network, host_pid, host_ipc;
+    bool host_network, host_pid, host_ipc, shares_pid;
     bool deleting;
     int64_t grace_s;    /* of the deletion under way, else terminationGracePeriodSeconds */
     int64_t deadline_s; /* activeDeadlineSeconds, -1 = none */

@@ -282,7 +282,7 @@ static json_t *spec_namespaces(const struct runc_spec_input *in)
     spec_namespace(list, "mount", NULL);
     spec_namespace(list, "cgroup", NULL);
     if (!in->pod->host_pid)
-        spec_namespace(list, "pid", NULL);
+        spec_namespace(list, "pid", in->pid_ns);
     if (in->net_ns != NULL)
         spec_namespace(list, "network", in->net_ns);
     if (in->uts_ns != NULL)

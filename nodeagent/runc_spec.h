@@ -43,8 +43,9 @@ struct runc_spec_input {
     const char *rootfs;
     const char *cgroup;                   /* "/mkube/pod<uid>/<id>" */
     const char *net_ns, *uts_ns, *ipc_ns; /* paths; NULL = the node's own */
-    const char *hostname;                 /* as the containers see it; NULL = not known */
-    const char *shm;                      /* directory shared as /dev/shm; NULL = the node's */
+    const char *pid_ns;   /* path of the pod's; NULL = one of its own, or the node's */
+    const char *hostname; /* as the containers see it; NULL = not known */
+    const char *shm;      /* directory shared as /dev/shm; NULL = the node's */
     const struct runc_host *host;
 };
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/work.h"
 #include "net/podnet.h"
+#include "nodeagent/pid_ns.h"
 #include "nodeagent/pod_etc.h"
 
 #include <errno.h>
@@ -436,7 +437,10 @@ static int sandbox_remove_run(void *arg, struct err *err)
     cleanup(freep) char *run = mem_fmt("%s/pods/%s", runtime_run_dir(r->host->rt), r->uid);
     cleanup(freep) char *data = mem_fmt("%s/pods/%s/volumes", runtime_data_dir(r->host->rt),
                                         r->uid);
-    int rc = sandbox_unmount_below(run, err);
+    int rc;
+
+    pid_ns_end(run);
+    rc = sandbox_unmount_below(run, err);
 
     if (rc == 0)
         rc = sandbox_unmount_below(data, err);

@@ -6,6 +6,7 @@
 #include "base/work.h"
 #include "nodeagent/log_paths.h"
 #include "nodeagent/log_rotate.h"
+#include "nodeagent/pid_ns.h"
 #include "nodeagent/pod_record.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ struct container_inputs { /* of a life about to begin */
     struct runc_mount *mounts;
     char **subs;
     size_t n;
+    char *pid_dir; /* of the sandbox, to share its processes; NULL = they are not shared */
     char *sub_dir; /* where subPaths are bound: <run>/pods/<uid>/sub-<container> */
 };
 
@@ -34,6 +36,7 @@ static void container_inputs_free(struct container_inputs *in)
     }
     free(in->mounts);
     free(in->subs);
+    free(in->pid_dir);
     free(in->sub_dir);
     free(in);
 }
@@ -119,6 +122,7 @@ static void container_launch(struct worker_container *c, struct container_inputs
                                                             container_view(c)->name);
     cleanup(freep) char *record = NULL;
     cleanup(freep) char *log_link = NULL;
+    cleanup(freep) char *pid_ns = in->pid_dir == NULL ? NULL : pid_ns_path(in->pid_dir);
     struct life_spec spec;
 
     container_count(c);
@@ -140,6 +144,7 @@ static void container_launch(struct worker_container *c, struct container_inputs
         .uts_ns = sandbox_uts_ns(w->sandbox),
         .ipc_ns = sandbox_ipc_ns(w->sandbox),
         .shm = sandbox_shm(w->sandbox),
+        .pid_ns = pid_ns,
         .hostname = sandbox_hostname(w->sandbox),
         .record_path = record_path,
         .record = record,
@@ -158,6 +163,8 @@ static int container_bind_run(void *arg, struct err *err)
 {
     struct container_inputs *in = arg;
 
+    if (in->pid_dir != NULL && pid_ns_ensure(in->pid_dir, err) < 0)
+        return err->code;
     for (size_t i = 0; i < in->n; i++) {
         char *target;
         int rc;
@@ -239,7 +246,9 @@ static void container_create(struct worker_container *c)
     }
     for (size_t i = 0; i < in->n; i++)
         has_subs = has_subs || in->subs[i] != NULL;
-    if (!has_subs) {
+    if (w->pod->shares_pid)
+        in->pid_dir = mem_fmt("%s/pods/%s", w->host->run_dir, w->pod->uid);
+    if (!has_subs && in->pid_dir == NULL) {
         container_launch(c, in);
         return;
     }

@@ -75,6 +75,35 @@ def test_names_and_namespaces(pods, site):
     assert pods.get("host")["status"]["podIP"] == pods.get("host")["status"]["hostIP"]
 
 
+def test_containers_share_their_processes_when_asked(pods, site):
+    shares = pod("shares", sh("sleep 654", "a"), sh("sleep 987", "b"), shareProcessNamespace=True,
+                 restartPolicy="Always")
+    pods.apply(shares, pod("apart", sh("sleep 654", "a"), sh("sleep 987", "b")))
+    pods.wait_phase("Running", "shares", "apart")
+
+    def seen(name):
+        return site.inside(pods.namespace, name, "ps", "-o", "pid,args")
+
+    wait_for("both to be seen", 20, lambda: "sleep 654" in seen("shares") and "sleep 987" in seen("shares"))
+    assert "sleep 987" not in seen("apart")
+    first = next(line for line in seen("shares").splitlines() if line.split()[0] == "1")
+    assert "pause" in first
+    # The other's process, ended from here: only that container starts anew, in the same namespace.
+    site.inside(pods.namespace, "shares", "sh", "-c",
+                "kill $(ps -o pid,args | awk '/[s]leep 987/ {print $1}')")
+
+    def restarts():
+        return {c["name"]: c["restartCount"] for c in pods.get("shares")["status"]["containerStatuses"]}
+
+    wait_for("its restart", 20, lambda: restarts() == {"a": 0, "b": 1})
+    wait_for("it to be seen again", 20, lambda: "sleep 987" in seen("shares"))
+    node = pods.get("shares")["spec"]["nodeName"]
+    held = site.run(node, "sh", "-c", "pgrep -cx pause || true").strip()
+    pods.kubectl("delete", "pod", "shares")
+    wait_for("the first process to go", 20,
+             lambda: int(site.run(node, "sh", "-c", "pgrep -cx pause || true")) == int(held) - 1)
+
+
 def test_last_words(pods):
     pods.apply(pod("msg", sh("echo bye; exit 3", "log", terminationMessagePolicy="FallbackToLogsOnError"),
                    sh("echo -n done >/t/m", "file", terminationMessagePath="/t/m"),

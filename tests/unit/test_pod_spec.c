@@ -320,8 +320,7 @@ TEST(pod_support, names_what_this_node_cannot_do)
         const char *spec, *want;
     } cases[] = {
         { "{\"containers\":[{\"name\":\"c\"}]}", NULL },
-        { "{\"shareProcessNamespace\":true,\"containers\":[{\"name\":\"c\"}]}",
-          "spec.shareProcessNamespace" },
+        { "{\"hostUsers\":false,\"containers\":[{\"name\":\"c\"}]}", "spec.hostUsers" },
         { "{\"containers\":[{\"name\":\"c\",\"volumeDevices\":[{\"name\":\"d\"}]}]}",
           "volumeDevices" },
         { "{\"containers\":[{\"name\":\"c\",\"ports\":[{\"hostPort\":80}]}]}", NULL },
