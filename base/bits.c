@@ -70,6 +70,16 @@ void bits_sha256_done(struct bits_sha256 *h, char ret[BITS_SHA256_HEX])
     free(h);
 }
 
+void bits_md5(unsigned char ret[16], const void *data, size_t len)
+{
+    bits_must(gnutls_hash_fast(GNUTLS_DIG_MD5, len ? data : "", len, ret));
+}
+
+void bits_sha1(unsigned char ret[20], const void *data, size_t len)
+{
+    bits_must(gnutls_hash_fast(GNUTLS_DIG_SHA1, len ? data : "", len, ret));
+}
+
 uint32_t bits_fnv32a(const void *data, size_t len)
 {
     const unsigned char *p = data;

@@ -16,6 +16,10 @@ void bits_sha256_add(struct bits_sha256 *h, const void *data, size_t len);
 /* Ends and frees. */
 void bits_sha256_done(struct bits_sha256 *h, char ret[BITS_SHA256_HEX]);
 
+/* For old formats only: neither withstands an attacker. */
+void bits_md5(unsigned char ret[16], const void *data, size_t len);
+void bits_sha1(unsigned char ret[20], const void *data, size_t len);
+
 uint32_t bits_fnv32a(const void *data, size_t len); /* FNV-1a, 32 bit */
 uint64_t bits_fnv64a(const void *data, size_t len);
 
