@@ -307,6 +307,21 @@ static void admit_storage_class(struct op *op)
         json_put_str(op->tree, "spec.storageClassName", o->name);
 }
 
+/* Only for an Ingress that names no class in either way (plugin DefaultIngressClass). */
+static void admit_ingress_class(struct op *op)
+{
+    const json_t *annotations = json_at(op->tree, "metadata.annotations");
+    const struct object *o;
+
+    if (json_at(op->tree, "spec.ingressClassName") != NULL ||
+        json_object_get(annotations, "kubernetes.io/ingress.class") != NULL)
+        return;
+    o = admit_default_class(op, "ingressclasses.networking.k8s.io",
+                            "ingressclass.kubernetes.io/is-default-class");
+    if (o != NULL)
+        json_put_str(op->tree, "spec.ingressClassName", o->name);
+}
+
 static void admit_volume(struct op *op)
 {
     json_put_str(op->tree, "status.phase", "Pending");
@@ -422,6 +437,7 @@ static const struct admit_row {
     { "namespaces", ADMIT_AT(ADMIT_NAMED) | ADMIT_AT(ADMIT_UPDATE), admit_namespace_label },
     { "jobs.batch", ADMIT_AT(ADMIT_NAMED), admit_job_selector },
     { "persistentvolumeclaims", ADMIT_AT(ADMIT_CREATE), admit_storage_class },
+    { "ingresses.networking.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_ingress_class },
     { "persistentvolumes", ADMIT_AT(ADMIT_CREATE), admit_volume },
     { "secrets", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_secret },
     { "configmaps", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_root_ca },
