@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 from image_builder import BASE, main  # noqa: E402  (after the line above on purpose)
 
 HELLO = "examples/hello/app/hello.c"
+ECHO = "tests/lab/echo.c"
 
 REDIS_ENTRYPOINT = """\
 #!/bin/sh
@@ -31,6 +32,10 @@ IMAGES = {
                               "layers": [BASE, {"programs": {"usr/bin/grpc_health": "tests/lab/grpc_health.c"}}],
                               "config": {"Entrypoint": ["/usr/bin/grpc_health"], "Cmd": ["9090"],
                                          "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}},
+    "library/echo:1": {"form": "oci", "layers": [BASE, {"programs": {"usr/bin/echo-http": ECHO}}],
+                       "config": {"Entrypoint": ["/usr/bin/echo-http"], "User": "65534:65534",
+                                  "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+                                  "ExposedPorts": {"8080/tcp": {}}}},
     "library/redis:7": {"form": "docker",
                         "layers": [BASE, {"packages": ["redis-server", "redis-tools"],
                                           "files": {"usr/bin/redis-entrypoint": REDIS_ENTRYPOINT},
