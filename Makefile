@@ -28,7 +28,7 @@ UP_TO_controlplane := controlplane $(UP_TO_net)
 UP_TO_cmd := cmd controlplane $(UP_TO_nodeagent)
 
 PKGS := libuv yaml-0.1 jansson libmicrohttpd gnutls sqlite3 libcurl libarchive libnftables ldns \
-        zlib libzstd
+        zlib libzstd libpcre2-8
 comma := ,
 OUT := $(BUILD)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 GEN := $(BUILD)/gen
@@ -42,7 +42,9 @@ CPPFLAGS += -D_GNU_SOURCE -I. -I$(GEN) $(PKG_CFLAGS)
 CFLAGS ?= -g
 FLAGS = -std=gnu11 $(CFLAGS) $(OPT) $(WARN) -fvisibility=hidden -fstack-protector-strong -pthread
 LDFLAGS += -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
-LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lhttp_parser -lm
+# Sanitizers intercept crypt_r, for which --as-needed takes them to be its home.
+LIBCRYPT := -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
+LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lhttp_parser $(LIBCRYPT) -lm
 
 ifeq ($(V),)
 Q := @

@@ -14,7 +14,7 @@
 #include <signal.h>
 
 struct gate {
-    const char *kubeconfig, *run_dir, *address, *publish_ip;
+    const char *kubeconfig, *run_dir, *data_dir, *address, *publish_ip;
     int64_t http_port, https_port;
     uv_loop_t loop;
     struct loop_signals *signals;
@@ -106,6 +106,7 @@ static int gate_start(struct gate *g, struct err *err)
     struct informer_listener listener = { .on_change = gate_on_node, .arg = g };
     struct entry_opts opts = { .address = g->address,
                                .publish_ip = g->publish_ip,
+                               .data_dir = g->data_dir,
                                .http_port = (uint16_t)g->http_port,
                                .https_port = (uint16_t)g->https_port };
     int rc = loop_signals_new(&g->signals, &g->loop, gate_on_signal, g, err);
@@ -149,6 +150,8 @@ int cmd_entry(const struct cmd *self, int argc, char **argv)
         { "kubeconfig", 0, OPT_TEXT, &g.kubeconfig, "FILE", "how to reach the cluster" },
         { "run-dir", 0, OPT_TEXT, &g.run_dir, "DIR",
           "what a reboot may forget (default /run/mkube)" },
+        { "data-dir", 0, OPT_TEXT, &g.data_dir, "DIR",
+          "where certificates of its own making are kept (default: nowhere)" },
         { "bind-address", 0, OPT_TEXT, &g.address, "IP", "where to listen (default 0.0.0.0)" },
         { "publish-address", 0, OPT_TEXT, &g.publish_ip, "IP",
           "what the status of Ingresses and Services shows" },

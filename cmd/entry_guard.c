@@ -23,7 +23,7 @@ extern char **environ;
 
 struct entry_guard {
     struct timer *look;
-    char *run_dir, *kubeconfig, *publish_ip, *log_path; /* owned */
+    char *run_dir, *kubeconfig, *publish_ip, *log_path, *certs_dir; /* owned */
     char http_port[8], https_port[8];
     pid_t pid; /* of the one we started, 0 if none */
 };
@@ -71,6 +71,8 @@ static int entry_guard_spawn(struct entry_guard *g, struct err *err)
                      g->kubeconfig,
                      (char *)(uintptr_t) "--run-dir",
                      g->run_dir,
+                     (char *)(uintptr_t) "--data-dir",
+                     g->certs_dir,
                      (char *)(uintptr_t) "--publish-address",
                      g->publish_ip,
                      (char *)(uintptr_t) "--http-port",
@@ -144,6 +146,7 @@ int entry_guard_new(struct entry_guard **ret, uv_loop_t *loop, const struct entr
     g->run_dir = mem_str(opts->run_dir);
     g->kubeconfig = mem_fmt("%s/pki/entry.kubeconfig", opts->data_dir);
     g->log_path = mem_fmt("%s/entry.log", opts->data_dir);
+    g->certs_dir = mem_fmt("%s/pki/entry", opts->data_dir);
     g->publish_ip = mem_str(opts->publish_ip);
     snprintf(g->http_port, sizeof(g->http_port), "%u", (unsigned)opts->http_port & 0xffff);
     snprintf(g->https_port, sizeof(g->https_port), "%u", (unsigned)opts->https_port & 0xffff);
@@ -168,6 +171,7 @@ struct entry_guard *entry_guard_close(struct entry_guard *g)
     free(g->kubeconfig);
     free(g->publish_ip);
     free(g->log_path);
+    free(g->certs_dir);
     free(g);
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include "net/entry_certs.h"
 #include "net/entry_events.h"
 #include "net/entry_facts.h"
+#include "net/entry_names.h"
 #include "net/entry_status.h"
 #include "net/entry_table.h"
 #include "net/entry_tcp.h"
@@ -37,6 +38,7 @@ enum entry_bucket {
     ENTRY_BUCKET_SECRETS,
     ENTRY_BUCKET_GROUPS,
     ENTRY_BUCKET_POOLS,
+    ENTRY_BUCKET_USERS,
     ENTRY_BUCKETS
 };
 
@@ -58,6 +60,7 @@ struct entry {
     struct entry_tcp *tcp;
     struct entry_status *status;
     struct entry_events *events;
+    struct entry_names *names;
     struct tls_listener *http, *https;
     bool is_serving; /* the first table is in */
     bool closing;
@@ -77,7 +80,17 @@ static void entry_take_ingress(struct entry *e, const char *ns, const char *name
 static void entry_take_class(struct entry *e, const char *ns UNUSED, const char *name,
                              const json_t *tree)
 {
+    const struct informer *ingresses = e->sources[ENTRY_BUCKET_INGRESSES].informer;
+    const struct object *o;
+    size_t it = 0;
+
     entry_facts_class(&e->facts, name, tree);
+    /* They are read by the dialect of their class. */
+    while ((o = informer_next(ingresses, &it)) != NULL) {
+        cleanup(json_decrefpp) json_t *ingress = object_tree(o);
+
+        entry_facts_ingress(&e->facts, o->ns, o->name, ingress);
+    }
 }
 
 static void entry_take_service(struct entry *e, const char *ns, const char *name,
@@ -106,6 +119,12 @@ static void entry_take_pool(struct entry *e, const char *ns, const char *name, c
     entry_facts_pool(&e->facts, ns, name, tree);
 }
 
+/* Looked up when a table is made: few of them are ours. */
+static void entry_take_users(struct entry *e UNUSED, const char *ns UNUSED, const char *name UNUSED,
+                             const json_t *tree UNUSED)
+{
+}
+
 static const struct {
     const char *bucket, *fields;
     void (*take)(struct entry *e, const char *ns, const char *name, const json_t *tree);
@@ -117,6 +136,7 @@ static const struct {
     [ENTRY_BUCKET_SECRETS] = { "secrets", "type=kubernetes.io/tls", entry_take_secret },
     [ENTRY_BUCKET_GROUPS] = { "targetgroupbindings.elbv2.k8s.aws", NULL, entry_take_group },
     [ENTRY_BUCKET_POOLS] = { "ipaddresspools.metallb.io", NULL, entry_take_pool },
+    [ENTRY_BUCKET_USERS] = { "secrets", "type=Opaque", entry_take_users },
 };
 
 static void entry_on_change(void *arg, const struct object *object, const struct object *before)
@@ -159,14 +179,58 @@ static void entry_tell_warnings(struct entry *e, const struct entry_table *table
                           w[i].reason, w[i].message);
 }
 
+static void entry_put_users(struct entry *e)
+{
+    const struct informer *secrets = e->sources[ENTRY_BUCKET_USERS].informer;
+    const struct entry_ingress **list = entry_facts_claimed(&e->facts);
+
+    for (size_t i = 0; list[i] != NULL; i++) {
+        const struct entry_basic *basic = &list[i]->policy.basic;
+        const char *slash = basic->secret != NULL ? strchr(basic->secret, '/') : NULL;
+        const struct object *o = slash != NULL ? informer_get(secrets, list[i]->who.ns, slash + 1)
+                                               : NULL;
+        cleanup(json_decrefpp) json_t *tree = o != NULL ? object_tree(o) : NULL;
+
+        if (slash != NULL)
+            entry_auth_put(e->worker->auth, basic->secret, basic->is_map, tree);
+        if (slash != NULL && tree == NULL)
+            entry_events_warn(e->events, ENTRY_INGRESS, &list[i]->who, "SecretNotFound",
+                              "the Secret of nginx.ingress.kubernetes.io/auth-secret does not "
+                              "exist: nobody is let in (503)");
+    }
+    entry_auth_sweep(e->worker->auth);
+    free(list);
+}
+
+static void entry_want_names(struct entry *e, const struct entry_table *table)
+{
+    size_t n;
+    const char *const *names = entry_table_names(table, &n);
+
+    entry_names_want(e->names, names, n);
+}
+
+static void entry_on_names(void *arg)
+{
+    struct entry *e = arg;
+
+    if (!timer_active(e->gather))
+        timer_start(e->gather, ENTRY_GATHER_MS);
+}
+
 static void entry_show_status(struct entry *e)
 {
     const char *key;
     size_t it = 0;
     void *value;
 
-    while (map_each(e->facts.ingresses, &it, &key, &value))
-        entry_status_ingress(e->status, value, entry_facts_claims(&e->facts, value));
+    while (map_each(e->facts.ingresses, &it, &key, &value)) {
+        bool serves = entry_facts_claims(&e->facts, value);
+
+        entry_status_ingress(e->status, value, serves);
+        if (serves)
+            entry_events_synced(e->events, value);
+    }
     it = 0;
     while (map_each(e->facts.services, &it, &key, &value)) {
         const struct entry_service *s = value;
@@ -206,7 +270,9 @@ static void entry_on_gathered(void *arg)
     if (!entry_is_synced(e))
         return;
     table = entry_table_new(&e->facts);
+    entry_put_users(e);
     entry_worker_swap(e->worker, table);
+    entry_want_names(e, table);
     entry_tcp_update(e->tcp, table, entry_on_problem, e);
     if (entry_tcp_is_wanting(e->tcp))
         timer_start(e->gather, ENTRY_WANTING_MS);
@@ -323,6 +389,7 @@ void entry_close(struct entry *e, void (*on_closed)(void *arg), void *arg)
     for (size_t i = 0; i < ENTRY_BUCKETS; i++)
         e->sources[i].informer = informer_close(e->sources[i].informer);
     e->gather = timer_close(e->gather);
+    e->names = entry_names_close(e->names);
     e->n_open = 1 + (e->http != NULL) + (e->https != NULL);
     if (e->https != NULL)
         tls_listener_pause(e->https, true);
@@ -384,7 +451,7 @@ static int entry_listen(struct entry *e, const struct entry_opts *opts, unsigned
                                        .max_connections = max_clients,
                                        .on_connection = entry_on_https,
                                        .arg = e };
-    int rc = entry_certs_new(&e->certs, opts->publish_ip, err);
+    int rc = entry_certs_new(&e->certs, opts->data_dir, opts->publish_ip, err);
 
     if (rc < 0)
         return rc;
@@ -427,6 +494,8 @@ int entry_new(struct entry **ret, uv_loop_t *loop, const struct entry_opts *opts
     e->worker->arg = e;
     e->tcp = entry_tcp_new(&tcp);
     e->events = entry_events_new(e->client);
+    e->names = entry_names_new(loop, entry_on_names, e);
+    e->facts.resolved = entry_names_resolved(e->names);
     e->status = entry_status_new(loop, e->client, e->publish_ip, entry_on_status_again, e);
     rc = entry_listen(e, opts, limits.max_clients, err);
     if (rc == 0)

@@ -17,6 +17,7 @@ struct entry_opts {
     struct client *client;          /* borrowed */
     const char *address;            /* bind address, "0.0.0.0" */
     const char *publish_ip;         /* what status shows */
+    const char *data_dir;           /* for certificates of our own making; NULL: none is kept */
     uint16_t http_port, https_port; /* 80, 443 */
 };
 int entry_new(struct entry **ret, uv_loop_t *loop, const struct entry_opts *opts, struct err *err);

@@ -14,8 +14,9 @@
 
 struct entry_certs;
 
-/* Makes a key and a certificate for @ip. */
-int entry_certs_new(struct entry_certs **ret, const char *ip, struct err *err);
+/* Makes a CA, and a certificate for @ip; they and those for hosts are kept in @dir (NULL: not
+ * kept), so that a browser's exception lasts. */
+int entry_certs_new(struct entry_certs **ret, const char *dir, const char *ip, struct err *err);
 struct entry_certs *entry_certs_free(struct entry_certs *c);
 /* NULL @tree: the Secret is gone. */
 void entry_certs_secret(struct entry_certs *c, const char *ns, const char *name,

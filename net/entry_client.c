@@ -24,6 +24,7 @@ static void entry_client_dismantle(struct entry_client *c)
 
     entry_exchange_end(c);
     entry_request_fini(&c->x.request);
+    text_fini(&c->x.fields);
     list_del(&c->link);
     entry_timeout_fini(&c->timeout);
     entry_head_fini(&c->head);
@@ -66,7 +67,7 @@ static void entry_client_tunnel(struct entry_client *c)
     struct entry_upstream *up = STEAL(c->x.up);
     int64_t read_ms = c->x.route->policy->read_ms;
     struct entry_splice_opts opts = {
-        .idle_ms = read_ms > w->limits.tunnel_ms ? read_ms : w->limits.tunnel_ms,
+        .idle_ms = read_ms > 0 ? read_ms : w->limits.tunnel_ms,
     };
 
     entry_client_move(&opts.to_client, &c->io);
@@ -124,6 +125,8 @@ static int entry_client_on_head(http_parser *parser)
 
     c->in_head = false;
     entry_exchange_begin(c);
+    if (entry_exchange_is_waiting(c))
+        http_parser_pause(parser, 1);
     return 0;
 }
 
@@ -177,7 +180,7 @@ static size_t entry_client_parse(struct entry_client *c, const char *data, size_
     if (!c->x.is_open && !c->in_head)
         entry_client_begin(c);
     n = http_parser_execute(&c->parser, &entry_client_parse_settings, data, len);
-    if (c->x.is_open && c->x.is_body_in)
+    if (c->x.is_open && (c->x.is_body_in || entry_exchange_is_waiting(c)))
         return n;
     if (HTTP_PARSER_ERRNO(&c->parser) != HPE_OK) {
         c->in_head = false;
@@ -190,9 +193,10 @@ static void entry_client_take_in(struct entry_client *c, const char *data, size_
 {
     size_t n = 0;
 
-    if (c->x.closes)
-        return; /* what comes after the last request is no request */
-    if (c->in.len == 0 && !c->x.is_body_in)
+    /* What comes after the last request is no request; its own body is. */
+    if (c->x.closes && (c->x.is_body_in || c->x.error != 0 || c->x.is_replied))
+        return;
+    if (c->in.len == 0 && !c->x.is_body_in && !entry_exchange_is_waiting(c))
         n = entry_client_parse(c, data, len);
     text_add(&c->in, data + n, len - n);
 }
@@ -213,6 +217,7 @@ enum entry_client_wait { /* for what, that is: who is late */
                          ENTRY_WAIT_HEAD,
                          ENTRY_WAIT_CLIENT_READS,
                          ENTRY_WAIT_CLIENT_SENDS,
+                         ENTRY_WAIT_AUTH,
                          ENTRY_WAIT_CONNECT,
                          ENTRY_WAIT_BACKEND,
 };
@@ -225,6 +230,8 @@ static enum entry_client_wait entry_client_waits_for(const struct entry_client *
         return ENTRY_WAIT_CLIENT_READS;
     if (!x->is_open)
         return c->in_head ? ENTRY_WAIT_HEAD : ENTRY_WAIT_REQUEST;
+    if (entry_exchange_is_waiting(c))
+        return ENTRY_WAIT_AUTH;
     if (x->up != NULL && x->up->phase == ENTRY_UPSTREAM_CONNECTING)
         return ENTRY_WAIT_CONNECT;
     if (!x->is_body_in && !x->has_replied && (x->up == NULL || entry_io_waiting(&x->up->io) == 0))
@@ -251,6 +258,7 @@ static void entry_client_set_timeout(struct entry_client *c)
     switch (entry_client_waits_for(c)) {
     case ENTRY_WAIT_REQUEST: c->timeout.due_ms = now + l->idle_ms; break;
     case ENTRY_WAIT_HEAD: break; /* since its first byte */
+    case ENTRY_WAIT_AUTH: break; /* a thread's work: it ends */
     case ENTRY_WAIT_CLIENT_READS:
     case ENTRY_WAIT_CLIENT_SENDS: c->timeout.due_ms = now + l->body_ms; break;
     case ENTRY_WAIT_CONNECT: c->timeout.due_ms = c->x.connect_due_ms; break;
@@ -288,6 +296,7 @@ static void entry_client_on_timeout(struct entry_timeout *t)
         entry_exchange_refuse(c, 408);
         break;
     case ENTRY_WAIT_CONNECT: c->x.up->failed = ETIMEDOUT; break;
+    case ENTRY_WAIT_AUTH: return;
     case ENTRY_WAIT_BACKEND:
         if (!entry_client_backend_is_late(c))
             return;
@@ -343,8 +352,22 @@ static bool entry_client_next(struct entry_client *c)
     return true;
 }
 
+/* What was read while the exchange waited, beginning with the last byte of its head. */
+static void entry_client_resume(struct entry_client *c)
+{
+    struct text in = c->in;
+
+    c->in = (struct text)TEXT_EMPTY;
+    http_parser_pause(&c->parser, 0);
+    entry_client_take_in(c, in.data, in.len);
+    text_fini(&in);
+}
+
 void entry_client_settle(struct entry_client *c)
 {
+    if (c->x.is_open && HTTP_PARSER_ERRNO(&c->parser) == HPE_PAUSED && !c->x.is_body_in &&
+        !entry_exchange_is_waiting(c))
+        entry_client_resume(c);
     entry_exchange_step(c);
     entry_io_flush(&c->io);
     while (c->io.failed == 0 && entry_client_is_done(c)) {
@@ -385,6 +408,8 @@ void entry_client_new(struct entry_worker *w, const struct entry_arrival *arriva
     c->worker = w;
     c->scheme = arrival->scheme;
     c->port = arrival->port;
+    memcpy(&c->address, a,
+           a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     if (a->sa_family == AF_INET)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, c->remote,
                   sizeof(c->remote));

@@ -1,6 +1,7 @@
 /* entry_client: one client connection and the exchange that it is in; the inside of
- * entry_worker, in two parts: entry_client.c reads requests and ends connections,
- * entry_exchange.c finds who answers and carries bodies both ways.
+ * entry_worker, in three parts: entry_client.c reads requests and ends connections,
+ * entry_exchange.c finds who answers and carries bodies both ways, entry_exchange_gate.c obeys
+ * the annotations of the Ingress.
  *
  * Events only move bytes and note what happened; entry_client_settle then brings everything to
  * where it belongs.  It is the only place that ends things, so callbacks never see them die.
@@ -23,7 +24,11 @@ struct entry_exchange { /* one request and its answer */
     struct entry_request request;
     struct entry_table *table; /* ref: of the route */
     const struct entry_route *route;
-    struct entry_upstream *up; /* owned; NULL: not yet, or not any more */
+    const struct entry_backend *backend; /* the route's, or its canary's */
+    struct entry_auth_ticket ticket;     /* waits for its credentials to be compared */
+    struct text fields;                  /* header lines of ours for the client */
+    uint64_t sticky_id;                  /* what its cookie said */
+    struct entry_upstream *up;           /* owned; NULL: not yet, or not any more */
     struct entry_tried tried;
     unsigned n_tries;
     int64_t connect_due_ms;
@@ -32,6 +37,9 @@ struct entry_exchange { /* one request and its answer */
     unsigned error;         /* status of an answer of our own; 0 = none */
     int failure;            /* errno-like: of the last endpoint that failed */
     bool is_open;           /* there is an exchange */
+    bool has_drawn;         /* it was decided ... */
+    bool is_canary;         /* ... whether this one is for the canary */
+    bool is_guarded;        /* its Authorization was for us */
     bool is_body_in;        /* the request is whole */
     bool has_replied;       /* the client has been sent a status */
     bool is_replied;        /* ... and everything else */
@@ -52,8 +60,9 @@ struct entry_client {
     struct entry_head head;
     struct text in; /* read and not parsed: later requests */
     struct entry_exchange x;
-    char remote[INET6_ADDRSTRLEN];
-    const char *scheme; /* static */
+    struct sockaddr_storage address;
+    char remote[INET6_ADDRSTRLEN]; /* the same as text */
+    const char *scheme;            /* static */
     uint16_t port;
     bool in_head;     /* a request has begun and its head is not whole */
     bool eof;         /* it sends no more */
@@ -74,6 +83,24 @@ void entry_exchange_begin(struct entry_client *c);
 void entry_exchange_refuse(struct entry_client *c, unsigned status);
 void entry_exchange_body(struct entry_client *c, const char *data, size_t len);
 void entry_exchange_body_end(struct entry_client *c);
+/* Finds an endpoint and gives it the request: @unsent (moved) if an endpoint before was handed
+ * it and took nothing, else (NULL) from the head. */
+void entry_exchange_try(struct entry_client *c, struct text *unsent);
+
+/* --- entry_exchange_gate.c --- */
+
+/* False: 404. */
+bool entry_exchange_find_route(struct entry_client *c);
+/* A route is found: on to a backend, or an answer of our own, or first to compare passwords. */
+void entry_exchange_enter(struct entry_client *c);
+/* The head as the backend gets it. */
+void entry_exchange_print(struct entry_client *c, struct text *out);
+/* The next endpoint to try; NULL: none is left. */
+struct entry_peer *entry_exchange_pick(struct entry_client *c, int64_t now);
+/* Tells the client which endpoint it has, when it did not know. */
+void entry_exchange_print_cookie(struct entry_client *c);
+/* Nothing of the request's body can be taken yet. */
+bool entry_exchange_is_waiting(const struct entry_client *c);
 /* Acts on all that happened. */
 void entry_exchange_step(struct entry_client *c);
 /* Lets go of all it holds; there is no exchange then. */

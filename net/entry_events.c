@@ -5,10 +5,11 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
-#define ENTRY_EVENTS_MAX_KNOWN 1024
+#define ENTRY_EVENTS_MAX_KNOWN 4096
 #define ENTRY_EVENTS_MAX_CALLS 32
 /* Events live for an hour (semantics of the API): after that it is said again. */
 #define ENTRY_EVENTS_AGAIN_MS  (3600 * 1000)
@@ -23,6 +24,10 @@ struct entry_event {
     struct entry_events *owner;
     char *name;
     struct client_call *call;
+};
+
+struct entry_news {
+    const char *type, *reason, *message, *component;
 };
 
 static const struct {
@@ -90,20 +95,23 @@ static bool entry_events_knows(struct entry_events *e, const char *key)
     return false;
 }
 
-void entry_events_warn(struct entry_events *e, enum entry_kind kind, const struct entry_who *who,
-                       const char *reason, const char *message)
+/* @key: what makes it another thing to say. */
+static void entry_events_say(struct entry_events *e, enum entry_kind kind,
+                             const struct entry_who *who, const char *key,
+                             const struct entry_news *news)
 {
-    cleanup(freep) char *key = mem_fmt("%s|%s|%s", who->uid, reason, message);
     cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/events", who->ns);
     cleanup(json_decrefpp) json_t *tree = NULL;
+    bool is_warning = str_eq(news->type, "Warning");
     struct entry_event *event;
     char now[CLOCK_TEXT_MAX];
     uint64_t random;
 
     if (map_len(e->calls) >= ENTRY_EVENTS_MAX_CALLS || entry_events_knows(e, key))
         return;
-    log_warn("not served", KV("kind", "%s", entry_kinds[kind].kind), KV("ns", "%s", who->ns),
-             KV("name", "%s", who->name), KV("why", "%s", message));
+    if (is_warning)
+        log_warn("not served", KV("kind", "%s", entry_kinds[kind].kind), KV("ns", "%s", who->ns),
+                 KV("name", "%s", who->name), KV("why", "%s", news->message));
     bits_random(&random, sizeof(random));
     clock_print(now, clock_wall_ms());
     event = MEM_NEW(struct entry_event);
@@ -114,11 +122,37 @@ void entry_events_warn(struct entry_events *e, enum entry_kind kind, const struc
                      "apiVersion", "v1", "kind", "Event", "metadata", "name", event->name,
                      "namespace", who->ns, "involvedObject", "apiVersion",
                      entry_kinds[kind].api_version, "kind", entry_kinds[kind].kind, "namespace",
-                     who->ns, "name", who->name, "uid", who->uid, "reason", reason, "message",
-                     message, "type", "Warning", "source", "component", "mkube-entry",
+                     who->ns, "name", who->name, "uid", who->uid, "reason", news->reason, "message",
+                     news->message, "type", news->type, "source", "component", news->component,
                      "firstTimestamp", now, "lastTimestamp", now, "count", 1, "reportingComponent",
-                     "mkube.io/entry", "reportingInstance", "entry");
+                     news->component, "reportingInstance", "");
     map_put(e->calls, event->name, event);
     event->call = client_call(e->client, "POST", path, "application/json", tree,
                               entry_events_on_done, event);
+}
+
+void entry_events_warn(struct entry_events *e, enum entry_kind kind, const struct entry_who *who,
+                       const char *reason, const char *message)
+{
+    cleanup(freep) char *key = mem_fmt("%s|%s|%s", who->uid, reason, message);
+    struct entry_news news = {
+        .type = "Warning", .reason = reason, .message = message, .component = "mkube-entry"
+    };
+
+    entry_events_say(e, kind, who, key, &news);
+}
+
+void entry_events_synced(struct entry_events *e, const struct entry_ingress *i)
+{
+    static const struct entry_news synced = { .type = "Normal",
+                                              .reason = "Sync",
+                                              .message = "Scheduled for sync",
+                                              .component = "nginx-ingress-controller" },
+                                   reconciled = { .type = "Normal",
+                                                  .reason = "SuccessfullyReconciled",
+                                                  .message = "Successfully reconciled",
+                                                  .component = "ingress" };
+    cleanup(freep) char *key = mem_fmt("%s|%016llx", i->who.uid, (unsigned long long)i->version);
+
+    entry_events_say(e, ENTRY_INGRESS, &i->who, key, i->is_alb ? &reconciled : &synced);
 }

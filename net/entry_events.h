@@ -1,4 +1,5 @@
-/* entry_events: tells through the API what the entry cannot do for an Ingress or a Service.
+/* entry_events: tells through the API what the entry cannot do for an Ingress or a Service, and
+ * that it has taken up an Ingress.
  *
  * The same thing about the same object is said once in an hour.  Bounded.
  * Owner: entry.  Thread: loop.
@@ -18,5 +19,8 @@ struct entry_events *entry_events_close(
 enum entry_kind { ENTRY_INGRESS, ENTRY_SERVICE, ENTRY_GROUP };
 void entry_events_warn(struct entry_events *e, enum entry_kind kind, const struct entry_who *who,
                        const char *reason, const char *message);
+/* What the controllers that users know say of an Ingress that they have taken up, in its
+ * present form. */
+void entry_events_synced(struct entry_events *e, const struct entry_ingress *i);
 
 #endif

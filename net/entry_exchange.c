@@ -20,31 +20,6 @@ static struct entry_client *entry_exchange_client(struct entry_upstream_user *us
 
 /* --- towards an endpoint --- */
 
-static bool entry_exchange_find_route(struct entry_client *c)
-{
-    struct entry_exchange *x = &c->x;
-    struct entry_table *table = c->worker->peers.table;
-
-    if (table == NULL)
-        return false;
-    x->route = entry_table_find(table, x->request.host, text_str(&x->request.path));
-    entry_table_ref(table);
-    entry_table_unref(x->table);
-    x->table = table;
-    return x->route != NULL;
-}
-
-static void entry_exchange_print(struct entry_client *c, struct text *out)
-{
-    char id[ENTRY_WORKER_ID_MAX];
-    struct entry_forward forward = {
-        .remote_ip = c->remote, .scheme = c->scheme, .port = c->port, .request_id = id
-    };
-
-    entry_worker_id(c->worker, id);
-    entry_request_print(out, &c->x.request, &c->head, &forward);
-}
-
 static int64_t entry_exchange_limit(int64_t wanted, int64_t otherwise)
 {
     return wanted > 0 ? wanted : otherwise;
@@ -55,8 +30,7 @@ static int64_t entry_exchange_connect_ms(const struct entry_exchange *x,
                                          const struct entry_limits *limits)
 {
     int64_t ms = entry_exchange_limit(x->route->policy->connect_ms, limits->connect_ms);
-    bool is_last = x->n_tries >= x->route->backend->n_endpoints ||
-                   x->n_tries >= ENTRY_EXCHANGE_MAX_TRIES;
+    bool is_last = x->n_tries >= x->backend->n_endpoints || x->n_tries >= ENTRY_EXCHANGE_MAX_TRIES;
 
     return is_last || ms < ENTRY_EXCHANGE_FIRST_MS ? ms : ENTRY_EXCHANGE_FIRST_MS;
 }
@@ -75,9 +49,8 @@ static unsigned entry_exchange_verdict(const struct entry_exchange *x)
     return x->failure == ETIMEDOUT ? 504 : 502;
 }
 
-/* Finds an endpoint and gives it the request: @unsent (moved) if an endpoint before was handed
- * it and took nothing, else from the head.  The table may have changed since the last try. */
-static void entry_exchange_try(struct entry_client *c, struct text *unsent)
+/* The table may have changed since the last try. */
+void entry_exchange_try(struct entry_client *c, struct text *unsent)
 {
     struct entry_exchange *x = &c->x;
     struct entry_worker *w = c->worker;
@@ -85,12 +58,12 @@ static void entry_exchange_try(struct entry_client *c, struct text *unsent)
     struct entry_peer *peer;
 
     assert(x->up == NULL);
-    if (!entry_exchange_find_route(c)) {
+    /* Only another table could know better than the last time. */
+    if (x->table != w->peers.table && !entry_exchange_find_route(c)) {
         x->error = 404;
         return;
     }
-    while (x->n_tries < ENTRY_EXCHANGE_MAX_TRIES &&
-           (peer = entry_peers_pick(&w->peers, x->route->backend, &x->tried, now)) != NULL) {
+    while (x->n_tries < ENTRY_EXCHANGE_MAX_TRIES && (peer = entry_exchange_pick(c, now)) != NULL) {
         x->n_tries++;
         x->up = entry_upstream_get(w, peer, &x->user,
                                    x->must_connect                 ? ENTRY_REUSE_NONE
@@ -166,10 +139,13 @@ void entry_exchange_begin(struct entry_client *c)
         return;
     }
     x->closes = !x->request.keeps_alive || c->worker->closing;
-    entry_exchange_try(c, NULL);
-    if (x->route != NULL && x->route->policy->max_body > 0 && x->request.has_length &&
-        x->request.length > x->route->policy->max_body)
+    if (!entry_exchange_find_route(c))
+        x->error = 404;
+    else if (x->route->policy->max_body > 0 && x->request.has_length &&
+             x->request.length > x->route->policy->max_body)
         entry_exchange_refuse(c, 413);
+    else
+        entry_exchange_enter(c);
 }
 
 void entry_exchange_body(struct entry_client *c, const char *data, size_t len)
@@ -248,13 +224,17 @@ static bool entry_exchange_on_head(struct entry_upstream_user *user)
     x->is_close_framed = !bare && !sized && x->request.is_http10;
     x->closes = x->closes || x->is_close_framed || !x->is_body_in || c->worker->closing;
     entry_exchange_read_keep_alive(up);
-    entry_reply_print(&c->io.out,
-                      &(struct entry_reply){ .status = status,
-                                             .is_chunked = x->is_chunked,
-                                             .says_close = x->closes,
-                                             .says_keep_alive = x->request.is_http10,
-                                             .upgrades = up->is_switched },
-                      &up->head);
+    entry_exchange_print_cookie(c);
+    entry_reply_print(
+        &c->io.out,
+        &(struct entry_reply){ .status = status,
+                               .is_chunked = x->is_chunked,
+                               .says_close = x->closes,
+                               .says_keep_alive = x->request.is_http10,
+                               .upgrades = up->is_switched,
+                               .fields = text_str(&x->fields),
+                               .has_cors = x->route->policy->cors.is_on && x->fields.len > 0 },
+        &up->head);
     return bare; /* http_parser takes a 304's Content-Length for that of a body */
 }
 
@@ -289,7 +269,7 @@ static void entry_exchange_answer(struct entry_client *c)
 
     x->closes = x->closes || !x->is_body_in;
     x->has_replied = x->is_replied = true;
-    entry_reply_own(&c->io.out, x->error, x->closes, x->request.is_head);
+    entry_reply_own(&c->io.out, x->error, x->closes, x->request.is_head, text_str(&x->fields));
     if (x->error >= 500)
         c->worker->counters.n_failed++;
     if (x->error >= 500 && x->error != 503)
@@ -402,10 +382,14 @@ void entry_exchange_end(struct entry_client *c)
 {
     struct entry_exchange *x = &c->x;
     struct entry_request request = x->request; /* keeps its buffer */
+    struct text fields = x->fields;            /* the same */
 
     if (x->up != NULL)
         entry_upstream_close(x->up);
+    entry_auth_cancel(&x->ticket);
     entry_table_unref(x->table);
     memset(x, 0, sizeof(*x));
     x->request = request;
+    x->fields = fields;
+    text_clear(&x->fields);
 }

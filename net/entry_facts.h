@@ -12,22 +12,31 @@
 #include "base/map.h"
 #include "net/entry_annotations.h"
 #include "net/entry_arena.h"
+#include "net/entry_ranges.h"
+#include "net/entry_regex.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
-enum entry_path_type { ENTRY_PATH_PREFIX, ENTRY_PATH_EXACT };
+enum entry_path_type {
+    ENTRY_PATH_PREFIX, /* by elements */
+    ENTRY_PATH_EXACT,
+    ENTRY_PATH_BEGIN, /* what begins with these bytes: nginx' ImplementationSpecific */
+    ENTRY_PATH_GLOB,  /* "*" and "?": ALB's ImplementationSpecific */
+};
 
 struct entry_target {    /* a backend as an Ingress names it */
-    const char *service; /* "" = none: a resource backend, or nothing */
+    const char *service; /* "" = none */
+    bool is_resource;    /* a resource backend: nothing that we can ask */
     const char *port;    /* by name; "" = by number */
     uint16_t number;
 };
 
 struct entry_path {
     enum entry_path_type type;
-    const char *path; /* as written */
+    const char *path;          /* as written */
+    struct entry_regex *regex; /* owned; NULL: nothing in it is special, or it is broken */
+    const char *broken;        /* why it is no regular expression; NULL */
     struct entry_target target;
 };
 
@@ -48,13 +57,15 @@ struct entry_who { /* an object, for events and precedence */
     const char *created; /* RFC 3339 in UTC: sorts as text */
 };
 
-struct entry_ingress {
+struct entry_ingress { /* immutable, shared with the tables made of it */
+    unsigned refs;     /* atomic */
     struct entry_arena arena;
     struct entry_who who;
     const char *published; /* status.loadBalancer.ingress as compact JSON, "" = none */
     const char *class;     /* "" = none said */
+    bool is_alb;           /* of AWS' class: its annotations count, not nginx' */
+    uint64_t version;      /* of what is asked for: a hash of spec and annotations */
     struct entry_policy policy;
-    const char *bad_annotation; /* NULL: all were read */
     struct entry_target fallback;
     struct entry_rule *rules;
     size_t n_rules;
@@ -69,16 +80,11 @@ struct entry_port {
     const char *protocol;
 };
 
-struct entry_range { /* of addresses: a CIDR */
-    int family;
-    unsigned bits;
-    unsigned char address[16];
-};
-
 struct entry_service {
     struct entry_arena arena;
     struct entry_who who;
     const char *published;       /* status.loadBalancer.ingress as compact JSON, "" = none */
+    const char *external;        /* type ExternalName: the name; "" */
     bool is_balancer;            /* type LoadBalancer, of our class, without a pool's address */
     bool is_pinned;              /* asks for the entry by class, also where there are pools */
     bool is_sticky;              /* one client, one endpoint */
@@ -103,14 +109,21 @@ struct entry_slice {
     size_t n_endpoints;
 };
 
+#define ENTRY_RESOLVED_MAX 16
+struct entry_resolved { /* a name outside the cluster */
+    char ips[ENTRY_RESOLVED_MAX][46];
+    unsigned n;
+};
+
 struct entry_facts {
-    struct map *ingresses;  /* "ns/name" to entry_ingress, owned */
-    struct map *services;   /* "ns/name" to entry_service, owned */
-    struct map *slices;     /* "ns/name" to entry_slice, owned */
-    struct map *classes;    /* name to its controller, owned */
-    struct map *by_service; /* "ns/service" to the list head of its slices, owned */
-    struct map *groups;     /* "ns/name" to entry_group, owned */
-    struct map *pools;      /* "ns/name" of IPAddressPools */
+    const struct map *resolved; /* name to entry_resolved; borrowed, NULL: none */
+    struct map *ingresses;      /* "ns/name" to entry_ingress, owned */
+    struct map *services;       /* "ns/name" to entry_service, owned */
+    struct map *slices;         /* "ns/name" to entry_slice, owned */
+    struct map *classes;        /* name to its controller, owned */
+    struct map *by_service;     /* "ns/service" to the list head of its slices, owned */
+    struct map *groups;         /* "ns/name" to entry_group, owned */
+    struct map *pools;          /* "ns/name" of IPAddressPools */
 };
 
 void entry_facts_init(struct entry_facts *f);
@@ -126,13 +139,13 @@ void entry_facts_class(struct entry_facts *f, const char *name, const json_t *tr
 void entry_facts_group(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
 /* Where there is an IPAddressPool, addresses come from pools, not from the entry. */
 void entry_facts_pool(struct entry_facts *f, const char *ns, const char *name, const json_t *tree);
-/* metadata of an object. */
-void entry_facts_who(struct entry_who *ret, struct entry_arena *a, const json_t *tree);
 
-/* "10.0.0.0/8"; false: no CIDR. */
-bool entry_range_parse(struct entry_range *ret, const char *cidr);
-bool entry_range_has(const struct entry_range *r, const struct sockaddr *address);
+/* --- entry_ingress.c --- */
+struct entry_ingress *entry_ingress_ref(const struct entry_ingress *i);
+struct entry_ingress *entry_ingress_unref(struct entry_ingress *i); /* NULL is fine; returns NULL */
 
+/* Is it a class of AWS' load balancer controller, by its controller or its name? */
+bool entry_facts_is_alb(const struct entry_facts *f, const char *class);
 /* Is this Ingress ours to serve? */
 bool entry_facts_claims(const struct entry_facts *f, const struct entry_ingress *i);
 /* All claimed Ingresses, in order of precedence; free() the array; NULL-terminated. */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "net/entry_parts.h"
 
 /* CIDRs of all peers; false: a peer is something else, so nobody can be kept out by address. */
 static bool entry_group_blocks(struct entry_group *g, const json_t *rules)
@@ -31,7 +32,7 @@ struct entry_group *entry_group_read(const json_t *tree)
     const json_t *port = json_at(tree, "spec.serviceRef.port");
     int64_t number = json_is_integer(port) ? json_integer_value(port) : 0;
 
-    entry_facts_who(&g->who, a, tree);
+    entry_part_who(&g->who, a, tree);
     g->target.service = entry_arena_str(a, json_str_or(tree, "spec.serviceRef.name", ""));
     g->target.port = entry_arena_str(a, json_is_string(port) ? json_string_value(port) : "");
     g->target.number = number > 0 && number <= UINT16_MAX ? (uint16_t)number : 0;

@@ -191,6 +191,20 @@ const char *entry_head_at(const struct entry_head *h, uint32_t offset)
     return text_str(&h->raw) + offset;
 }
 
+bool entry_head_is_named(const struct entry_head *h, const struct entry_field *f, const char *name)
+{
+    return strlen(name) == f->name_len &&
+           strncasecmp(entry_head_at(h, f->name), name, f->name_len) == 0;
+}
+
+const struct entry_field *entry_head_named(const struct entry_head *h, const char *name)
+{
+    for (unsigned i = 0; i < h->n_fields; i++)
+        if (entry_head_is_named(h, &h->fields[i], name))
+            return &h->fields[i];
+    return NULL;
+}
+
 bool entry_head_is(const struct entry_head *h, const struct entry_field *f, const char *word)
 {
     return strlen(word) == f->value_len &&

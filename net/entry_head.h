@@ -58,6 +58,10 @@ enum entry_head_full entry_head_value(struct entry_head *h, const char *at, size
 bool entry_head_end(struct entry_head *h);
 
 const char *entry_head_at(const struct entry_head *h, uint32_t offset);
+/* @name in lower case. */
+bool entry_head_is_named(const struct entry_head *h, const struct entry_field *f, const char *name);
+/* The first field of this name, NULL: none. */
+const struct entry_field *entry_head_named(const struct entry_head *h, const char *name);
 /* Is the value @word, without regard to case? */
 bool entry_head_is(const struct entry_head *h, const struct entry_field *f, const char *word);
 /* Does the comma-separated value hold @word (@len bytes)? */

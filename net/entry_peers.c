@@ -67,6 +67,7 @@ static struct entry_peer *entry_peers_get(struct entry_peers *set, const struct 
     if (p == NULL) {
         p = MEM_NEW(struct entry_peer);
         p->name = mem_str(e->name);
+        p->id = bits_fnv64a(p->name, strlen(p->name));
         p->address = e->address;
         p->refs = 1;
         list_init(&p->resting);
@@ -166,6 +167,18 @@ struct entry_peer *entry_peers_pick_for(struct entry_peers *set,
         }
     }
     return best != NULL ? best : shunned;
+}
+
+struct entry_peer *entry_peers_pick_id(struct entry_peers *set, const struct entry_backend *backend,
+                                       const struct entry_tried *tried, int64_t now_ms, uint64_t id)
+{
+    for (unsigned i = 0; i < backend->n_endpoints; i++) {
+        struct entry_peer *p = set->by_index[backend->endpoints[i]];
+
+        if (p->id == id && !entry_tried_has(tried, p) && !entry_peer_is_shunned(p, now_ms))
+            return p;
+    }
+    return NULL;
 }
 
 void entry_peer_well(struct entry_peer *p)

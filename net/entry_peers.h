@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 struct entry_peer {
-    char *name; /* owned */
+    char *name;  /* owned */
+    uint64_t id; /* a hash of it; for cookies */
     struct entry_address address;
     unsigned refs;       /* the set's own and one per connection */
     bool is_listed;      /* in the present table */
@@ -55,6 +56,10 @@ struct entry_peer *entry_peers_pick_for(struct entry_peers *set,
                                         const struct entry_backend *backend,
                                         const struct entry_tried *tried, int64_t now_ms,
                                         uint64_t key);
+/* The endpoint of this id, if it is one of the backend's, and well; else NULL. */
+struct entry_peer *entry_peers_pick_id(struct entry_peers *set, const struct entry_backend *backend,
+                                       const struct entry_tried *tried, int64_t now_ms,
+                                       uint64_t id);
 struct entry_peer *entry_peer_ref(struct entry_peer *p);
 struct entry_peer *entry_peer_unref(struct entry_peer *p);
 /* A connect worked, or did not (or nobody is there any more): then others are preferred for a

@@ -1,6 +1,7 @@
 #include "net/entry_request.h"
 
 #include "base/mem.h"
+#include "net/entry_cors.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -298,6 +299,8 @@ static void entry_request_print_ours(struct text *t, const struct entry_request 
              "\r\nX-Forwarded-Port: %u\r\nX-Forwarded-Proto: %s\r\nX-Forwarded-Scheme: %s\r\n"
              "X-Scheme: %s\r\n",
              to->port, to->scheme, to->scheme, to->scheme);
+    if (to->prefix != NULL)
+        text_fmt(t, "X-Forwarded-Prefix: %s\r\n", to->prefix);
     if (before != NULL) {
         text_puts(t, "X-Original-Forwarded-For: ");
         text_add(t, entry_head_at(h, before->value), before->value_len);
@@ -305,24 +308,39 @@ static void entry_request_print_ours(struct text *t, const struct entry_request 
     }
 }
 
+static void entry_request_print_target(struct text *ret, const struct entry_request *r,
+                                       const struct entry_head *h,
+                                       const struct entry_forward *forward)
+{
+    if (forward->target != NULL) {
+        text_puts(ret, forward->target);
+        return;
+    }
+    /* "GET http://host?q" has no path of its own. */
+    if (r->target_len == 0 || entry_head_at(h, r->target)[0] == '?')
+        text_putc(ret, '/');
+    text_add(ret, entry_head_at(h, r->target), r->target_len);
+}
+
 void entry_request_print(struct text *ret, const struct entry_request *r,
                          const struct entry_head *h, const struct entry_forward *forward)
 {
     text_puts(ret, r->method);
     text_putc(ret, ' ');
-    /* "GET http://host?q" has no path of its own. */
-    if (r->target_len == 0 || entry_head_at(h, r->target)[0] == '?')
-        text_putc(ret, '/');
-    text_add(ret, entry_head_at(h, r->target), r->target_len);
+    entry_request_print_target(ret, r, h, forward);
     text_puts(ret, " HTTP/1.1\r\nHost: ");
-    text_add(ret, entry_head_at(h, r->authority), r->authority_len);
+    if (forward->host != NULL)
+        text_puts(ret, forward->host);
+    else
+        text_add(ret, entry_head_at(h, r->authority), r->authority_len);
     text_puts(ret, "\r\n");
     for (unsigned i = 0; i < h->n_fields; i++) {
         const struct entry_field *f = &h->fields[i];
 
-        if (f->kind == ENTRY_FIELD_OTHER && !entry_head_is_hop(h, f))
-            entry_head_print(ret, h, f);
-        else if (f->kind == ENTRY_FIELD_UPGRADE && r->upgrades) {
+        if (f->kind == ENTRY_FIELD_OTHER && !entry_head_is_hop(h, f)) {
+            if (!forward->keeps_secret || !entry_head_is_named(h, f, "authorization"))
+                entry_head_print(ret, h, f);
+        } else if (f->kind == ENTRY_FIELD_UPGRADE && r->upgrades) {
             text_puts(ret, "Connection: Upgrade\r\n");
             entry_head_print(ret, h, f);
         }
@@ -346,6 +364,9 @@ static bool entry_reply_passes(const struct entry_reply *reply, const struct ent
     case ENTRY_FIELD_UPGRADE: return reply->upgrades || reply->status == 426;
     case ENTRY_FIELD_LENGTH: return !reply->is_chunked;
     case ENTRY_FIELD_OTHER:
+        if (reply->has_cors && entry_cors_is_field(entry_head_at(h, f->name), f->name_len))
+            return false;
+        return !entry_head_is_hop(h, f);
     case ENTRY_FIELD_HOST:
     case ENTRY_FIELD_EXPECT:
     case ENTRY_FIELD_OURS:
@@ -364,6 +385,8 @@ void entry_reply_print(struct text *ret, const struct entry_reply *reply,
     for (unsigned i = 0; i < h->n_fields; i++)
         if (entry_reply_passes(reply, h, &h->fields[i]))
             entry_head_print(ret, h, &h->fields[i]);
+    if (reply->fields != NULL)
+        text_puts(ret, reply->fields);
     if (reply->is_chunked)
         text_puts(ret, "Transfer-Encoding: chunked\r\n");
     if (reply->upgrades)
@@ -382,7 +405,8 @@ const char *entry_reply_words(unsigned status)
     return words[0] != '<' ? words : "Unknown"; /* "<unknown>" */
 }
 
-void entry_reply_own(struct text *ret, unsigned status, bool says_close, bool without_body)
+void entry_reply_own(struct text *ret, unsigned status, bool says_close, bool without_body,
+                     const char *fields)
 {
     static const struct {
         unsigned status;
@@ -394,7 +418,13 @@ void entry_reply_own(struct text *ret, unsigned status, bool says_close, bool wi
         { 504, "504 Gateway Timeout: the backend did not answer in time" },
     };
     cleanup(text_fini) struct text body = TEXT_EMPTY;
+    const char *connection = says_close ? "Connection: close\r\n" : "Connection: keep-alive\r\n";
 
+    if (status == 204) { /* RFC 9110, 8.6: it has no Content-Length either */
+        text_fmt(ret, "HTTP/1.1 204 No Content\r\n%s%s\r\n", fields != NULL ? fields : "",
+                 connection);
+        return;
+    }
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)
         if (texts[i].status == status)
             text_puts(&body, texts[i].text);
@@ -403,9 +433,8 @@ void entry_reply_own(struct text *ret, unsigned status, bool says_close, bool wi
     text_putc(&body, '\n');
     text_fmt(ret,
              "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-             "Content-Length: %zu\r\n%s\r\n",
-             status, entry_reply_words(status), body.len,
-             says_close ? "Connection: close\r\n" : "Connection: keep-alive\r\n");
+             "Content-Length: %zu\r\n%s%s\r\n",
+             status, entry_reply_words(status), body.len, fields != NULL ? fields : "", connection);
     if (!without_body)
         text_add(ret, body.data, body.len);
 }

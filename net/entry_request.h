@@ -48,6 +48,10 @@ struct entry_forward { /* what we say about the client */
     const char *scheme;     /* "http", "https" */
     uint16_t port;          /* that the client connected to */
     const char *request_id; /* used when the client brought none */
+    const char *host;       /* NULL: as the client said */
+    const char *target;     /* path and arguments; NULL: as the client said */
+    const char *prefix;     /* NULL: no X-Forwarded-Prefix of ours */
+    bool keeps_secret;      /* the Authorization field was for us */
 };
 /* The head for the backend, with the empty line. */
 void entry_request_print(struct text *ret, const struct entry_request *r,
@@ -59,12 +63,16 @@ struct entry_reply { /* how an answer reaches the client */
     bool says_close;
     bool says_keep_alive; /* for HTTP/1.0 */
     bool upgrades;
+    const char *fields; /* header lines of ours; NULL */
+    bool has_cors;      /* ... among them those of CORS: the backend's are left out */
 };
 /* The head for the client, with the empty line. */
 void entry_reply_print(struct text *ret, const struct entry_reply *reply,
                        const struct entry_head *h);
 /* A whole answer of our own. */
-void entry_reply_own(struct text *ret, unsigned status, bool says_close, bool without_body);
+/* @fields: more header lines, or NULL. */
+void entry_reply_own(struct text *ret, unsigned status, bool says_close, bool without_body,
+                     const char *fields);
 const char *entry_reply_words(unsigned status);
 
 #endif

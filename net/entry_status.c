@@ -73,10 +73,8 @@ struct entry_status *entry_status_close(struct entry_status *s)
     return NULL;
 }
 
-char *entry_status_want(const char *published, const char *ip, bool is_service, bool serves)
+static char *entry_status_choose(const char *published, const char *ours, bool serves)
 {
-    cleanup(freep) char *ours = is_service ? mem_fmt("[{\"ip\":\"%s\",\"ipMode\":\"VIP\"}]", ip)
-                                           : mem_fmt("[{\"ip\":\"%s\"}]", ip);
     const char *want = serves ? ours : "";
 
     if (str_eq(published, want))
@@ -85,6 +83,37 @@ char *entry_status_want(const char *published, const char *ip, bool is_service, 
     if (!serves && !str_eq(published, ours))
         return NULL;
     return mem_str(want);
+}
+
+char *entry_status_want(const char *published, const char *ip, bool is_service, bool serves)
+{
+    cleanup(freep) char *ours = is_service ? mem_fmt("[{\"ip\":\"%s\",\"ipMode\":\"VIP\"}]", ip)
+                                           : mem_fmt("[{\"ip\":\"%s\"}]", ip);
+
+    return entry_status_choose(published, ours, serves);
+}
+
+char *entry_status_want_named(const char *published, const char *ip, const char *hostname,
+                              bool serves)
+{
+    cleanup(freep) char *ours = mem_fmt("[{\"hostname\":\"%s\",\"ip\":\"%s\"}]", hostname, ip);
+
+    return entry_status_choose(published, ours, serves);
+}
+
+char *entry_status_hostname(const char *ns, const char *name)
+{
+    size_t len = strlen(ns) + strlen(name) + strlen("..elb.mkube.local");
+
+    /* RFC 1123: labels of 63, names of 253. */
+    for (const char *p = name; *p != '\0'; p += strspn(p, ".")) {
+        size_t label = strcspn(p, ".");
+
+        if (label > 63)
+            return NULL;
+        p += label;
+    }
+    return len <= 253 ? mem_fmt("%s.%s.elb.mkube.local", name, ns) : NULL;
 }
 
 /* --- writing --- */
@@ -148,7 +177,10 @@ static void entry_status_write(struct entry_status *s, char *path, char *want)
 
 void entry_status_ingress(struct entry_status *s, const struct entry_ingress *i, bool serves)
 {
-    char *want = entry_status_want(i->published, s->ip, false, serves);
+    cleanup(freep) char *hostname = i->is_alb ? entry_status_hostname(i->who.ns, i->who.name)
+                                              : NULL;
+    char *want = hostname != NULL ? entry_status_want_named(i->published, s->ip, hostname, serves)
+                                  : entry_status_want(i->published, s->ip, false, serves);
 
     if (want != NULL)
         entry_status_write(s,

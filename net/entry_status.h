@@ -25,5 +25,10 @@ void entry_status_group(struct entry_status *s, const struct entry_group *g);
 
 /* What the status must say: compact JSON with sorted keys, "" for nothing, owned; NULL: leave it. */
 char *entry_status_want(const char *published, const char *ip, bool is_service, bool serves);
+/* The same for an Ingress of AWS' class, whose users read a host name. */
+char *entry_status_want_named(const char *published, const char *ip, const char *hostname,
+                              bool serves);
+/* "NAME.NAMESPACE.elb.mkube.local", owned: no DNS knows it; NULL: it would be too long. */
+char *entry_status_hostname(const char *ns, const char *name);
 
 #endif

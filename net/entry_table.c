@@ -21,6 +21,8 @@ struct entry_table *entry_table_unref(struct entry_table *t)
 {
     if (t == NULL || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return NULL;
+    for (size_t i = 0; t->ingresses[i] != NULL; i++)
+        entry_ingress_unref(t->ingresses[i]);
     map_free(t->hosts);
     entry_arena_fini(&t->arena);
     free(t);
@@ -58,9 +60,11 @@ static const struct entry_host *entry_table_host(const struct entry_table *t, co
     return h != NULL ? h : map_get(t->hosts, "");
 }
 
-/* The longest rule whose elements begin the path. */
+/* The longest rule whose elements begin the path; *ret_len: as nginx counts it, which has the
+ * slash behind in its prefixes, and takes the whole path before anything else. */
 static const struct entry_route *entry_table_prefix(const struct entry_table *t,
-                                                    const struct entry_host *host, const char *path)
+                                                    const struct entry_host *host, const char *path,
+                                                    size_t *ret_len)
 {
     struct {
         uint64_t hash;
@@ -85,10 +89,34 @@ static const struct entry_route *entry_table_prefix(const struct entry_table *t,
         const struct entry_slot *s = entry_table_slot(t, ends[n].hash, host, ENTRY_PATH_PREFIX,
                                                       path, ends[n].len);
 
+        *ret_len = path[ends[n].len] == '\0' ? SIZE_MAX : ends[n].len + 1;
         if (s->route != NULL)
             return s->route;
     }
+    *ret_len = 0;
     return NULL;
+}
+
+/* The longest rule whose bytes begin the path. */
+static const struct entry_route *entry_table_begin(const struct entry_table *t,
+                                                   const struct entry_host *host, const char *path,
+                                                   size_t *ret_len)
+{
+    uint64_t hash = entry_hash_begin(host, ENTRY_PATH_BEGIN);
+    const struct entry_route *found = NULL;
+
+    *ret_len = 0;
+    for (size_t len = 0;; len++) {
+        const struct entry_slot *s = entry_table_slot(t, hash, host, ENTRY_PATH_BEGIN, path, len);
+
+        if (s->route != NULL) {
+            found = s->route;
+            *ret_len = len;
+        }
+        if (path[len] == '\0')
+            return found;
+        hash = entry_hash_add(hash, path[len]);
+    }
 }
 
 static const struct entry_route *entry_table_exact(const struct entry_table *t,
@@ -102,14 +130,29 @@ static const struct entry_route *entry_table_exact(const struct entry_table *t,
     return entry_table_slot(t, hash, host, ENTRY_PATH_EXACT, path, len)->route;
 }
 
+static const struct entry_route *entry_table_hashed(const struct entry_table *t,
+                                                    const struct entry_host *h, const char *path)
+{
+    const struct entry_route *route = entry_table_exact(t, h, path), *begin;
+    size_t len, begin_len;
+
+    if (route != NULL)
+        return route;
+    route = entry_table_prefix(t, h, path, &len);
+    if (!h->begins || len == SIZE_MAX)
+        return route;
+    begin = entry_table_begin(t, h, path, &begin_len);
+    return begin != NULL && begin_len > len ? begin : route;
+}
+
 const struct entry_route *entry_table_find(const struct entry_table *t, const char *host,
                                            const char *path)
 {
     const struct entry_host *h = entry_table_host(t, host);
-    const struct entry_route *route = h != NULL ? entry_table_exact(t, h, path) : NULL;
+    const struct entry_route *route = NULL;
 
-    if (route == NULL && h != NULL)
-        route = entry_table_prefix(t, h, path);
+    if (h != NULL)
+        route = h->list != NULL ? entry_paths_find(h, path) : entry_table_hashed(t, h, path);
     if (route == NULL && h != NULL)
         route = h->fallback;
     return route != NULL ? route : t->fallback;
@@ -150,6 +193,12 @@ const struct entry_listen *entry_table_listen(const struct entry_table *t, const
             ret = l;
     }
     return ret;
+}
+
+const char *const *entry_table_names(const struct entry_table *t, size_t *ret_n)
+{
+    *ret_n = t->n_names;
+    return t->names;
 }
 
 const struct entry_warning *entry_table_warnings(const struct entry_table *t, size_t *ret_n)

@@ -36,11 +36,31 @@ struct entry_backend {
     unsigned n_endpoints;      /* 0: 503 */
 };
 
+struct entry_host {
+    const char *name; /* "", "a.example", "*.example" */
+    unsigned index;
+    bool has_tls;                       /* some Ingress of it has a tls section */
+    const struct entry_route *fallback; /* NULL: the table's */
+    struct entry_route **routes;        /* in order of precedence of their Ingresses */
+    unsigned n_routes, room;
+    const struct entry_listed *list; /* NULL: paths are looked up by hash */
+    unsigned n_listed;
+    bool begins; /* has ENTRY_PATH_BEGIN paths */
+};
+
 struct entry_route {
     const struct entry_who *ingress;
     const struct entry_policy *policy;
+    const struct entry_path *path; /* NULL: a default backend */
+    const struct entry_host *host; /* NULL: of any */
     const struct entry_backend *backend;
+    const struct entry_route *canary; /* NULL: no share of it goes elsewhere */
+    const char *moved;                /* NULL; else the host that all requests are sent to */
+    unsigned order;                   /* among the host's routes */
 };
+
+/* Is the path changed for the backend?  ingress-nginx leaves one alone that is its own target. */
+bool entry_route_rewrites(const struct entry_route *r);
 
 struct entry_listen { /* a port of a LoadBalancer Service, or one that a TargetGroupBinding opens */
     const struct entry_who *service;
@@ -77,6 +97,8 @@ const struct entry_listen *entry_table_listens(const struct entry_table *t, size
 /* The listen of a Service's port, or NULL; its own before a binding's. */
 const struct entry_listen *entry_table_listen(const struct entry_table *t, const char *ns,
                                               const char *service, uint16_t port);
+/* Names outside the cluster whose addresses the table wanted (ExternalName). */
+const char *const *entry_table_names(const struct entry_table *t, size_t *ret_n);
 const struct entry_warning *entry_table_warnings(const struct entry_table *t, size_t *ret_n);
 
 #endif

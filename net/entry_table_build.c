@@ -4,120 +4,9 @@
 #include "base/text.h"
 #include "net/entry_group.h"
 
-#include <arpa/inet.h>
-#include <assert.h>
-#include <stdio.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Under construction: the table, and what only its making needs. */
-struct entry_build {
-    struct entry_table *t;
-    const struct entry_facts *facts;
-    struct map *endpoints; /* "ip:port" to index + 1 */
-    struct map *backends;  /* name to entry_backend */
-    struct text numbers;   /* endpoint indexes of the backend being made */
-    struct text list;      /* all endpoints so far */
-    struct text warnings;
-};
-
-/* --- backends --- */
-
-static bool entry_build_address(struct entry_address *ret, const char *ip, uint16_t port)
-{
-    memset(ret, 0, sizeof(*ret));
-    if (inet_pton(AF_INET, ip, &ret->at.v4.sin_addr) == 1) {
-        ret->at.v4.sin_family = AF_INET;
-        ret->at.v4.sin_port = htons(port);
-        ret->len = sizeof(ret->at.v4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, ip, &ret->at.v6.sin6_addr) != 1)
-        return false;
-    ret->at.v6.sin6_family = AF_INET6;
-    ret->at.v6.sin6_port = htons(port);
-    ret->len = sizeof(ret->at.v6);
-    return true;
-}
-
-static void entry_build_endpoint(struct entry_build *b, const char *ip, uint16_t port)
-{
-    struct entry_endpoint e;
-    char name[80];
-    uintptr_t known;
-    unsigned index;
-
-    snprintf(name, sizeof(name), strchr(ip, ':') != NULL ? "[%s]:%u" : "%s:%u", ip, port);
-    known = (uintptr_t)map_get(b->endpoints, name);
-    if (known == 0 && !entry_build_address(&e.address, ip, port))
-        return;
-    if (known == 0) {
-        e.name = entry_arena_str(&b->t->arena, name);
-        text_add(&b->list, &e, sizeof(e));
-        known = ++b->t->n_endpoints;
-        map_put(b->endpoints, name, (void *)known);
-    }
-    index = (unsigned)known - 1;
-    text_add(&b->numbers, &index, sizeof(index));
-}
-
-/* Endpoints of all slices under the port's name: ready ones, or those that are ending. */
-static void entry_build_endpoints(struct entry_build *b, const struct list *slices,
-                                  const char *port_name, bool ending)
-{
-    if (slices == NULL)
-        return;
-    LIST_EACH (at, slices) {
-        const struct entry_slice *s = list_entry(at, struct entry_slice, link);
-
-        for (size_t p = 0; p < s->n_ports; p++)
-            for (size_t e = 0; str_eq(s->ports[p].name, port_name) && e < s->n_endpoints; e++)
-                if (s->ports[p].is_tcp && s->endpoints[e].is_ending == ending)
-                    entry_build_endpoint(b, s->endpoints[e].ip, s->ports[p].port);
-    }
-}
-
-static const struct entry_port *entry_build_port(const struct entry_service *s,
-                                                 const struct entry_target *target)
-{
-    for (size_t i = 0; s != NULL && i < s->n_ports; i++) {
-        const struct entry_port *p = &s->ports[i];
-
-        if (p->is_tcp &&
-            (target->port[0] != '\0' ? str_eq(p->name, target->port) : p->port == target->number))
-            return p;
-    }
-    return NULL;
-}
-
-/* Always a backend: one of a Service that is not there has no endpoints. */
-static const struct entry_backend *entry_build_backend(struct entry_build *b, const char *ns,
-                                                       const struct entry_target *target)
-{
-    cleanup(freep) char *key = mem_fmt("%s/%s", ns, target->service);
-    cleanup(freep) char *name = target->port[0] != '\0' ? mem_fmt("%s:%s", key, target->port)
-                                                        : mem_fmt("%s:%u", key, target->number);
-    struct entry_backend *backend = map_get(b->backends, name);
-    const struct list *slices = entry_facts_slices(b->facts, ns, target->service);
-    const struct entry_port *port;
-
-    if (backend != NULL)
-        return backend;
-    port = entry_build_port(map_get(b->facts->services, key), target);
-    text_clear(&b->numbers);
-    if (port != NULL)
-        entry_build_endpoints(b, slices, port->name, false);
-    if (port != NULL && b->numbers.len == 0)
-        entry_build_endpoints(b, slices, port->name, true);
-    backend = entry_arena_get(&b->t->arena, sizeof(*backend));
-    backend->name = entry_arena_str(&b->t->arena, name);
-    backend->index = b->t->n_backends++;
-    backend->n_endpoints = (unsigned)(b->numbers.len / sizeof(unsigned));
-    backend->endpoints = (const unsigned *)(const void *)entry_arena_strn(
-        &b->t->arena, text_str(&b->numbers), b->numbers.len);
-    map_put(b->backends, name, backend);
-    return backend;
-}
 
 /* --- routes --- */
 
@@ -132,21 +21,16 @@ static const struct entry_who *entry_build_who(struct entry_build *b, const stru
     return copy;
 }
 
-struct entry_build_ingress { /* the one being added */
-    const struct entry_ingress *facts;
-    const struct entry_who *who;
-    const struct entry_policy *policy;
-};
-
-static const struct entry_route *entry_build_route(struct entry_build *b,
-                                                   const struct entry_build_ingress *i,
-                                                   const struct entry_target *target)
+static struct entry_route *entry_build_route(struct entry_build *b, const struct entry_ingress *in,
+                                             const struct entry_host *host,
+                                             const struct entry_target *target)
 {
     struct entry_route *route = entry_arena_get(&b->t->arena, sizeof(*route));
 
-    route->ingress = i->who;
-    route->policy = i->policy;
-    route->backend = entry_build_backend(b, i->who->ns, target);
+    route->ingress = &in->who;
+    route->policy = &in->policy;
+    route->host = host;
+    route->backend = entry_build_backend(b, in->who.ns, target);
     return route;
 }
 
@@ -157,10 +41,25 @@ static struct entry_host *entry_build_host(struct entry_build *b, const char *na
     if (host == NULL) {
         host = entry_arena_get(&b->t->arena, sizeof(*host));
         host->name = entry_arena_str(&b->t->arena, name);
-        host->index = (unsigned)map_len(b->t->hosts);
+        host->index = b->n_hosts++;
         map_put(b->t->hosts, name, host);
     }
     return host;
+}
+
+static void entry_build_host_add(struct entry_build *b, struct entry_host *host,
+                                 struct entry_route *route)
+{
+    if (host->n_routes == host->room) {
+        struct entry_route **before = host->routes;
+
+        host->room = host->room > 0 ? 2 * host->room : 4;
+        host->routes = entry_arena_array(&b->t->arena, host->room, sizeof(route));
+        if (before != NULL)
+            memcpy(host->routes, before, host->n_routes * sizeof(route));
+    }
+    route->order = host->n_routes;
+    host->routes[host->n_routes++] = route;
 }
 
 /* @message is consumed. */
@@ -179,76 +78,191 @@ static void entry_build_warn(struct entry_build *b, const struct entry_who *who,
     entry_build_complain(b, &w, message);
 }
 
-static void entry_build_path(struct entry_build *b, const struct entry_build_ingress *i,
-                             const struct entry_host *host, const struct entry_path *p)
+/* Prefixes match by element: a slash at the end says nothing more. */
+static size_t entry_build_length(const struct entry_path *p)
 {
-    uint64_t hash = entry_hash_begin(host, p->type);
     size_t len = strlen(p->path);
-    struct entry_slot *s;
 
-    /* Prefixes match by element: a slash at the end says nothing more. */
     while (p->type == ENTRY_PATH_PREFIX && len > 0 && p->path[len - 1] == '/')
         len--;
+    return len;
+}
+
+static struct entry_slot *entry_build_slot(struct entry_build *b, const struct entry_host *host,
+                                           const struct entry_path *p, uint64_t *ret_hash)
+{
+    uint64_t hash = entry_hash_begin(host, p->type);
+    size_t len = entry_build_length(p);
+
     for (size_t at = 0; at < len; at++)
         hash = entry_hash_add(hash, p->path[at]);
-    s = entry_table_slot(b->t, hash, host, p->type, p->path, len);
+    *ret_hash = hash;
+    return entry_table_slot(b->t, hash, host, p->type, p->path, len);
+}
+
+/* The same words as ingress-nginx' admission has for it. */
+static void entry_build_duplicate(struct entry_build *b, const struct entry_ingress *in,
+                                  const struct entry_route *other)
+{
+    const char *host = other->host->name;
+
+    if (other->ingress != &in->who)
+        entry_build_warn(b, &in->who, "DuplicatePath",
+                         mem_fmt("host \"%s\" and path \"%s\" is already defined in ingress "
+                                 "%s/%s, which keeps it",
+                                 host[0] != '\0' ? host : "_", other->path->path,
+                                 other->ingress->ns, other->ingress->name));
+}
+
+static void entry_build_path(struct entry_build *b, const struct entry_ingress *in,
+                             struct entry_host *host, const struct entry_path *p)
+{
+    uint64_t hash;
+    struct entry_slot *s = entry_build_slot(b, host, p, &hash);
+
     if (s->route != NULL) {
-        if (s->route->ingress != i->who)
-            entry_build_warn(b, i->who, "DuplicatePath",
-                             mem_fmt("host \"%s\" and path \"%s\" are already claimed by Ingress "
-                                     "%s/%s, which keeps them",
-                                     host->name, p->path, s->route->ingress->ns,
-                                     s->route->ingress->name));
+        entry_build_duplicate(b, in, s->route);
+        return;
+    }
+    if (p->target.is_resource) { /* as ingress-nginx: there is no such path */
+        entry_build_warn(
+            b, &in->who, "UnsupportedBackend",
+            mem_fmt("path \"%s\" has a resource backend, which is not supported", p->path));
         return;
     }
     s->hash = hash;
     s->host = host;
     s->type = p->type;
-    s->path = entry_arena_strn(&b->t->arena, p->path, len);
-    s->len = len;
-    s->route = entry_build_route(b, i, &p->target);
+    s->path = p->path;
+    s->len = entry_build_length(p);
+    s->route = entry_build_route(b, in, host, &p->target);
+    s->route->path = p;
+    host->begins = host->begins || p->type == ENTRY_PATH_BEGIN;
+    entry_build_host_add(b, host, s->route);
 }
 
 /* A default backend answers for the hosts of its Ingress, and for all others when its Ingress
  * names none. */
-static void entry_build_fallback(struct entry_build *b, const struct entry_build_ingress *i)
+static void entry_build_fallback(struct entry_build *b, const struct entry_ingress *in)
 {
-    const struct entry_ingress *in = i->facts;
-    const struct entry_route *route;
-
     if (in->fallback.service[0] == '\0')
         return;
-    route = entry_build_route(b, i, &in->fallback);
     if (in->n_rules == 0 && b->t->fallback == NULL)
-        b->t->fallback = route;
+        b->t->fallback = entry_build_route(b, in, NULL, &in->fallback);
     for (size_t r = 0; r < in->n_rules; r++) {
         struct entry_host *host = entry_build_host(b, in->rules[r].host);
 
         if (host->fallback == NULL)
-            host->fallback = route;
+            host->fallback = entry_build_route(b, in, host, &in->fallback);
     }
 }
 
 static void entry_build_add(struct entry_build *b, const struct entry_ingress *in)
 {
-    struct entry_policy *policy = entry_arena_get(&b->t->arena, sizeof(*policy));
-    struct entry_build_ingress i = { .facts = in,
-                                     .who = entry_build_who(b, &in->who),
-                                     .policy = policy };
-
-    *policy = in->policy;
-    if (in->bad_annotation != NULL)
-        entry_build_warn(b, i.who, "InvalidAnnotation",
-                         mem_fmt("the value of annotation %s cannot be read and is ignored",
-                                 in->bad_annotation));
-    for (size_t r = 0; r < in->n_rules; r++) {
+    for (const struct entry_note *n = in->policy.notes; n != NULL; n = n->next)
+        entry_build_warn(b, &in->who, n->reason, mem_str(n->message));
+    for (size_t r = 0; r < in->n_rules && !in->policy.canary.is_on; r++) {
         /* A host is claimed even without paths: it answers 404, no other's wildcard does. */
-        const struct entry_host *host = entry_build_host(b, in->rules[r].host);
+        struct entry_host *host = entry_build_host(b, in->rules[r].host);
 
+        host->has_tls = host->has_tls || (in->n_tls > 0 && host->name[0] != '\0');
         for (size_t p = 0; p < in->rules[r].n_paths; p++)
-            entry_build_path(b, &i, host, &in->rules[r].paths[p]);
+            entry_build_path(b, in, host, &in->rules[r].paths[p]);
     }
-    entry_build_fallback(b, &i);
+    if (!in->policy.canary.is_on)
+        entry_build_fallback(b, in);
+}
+
+/* A canary has no paths of its own: it takes a share of those that it repeats. */
+static void entry_build_canary(struct entry_build *b, const struct entry_ingress *in)
+{
+    for (size_t r = 0; r < in->n_rules; r++) {
+        const struct entry_host *host = map_get(b->t->hosts, in->rules[r].host);
+
+        for (size_t p = 0; host != NULL && p < in->rules[r].n_paths; p++) {
+            uint64_t hash;
+            struct entry_slot *s = entry_build_slot(b, host, &in->rules[r].paths[p], &hash);
+
+            if (s->route != NULL && s->route->canary == NULL)
+                s->route->canary = entry_build_route(b, in, host, &in->rules[r].paths[p].target);
+        }
+    }
+}
+
+/* --- other names of hosts --- */
+
+static const struct entry_policy entry_build_moved_policy = { .ssl_redirect_port = "" };
+
+/* "a.example" to "www.a.example" or the other way, unless somebody claims that name. */
+static void entry_build_www(struct entry_build *b, const struct entry_ingress *in, const char *host)
+{
+    cleanup(freep) char *other = str_starts(host, "www.") ? mem_str(host + 4)
+                                                          : mem_fmt("www.%s", host);
+    struct entry_route *route;
+    struct entry_host *h;
+
+    if (host[0] == '\0' || host[0] == '*' || map_get(b->t->hosts, other) != NULL)
+        return;
+    h = entry_build_host(b, other);
+    route = entry_arena_get(&b->t->arena, sizeof(*route));
+    route->ingress = &in->who;
+    route->policy = &entry_build_moved_policy;
+    route->host = h;
+    route->moved = entry_arena_str(&b->t->arena, host);
+    h->fallback = route;
+}
+
+static void entry_build_aliases(struct entry_build *b, const struct entry_ingress *in)
+{
+    const char *said = in->policy.aliases;
+    cleanup(strv_freep) char **list = str_split(said != NULL ? said : "", ',');
+    struct entry_host *host = in->n_rules > 0 ? map_get(b->t->hosts, in->rules[0].host) : NULL;
+
+    for (size_t i = 0; host != NULL && list[i] != NULL; i++) {
+        char *name = list[i] + strspn(list[i], " ");
+
+        name[strcspn(name, " ")] = '\0';
+        for (char *p = name; *p != '\0'; p++)
+            *p = (char)tolower((unsigned char)*p);
+        if (name[0] != '\0' && map_get(b->t->hosts, name) == NULL)
+            map_put(b->t->hosts, name, host);
+    }
+}
+
+/* What gives way to all that Ingresses say by themselves. */
+static void entry_build_others(struct entry_build *b, const struct entry_ingress *in)
+{
+    if (in->policy.canary.is_on) {
+        entry_build_canary(b, in);
+        return;
+    }
+    entry_build_aliases(b, in);
+    for (size_t r = 0; in->policy.www_redirect && r < in->n_rules; r++)
+        entry_build_www(b, in, in->rules[r].host);
+}
+
+static void entry_build_arrange(struct entry_build *b)
+{
+    size_t it = 0;
+    const char *name;
+    void *value;
+
+    while (map_each(b->t->hosts, &it, &name, &value)) {
+        struct entry_host *host = value;
+
+        if (host->list != NULL) /* an alias */
+            continue;
+        entry_paths_arrange(&b->t->arena, host);
+        for (unsigned i = 0; host->list != NULL && i < host->n_routes; i++) {
+            const struct entry_route *r = host->routes[i];
+
+            if (r->path->broken != NULL)
+                entry_build_warn(b, r->ingress, "InvalidPath",
+                                 mem_fmt("path \"%s\" is not served, it is no regular "
+                                         "expression: %s",
+                                         r->path->path, r->path->broken));
+        }
+    }
 }
 
 static size_t entry_build_count(const struct entry_ingress *const *list)
@@ -264,14 +278,22 @@ static size_t entry_build_count(const struct entry_ingress *const *list)
 static void entry_build_routes(struct entry_build *b)
 {
     const struct entry_ingress **list = entry_facts_claimed(b->facts);
-    size_t n = entry_build_count(list);
+    size_t n = entry_build_count(list), n_ingresses = 0;
 
+    while (list[n_ingresses] != NULL)
+        n_ingresses++;
     b->t->n_slots = 8;
     while (b->t->n_slots < 2 * n)
         b->t->n_slots *= 2;
     b->t->slots = entry_arena_array(&b->t->arena, b->t->n_slots, sizeof(*b->t->slots));
-    for (size_t i = 0; list[i] != NULL; i++)
+    b->t->ingresses = entry_arena_array(&b->t->arena, n_ingresses + 1, sizeof(*b->t->ingresses));
+    for (size_t i = 0; list[i] != NULL; i++) {
+        b->t->ingresses[i] = entry_ingress_ref(list[i]);
         entry_build_add(b, list[i]);
+    }
+    for (size_t i = 0; list[i] != NULL; i++)
+        entry_build_others(b, list[i]);
+    entry_build_arrange(b);
     free(list);
 }
 
@@ -393,12 +415,15 @@ struct entry_table *entry_table_new(const struct entry_facts *facts)
     entry_build_routes(&b);
     entry_build_listens(&b);
     b.t->endpoints = entry_build_flat(&b, &b.list);
+    b.t->names = entry_build_flat(&b, &b.names);
+    b.t->n_names = b.names.len / sizeof(char *);
     b.t->warnings = entry_build_flat(&b, &b.warnings);
     b.t->n_warnings = b.warnings.len / sizeof(struct entry_warning);
     map_free(b.endpoints);
     map_free(b.backends);
     text_fini(&b.numbers);
     text_fini(&b.list);
+    text_fini(&b.names);
     text_fini(&b.warnings);
     return b.t;
 }

@@ -27,7 +27,7 @@ static void entry_worker_set_limits(struct entry_limits *l)
     entry_worker_limit(&l->connect_ms, 5000);
     entry_worker_limit(&l->read_ms, 60000);
     entry_worker_limit(&l->rest_ms, 30000);
-    entry_worker_limit(&l->tunnel_ms, 3600 * 1000);
+    entry_worker_limit(&l->tunnel_ms, 60000);
     entry_worker_limit(&l->close_ms, 30000);
     if (l->max_clients == 0)
         l->max_clients = 4096;
@@ -55,6 +55,7 @@ struct entry_worker *entry_worker_new(uv_loop_t *loop, const struct entry_limits
     entry_peers_init(&w->peers);
     entry_timeouts_init(&w->timeouts, loop, entry_worker_look_ms(&w->limits));
     lingers_init(&w->lingers, loop);
+    w->auth = entry_auth_new(loop);
     list_init(&w->clients);
     list_init(&w->splices);
     bits_random(w->random, sizeof(w->random));
@@ -80,7 +81,7 @@ void entry_worker_accept(struct entry_worker *w, const struct entry_arrival *arr
 }
 
 /* splitmix64: fast, and no two alike. */
-static uint64_t entry_worker_random(uint64_t *state)
+static uint64_t entry_worker_mix(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
 
@@ -89,12 +90,17 @@ static uint64_t entry_worker_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+uint64_t entry_worker_random(struct entry_worker *w)
+{
+    return entry_worker_mix(&w->random[0]);
+}
+
 void entry_worker_id(struct entry_worker *w, char ret[ENTRY_WORKER_ID_MAX])
 {
     static const char digits[] = "0123456789abcdef";
 
     for (unsigned half = 0; half < 2; half++) {
-        uint64_t r = entry_worker_random(&w->random[half]);
+        uint64_t r = entry_worker_mix(&w->random[half]);
 
         for (unsigned i = 0; i < 16; i++, r >>= 4)
             ret[half * 16 + i] = digits[r & 15];
@@ -111,6 +117,7 @@ static void entry_worker_on_gone(void *arg)
     void *closed_arg = w->arg;
 
     entry_peers_fini(&w->peers);
+    entry_auth_close(w->auth);
     assert(w->n_upstreams == 0);
     entry_timeouts_fini(&w->timeouts);
     lingers_stop(&w->lingers);

@@ -9,6 +9,7 @@
 
 #include "base/linger.h"
 #include "base/list.h"
+#include "net/entry_auth.h"
 #include "net/entry_peers.h"
 #include "net/entry_table.h"
 #include "net/entry_timeouts.h"
@@ -24,7 +25,7 @@ struct entry_limits {     /* 0 = the default */
     int64_t connect_ms;   /* to an endpoint, then the next: 5 s */
     int64_t read_ms;      /* silence of a backend: 60 s */
     int64_t rest_ms;      /* a connection to an endpoint between requests: 30 s */
-    int64_t tunnel_ms;    /* silence of an upgraded connection: 1 h */
+    int64_t tunnel_ms;    /* silence of an upgraded connection: 60 s, as nginx */
     int64_t close_ms;     /* requests under way when the entry closes: 30 s */
     unsigned max_clients; /* 4,096 */
 };
@@ -39,8 +40,9 @@ struct entry_worker {
     struct entry_peers peers;
     struct entry_timeouts timeouts;
     struct lingers lingers;
-    struct list clients; /* struct entry_client */
-    struct list splices; /* struct entry_splice */
+    struct entry_auth *auth; /* owned */
+    struct list clients;     /* struct entry_client */
+    struct list splices;     /* struct entry_splice */
     unsigned n_clients, n_upstreams, n_splices;
     struct entry_counters counters;
     uint64_t random[2]; /* of request ids: no secrets */
@@ -73,6 +75,7 @@ void entry_worker_close(struct entry_worker *w, void (*on_closed)(void *arg), vo
 /* A client, upstream or splice is gone. */
 void entry_worker_left(struct entry_worker *w);
 #define ENTRY_WORKER_ID_MAX 33
+uint64_t entry_worker_random(struct entry_worker *w);                        /* no secret */
 void entry_worker_id(struct entry_worker *w, char ret[ENTRY_WORKER_ID_MAX]); /* 32 hex digits */
 
 #endif

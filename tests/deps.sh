@@ -5,7 +5,8 @@ set -eu
 
 build='gcc make pkg-config libc6-dev python3 libuv1-dev libyaml-dev libjansson-dev
     libmicrohttpd-dev libgnutls28-dev nettle-dev libsqlite3-dev libcurl4-gnutls-dev
-    libarchive-dev libnftables-dev libldns-dev zlib1g-dev libzstd-dev libhttp-parser-dev'
+    libarchive-dev libnftables-dev libldns-dev zlib1g-dev libzstd-dev libhttp-parser-dev
+    libpcre2-dev libcrypt-dev'
 # redis-server and docker-registry: images are built from installed packages, and served.
 lab='tzdata runc conmon nftables iproute2 docker-registry redis-server python3 util-linux mount procps
     ca-certificates openssl kmod'

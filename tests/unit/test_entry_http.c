@@ -1,4 +1,5 @@
 /* layer: net */
+#include "base/bits.h"
 #include "tests/unit/entry_fixture.h"
 
 TEST(entry_http, each_request_of_a_connection_finds_its_own_backend)
@@ -357,6 +358,128 @@ TEST(entry_http, a_body_over_the_ingress_limit_is_refused)
                     "3\r\nabc\r\n3\r\nabc\r\n0\r\n\r\n");
     CHECK_SOON(&f.loop, caller_is_at_end(&c), 5000);
     CHECK(caller_has(&c, "HTTP/1.1 413"));
+    caller_close(&c);
+    entry_fixture_down(&f);
+}
+
+/* --- annotations --- */
+
+#define NGINX_ "nginx.ingress.kubernetes.io/"
+#define ALICE  "Authorization: Basic YWxpY2U6czNjcmV0\r\n" /* alice:s3cret */
+
+/* a.example with these annotations. */
+static void up_with(struct entry_fixture *f, const char *annotations)
+{
+    entry_fixture_up(f, NULL);
+    fixture_ingress(f, "a", annotations);
+    fixture_swap(f);
+}
+
+static void give_users(struct entry_fixture *f, const char *file)
+{
+    cleanup(text_fini) struct text code = TEXT_EMPTY;
+    cleanup(json_decrefpp) json_t *secret = NULL;
+
+    bits_base64(&code, file, strlen(file));
+    secret = json_pack("{s:{s:s}}", "data", "auth", text_str(&code));
+    entry_auth_put(f->worker->auth, "ns/users", false, secret);
+}
+
+static void wait_for_requests(struct entry_fixture *f, uint64_t n)
+{
+    while (f->worker->counters.n_requests < n)
+        uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+TEST(entry_http, passwords_are_asked_for_and_bodies_wait_for_the_verdict)
+{
+    struct entry_fixture f;
+    struct caller c;
+
+    up_with(&f, "{\"" NGINX_ "auth-type\":\"basic\",\"" NGINX_ "auth-secret\":\"users\",\"" NGINX_
+                "auth-realm\":\"the \\\"door\\\"\"}");
+    caller_open(&c, &f);
+    ASK(&c, &f, "GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 503 ")); /* the Secret is not there */
+    give_users(&f, "alice:$apr1$V4uKuiCT$eFwCH27Bauhz3SMG.icnt.\n");
+    ASK(&c, &f, "GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 401 Unauthorized\r\n"));
+    CHECK(caller_has(&c, "WWW-Authenticate: Basic realm=\"the \\\"door\\\"\"\r\n"));
+    /* alice:wrong */
+    ASK(&c, &f,
+        "POST /x HTTP/1.1\r\nHost: a.example\r\nAuthorization: Basic YWxpY2U6d3Jvbmc=\r\n"
+        "Content-Length: 3\r\n\r\nabc");
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 401 "));
+    ASK(&c, &f, "GET /x HTTP/1.1\r\nHost: a.example\r\nAuthorization: Basic Ym9iOnM=\r\n\r\n");
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 401 ")); /* there is no bob */
+    for (unsigned i = 0; i < 2; i++) {
+        ASK(&c, &f,
+            "POST /x HTTP/1.1\r\nHost: a.example\r\n" ALICE "Content-Length: 7\r\n\r\nthebody");
+        CHECK(str_starts(text_str(&c.in), "HTTP/1.1 200 ") && caller_has(&c, "thebody"));
+        CHECK(!caller_has(&c, "Authorization")); /* that was for us */
+    }
+    caller_close(&c);
+    entry_fixture_down(&f);
+}
+
+TEST(entry_http, a_client_may_leave_before_its_password_is_compared)
+{
+    struct entry_fixture f;
+    struct caller c;
+
+    up_with(&f, "{\"" NGINX_ "auth-type\":\"basic\",\"" NGINX_ "auth-secret\":\"users\"}");
+    give_users(&f, "alice:$2y$05$vcMn9QkGofHAit1Ctj48duAR4A0gVhk5f4eltMQUTtxm8KO04FqPG\n");
+    caller_open(&c, &f);
+    caller_send(&c, "GET /x HTTP/1.1\r\nHost: a.example\r\n" ALICE "\r\n");
+    wait_for_requests(&f, 1);
+    caller_close(&c);
+    CHECK_SOON(&f.loop, f.worker->n_clients == 0, 5000);
+    caller_open(&c, &f);
+    ASK(&c, &f, "GET /x HTTP/1.1\r\nHost: a.example\r\n" ALICE "\r\n");
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 200 "));
+    caller_close(&c);
+    entry_fixture_down(&f);
+}
+
+TEST(entry_http, annotations_change_what_backend_and_client_see)
+{
+    struct entry_fixture f;
+    struct caller c;
+
+    up_with(&f, "{\"" NGINX_ "rewrite-target\":\"/sub\",\"" NGINX_
+                "upstream-vhost\":\"inner.example\",\"" NGINX_
+                "x-forwarded-prefix\":\"/out\",\"" NGINX_ "enable-cors\":\"true\",\"" NGINX_
+                "affinity\":\"cookie\",\"" NGINX_ "proxy-body-size\":\"4\"}");
+    caller_open(&c, &f);
+    ASK(&c, &f, "GET /x?y=1 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    CHECK(caller_has(&c, "GET /sub?y=1 HTTP/1.1\r\nHost: inner.example\r\n"));
+    CHECK(caller_has(&c, "X-Forwarded-Prefix: /out\r\n"));
+    CHECK(caller_has(&c, "X-Forwarded-Host: a.example\r\n"));
+    CHECK(caller_has(&c, "Access-Control-Allow-Origin: *\r\n"));
+    CHECK(caller_has(&c, "Set-Cookie: INGRESSCOOKIE=") && caller_has(&c, "; Path=/; HttpOnly\r\n"));
+    text_clear(&c.in);
+    caller_send(&c, "OPTIONS /x HTTP/1.1\r\nHost: a.example\r\nOrigin: http://b\r\n\r\n");
+    CHECK_SOON(&f.loop, caller_has(&c, "\r\n\r\n"), 5000);
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin"));
+    ASK(&c, &f, "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n12345");
+    CHECK(caller_has(&c, "HTTP/1.1 413 "));
+    caller_close(&c);
+    entry_fixture_down(&f);
+}
+
+TEST(entry_http, a_body_behind_the_last_head_is_not_lost)
+{
+    struct entry_fixture f;
+    struct caller c;
+
+    entry_fixture_up(&f, NULL);
+    caller_open(&c, &f);
+    caller_send(&c, "POST /x HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n"
+                    "Content-Length: 7\r\n\r\n");
+    wait_for_requests(&f, 1);
+    caller_send(&c, "thebody");
+    CHECK_SOON(&f.loop, caller_is_at_end(&c), 5000);
+    CHECK(str_starts(text_str(&c.in), "HTTP/1.1 200 ") && caller_has(&c, "thebody"));
     caller_close(&c);
     entry_fixture_down(&f);
 }

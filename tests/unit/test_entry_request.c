@@ -1,5 +1,6 @@
 /* layer: net */
 #include "base/bits.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "net/entry_certs.h"
@@ -49,7 +50,7 @@ TEST(entry_request, our_own_answers_are_whole)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;
 
-    entry_reply_own(&t, 503, true, false);
+    entry_reply_own(&t, 503, true, false, NULL);
     CHECK_STR(text_str(&t), "HTTP/1.1 503 Service Unavailable\r\n"
                             "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n"
                             "Connection: close\r\n\r\n"
@@ -81,7 +82,7 @@ TEST(entry_certs, change_only_when_what_is_shown_changes)
     struct err err = ERR_EMPTY;
 
     entry_facts_init(&facts);
-    CHECK(entry_certs_new(&certs, "10.0.0.1", &err) == 0);
+    CHECK(entry_certs_new(&certs, NULL, "10.0.0.1", &err) == 0);
     shown = entry_certs_server(certs, &facts);
     CHECK(shown != NULL);
     tls_server_unref(shown);
@@ -90,7 +91,9 @@ TEST(entry_certs, change_only_when_what_is_shown_changes)
     CHECK(json_parse(&ingress, spec, strlen(spec), NULL, &err) == 0);
     json_put_str(ingress, "metadata.namespace", "ns");
     entry_facts_ingress(&facts, "ns", "i", ingress);
-    CHECK(entry_certs_server(certs, &facts) == NULL); /* its Secret is not there */
+    shown = entry_certs_server(certs, &facts); /* its Secret is not there: one of our own */
+    CHECK(shown != NULL);
+    tls_server_unref(shown);
     CHECK(tls_ca_make(&pair, "a.example", &err) == 0);
     secret = secret_of(&pair);
     entry_certs_secret(certs, "other", "s", secret);
@@ -104,5 +107,31 @@ TEST(entry_certs, change_only_when_what_is_shown_changes)
     CHECK(shown != NULL);
     tls_server_unref(shown);
     entry_certs_free(certs);
+    entry_facts_fini(&facts);
+}
+
+TEST(entry_certs, of_our_own_making_are_kept)
+{
+    static const char spec[] = "{\"spec\":{\"tls\":[{\"hosts\":[\"*.a.example\"]}]}}";
+    cleanup(text_fini) struct text first = TEXT_EMPTY, again = TEXT_EMPTY;
+    cleanup(json_decrefpp) json_t *ingress = NULL;
+    cleanup(freep) char *dir = mem_str(test_path("certs"));
+    cleanup(freep) char *file = mem_fmt("%s/_.a.example.pem", dir);
+    struct entry_facts facts;
+    struct err err = ERR_EMPTY;
+
+    entry_facts_init(&facts);
+    CHECK(json_parse(&ingress, spec, strlen(spec), NULL, &err) == 0);
+    entry_facts_ingress(&facts, "ns", "i", ingress);
+    for (unsigned i = 0; i < 2; i++) {
+        struct entry_certs *certs;
+
+        CHECK(entry_certs_new(&certs, dir, "10.0.0.1", &err) == 0);
+        tls_server_unref(entry_certs_server(certs, &facts));
+        entry_certs_free(certs);
+        CHECK(file_read(i == 0 ? &first : &again, file, 65536, &err) == 0);
+    }
+    CHECK(first.len > 0);
+    CHECK_STR(text_str(&first), text_str(&again));
     entry_facts_fini(&facts);
 }
