@@ -217,17 +217,21 @@ static const struct cron_unit {
 /* One "1.5h" of a duration; advances @p.  False with an error that names what is wrong. */
 static int cron_read_amount(uint64_t *ret_ns, const char **p, const char *whole, struct err *err)
 {
-    uint64_t n = 0;
-    double fraction = 0, scale = 0.1;
+    uint64_t n = 0, part = 0, scale = 1; /* n + part / scale */
     const char *start = *p;
     size_t digits = strspn(*p, "0123456789"), len;
 
     for (size_t i = 0; i < digits && n <= INT64_MAX / 16; i++)
         n = n * 10 + (uint64_t)((*p)[i] - '0');
     *p += digits;
-    if (**p == '.')
-        for ((*p)++; isdigit((unsigned char)**p); (*p)++, scale /= 10)
-            fraction += (**p - '0') * scale;
+    if (**p == '.') {
+        for ((*p)++; isdigit((unsigned char)**p); (*p)++) {
+            if (scale >= CRON_NS_PER_S)
+                continue; /* finer than it can tell */
+            part = part * 10 + (uint64_t)(**p - '0');
+            scale *= 10;
+        }
+    }
     if (*p == start || (*p == start + 1 && *start == '.'))
         return err_set(err, ERR_INVALID, "time: invalid duration \"%s\"", whole);
     len = strcspn(*p, ".0123456789");
@@ -240,7 +244,7 @@ static int cron_read_amount(uint64_t *ret_ns, const char **p, const char *whole,
             continue;
         if (n > INT64_MAX / u->ns)
             return err_set(err, ERR_INVALID, "time: invalid duration \"%s\"", whole);
-        *ret_ns = n * u->ns + (uint64_t)(fraction * (double)u->ns);
+        *ret_ns = n * u->ns + (uint64_t)((double)part * (double)u->ns / (double)scale);
         *p += len;
         return 0;
     }

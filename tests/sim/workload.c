@@ -137,7 +137,7 @@ void sim_workloads_init(struct sim *s)
         w->parallel = w->is_stateful && sim_chance(s, 30);
         w->has_claims = w->is_stateful && !s->tight && sim_chance(s, 50);
         w->has_service = sim_chance(s, 60);
-        w->is_critical = sim_chance(s, 25);
+        w->is_critical = sim_chance(s, 40);
         w->surge = sim_between(s, 0, 2);
         w->unavailable = sim_between(s, w->surge == 0, 2);
     }
@@ -169,7 +169,8 @@ static void workload_scale(struct sim *s, struct sim_workload *w)
         workload_update(s, w);
         return;
     }
-    w->replicas = sim_between(s, sim_chance(s, 90), 5);
+    /* More than there is room for, now and then: then priorities decide. */
+    w->replicas = sim_between(s, sim_chance(s, 90), s->tight ? 12 : 5);
     sim_say(s, "scale %s to %lld", w->name, (long long)w->replicas);
     workload_patch(s, w, workload_json("{'spec': {'replicas': %lld}}", (long long)w->replicas));
 }
