@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define EVICTION_LIMIT "resources.limits"
+#define EVICTION_LIMIT    "resources.limits"
+#define EVICTION_CRITICAL INT64_C(2000000000) /* system-cluster-critical and above */
 
 bool eviction_is_disk(const json_t *volume)
 {
@@ -116,4 +117,86 @@ char *eviction_over_limit(const struct pod_view *pod, const struct pod_usage *us
     if (why == NULL)
         why = eviction_over_pod(pod, usage);
     return why != NULL ? why : eviction_over_container(pod, usage);
+}
+
+/* --- a full disk --- */
+
+static int64_t eviction_request(const struct pod_view *pod, size_t i)
+{
+    return quantity_text_value(
+        json_string_value(json_object_get(json_at(pod->containers[i].spec, "resources.requests"),
+                                          "ephemeral-storage")),
+        0);
+}
+
+/* Bytes used beyond what was asked for; negative below. */
+static int64_t eviction_excess(const struct eviction_candidate *c)
+{
+    int64_t excess = 0;
+
+    for (size_t i = 0; i < c->pod->n; i++)
+        excess += c->usage->containers[i] - eviction_request(c->pod, i);
+    for (size_t i = 0; i < c->usage->n_volumes; i++)
+        excess += c->usage->volumes[i];
+    return excess;
+}
+
+static int64_t eviction_priority(const struct eviction_candidate *c)
+{
+    return json_int(c->pod->spec, "priority", 0);
+}
+
+/* Must @a go before @b? */
+static bool eviction_before(const struct eviction_candidate *a, const struct eviction_candidate *b)
+{
+    int64_t over_a = eviction_excess(a), over_b = eviction_excess(b);
+
+    if ((over_a > 0) != (over_b > 0))
+        return over_a > 0;
+    if (eviction_priority(a) != eviction_priority(b))
+        return eviction_priority(a) < eviction_priority(b);
+    return over_a > over_b;
+}
+
+size_t eviction_choose(const struct eviction_candidate *all, size_t n)
+{
+    size_t first = n;
+
+    for (size_t i = 0; i < n; i++)
+        if (eviction_priority(&all[i]) < EVICTION_CRITICAL &&
+            (first == n || eviction_before(&all[i], &all[first])))
+            first = i;
+    return first;
+}
+
+static void eviction_print(char ret[QUANTITY_TEXT_MAX], int64_t bytes)
+{
+    quantity_print(ret, (struct quantity){ .nano = (__int128)bytes * 1000000000, .format = 'b' });
+}
+
+char *eviction_disk_message(const struct eviction_candidate *c, int64_t threshold,
+                            int64_t available)
+{
+    struct text t = TEXT_EMPTY;
+    char a[QUANTITY_TEXT_MAX], b[QUANTITY_TEXT_MAX];
+
+    eviction_print(a, threshold);
+    eviction_print(b, available);
+    text_fmt(&t,
+             "The node was low on resource: ephemeral-storage. Threshold quantity: %s, available: "
+             "%s. ",
+             a, b);
+    for (size_t i = 0; i < c->pod->n; i++) {
+        int64_t used = c->usage->containers[i], request = eviction_request(c->pod, i);
+
+        if (used <= request)
+            continue;
+        eviction_print(a, used);
+        eviction_print(b, request);
+        text_fmt(&t,
+                 "Container %s was using %s, request is %s, has larger consumption of "
+                 "ephemeral-storage. ",
+                 c->pod->containers[i].name, a, b);
+    }
+    return text_take(&t);
 }

@@ -1,5 +1,5 @@
 /* evictor: measures, at a steady pace, the pods that have limits on local disk, and ends those over;
- * has unused images removed when the disk runs full.
+ * has unused images removed when the disk runs full, and ends pods one by one when that is not enough.
  *
  * What is decided is in eviction and image_gc; this walks directories on a worker thread, one pod
  * after the other, never two rounds at a time.  Owner: agent.  Thread: loop.

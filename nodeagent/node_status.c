@@ -9,7 +9,6 @@
 /* The kubelet's hard eviction thresholds: memory.available<100Mi, nodefs.available<10%,
  * nodefs.inodesFree<5%; and the memory threshold is kept back from pods. */
 #define NODE_MEMORY_RESERVE (INT64_C(100) << 20)
-#define NODE_DISK_PERCENT   10
 #define NODE_INODES_PERCENT 5
 #define NODE_PIDS_PERCENT   90
 
@@ -45,11 +44,16 @@ static void node_condition(json_t *status, const char *type, bool holds, const c
                         "lastHeartbeatTime", json_string(time));
 }
 
+bool node_status_disk_pressure(const struct host_disk *disk)
+{
+    return disk->available * 100 < disk->size * NODE_DISK_PERCENT ||
+           disk->inodes_free * 100 < disk->inodes * NODE_INODES_PERCENT;
+}
+
 static void node_conditions(json_t *status, const struct node_measures *m, const json_t *before)
 {
     bool memory = m->memory_available >= 0 && m->memory_available < NODE_MEMORY_RESERVE;
-    bool disk = m->has_disk && (m->disk.available * 100 < m->disk.size * NODE_DISK_PERCENT ||
-                                m->disk.inodes_free * 100 < m->disk.inodes * NODE_INODES_PERCENT);
+    bool disk = m->has_disk && node_status_disk_pressure(&m->disk);
     bool pids = m->pid_max > 0 && m->pids * 100 > m->pid_max * NODE_PIDS_PERCENT;
     const json_t *old = json_at(before, "conditions");
 

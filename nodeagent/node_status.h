@@ -32,6 +32,9 @@ struct node_identity {
 
 /* "key=value:NoSchedule" or "key:NoExecute" to {key, value, effect}; a new tree, NULL if it is no taint. */
 json_t *node_status_taint(const char *text);
+#define NODE_DISK_PERCENT 10 /* less free than that is pressure, as under the kubelet */
+bool node_status_disk_pressure(const struct host_disk *disk);
+
 /* For POST: kind Node with labels and status. */
 json_t *node_status_object(const struct node_identity *id, const struct node_measures *m);
 /* @before: the status published last (times of transitions), or NULL. */

@@ -63,6 +63,7 @@ void pod_worker_on_sources(struct pod_worker *w, const char *ns);
 void pod_worker_on_endpoints(struct pod_worker *w);
 /* Ends it, as using more than its share or the node has: phase Failed, reason Evicted. */
 void pod_worker_evict(struct pod_worker *w, const char *message);
+bool pod_worker_is_over(const struct pod_worker *w); /* or on its way there */
 /* Where it writes on the node's disk: root file systems, logs, emptyDirs. */
 void pod_worker_places(const struct pod_worker *w, struct pod_places *ret);
 /* The server answers again, or is given up: what waits for it is tried now. */

@@ -38,12 +38,17 @@ void worker_admit(struct pod_worker *w)
 
 void pod_worker_evict(struct pod_worker *w, const char *message)
 {
-    if (w->is_over || worker_stops(w) || w->end_reason != NULL)
+    if (pod_worker_is_over(w))
         return;
     log_warn("pod evicted", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV("why", "%s", message));
     events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "Evicted", "%s", message);
     worker_end_as(w, WORKER_END_EVICTED, "Evicted", mem_str(message));
     worker_wake_urgent(w);
+}
+
+bool pod_worker_is_over(const struct pod_worker *w)
+{
+    return w->is_over || worker_stops(w) || w->end_reason != NULL;
 }
 
 void pod_worker_places(const struct pod_worker *w, struct pod_places *ret)

@@ -69,6 +69,41 @@ TEST(eviction, says_which_limit_was_passed_in_the_kubelets_order)
     }
 }
 
+TEST(eviction, a_full_disk_takes_those_over_their_requests_first)
+{
+    static const char *const specs[] = {
+        "{\"priority\":2000000000,\"containers\":[{\"name\":\"critical\"}]}",
+        "{\"containers\":[{\"name\":\"within\",\"resources\":{\"requests\":{\"ephemeral-storage\":"
+        "\"9Mi\"}}}]}",
+        "{\"priority\":10,\"containers\":[{\"name\":\"high\"}]}",
+        "{\"containers\":[{\"name\":\"little\"}]}",
+        "{\"containers\":[{\"name\":\"much\"}]}",
+    };
+    static const int64_t used[] = { 90 * MI, 8 * MI, 50 * MI, 1 * MI, 3 * MI };
+    static const size_t order[] = { 4, 3, 2, 1 };
+    struct eviction_candidate all[5];
+    struct pod_usage usage[5] = { { .n_volumes = 0 } };
+    cleanup(freep) char *message = NULL;
+
+    for (size_t i = 0; i < 5; i++) {
+        usage[i].containers[0] = used[i];
+        all[i] = (struct eviction_candidate){ .pod = pod_of(specs[i]), .usage = &usage[i] };
+    }
+    message = eviction_disk_message(&all[4], 100 * MI, 12 * MI);
+    CHECK_STR(message,
+              "The node was low on resource: ephemeral-storage. Threshold quantity: 100Mi, "
+              "available: 12Mi. Container much was using 3Mi, request is 0, has larger "
+              "consumption of ephemeral-storage. ");
+    for (size_t n = 5; n > 1; n--) {
+        size_t chosen = eviction_choose(all, n);
+
+        CHECK_INT(chosen, order[5 - n]);
+        pod_view_unref((struct pod_view *)(uintptr_t)all[n - 1].pod);
+    }
+    CHECK_INT(eviction_choose(all, 1), 1);
+    pod_view_unref((struct pod_view *)(uintptr_t)all[0].pod);
+}
+
 TEST(disk_usage, counts_blocks_below_and_follows_no_link)
 {
     const char *dir = test_path("d");
