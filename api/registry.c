@@ -292,8 +292,10 @@ static void op_decode(struct op *op)
     }
     if (op_ok(op))
         op_decode_as(op, op->tree, op->spoken->type);
-    if (op_ok(op))
+    if (op_ok(op) && !op->spoken->stored) {
         alias_to_stored(op->tree, op->spoken);
+        op_decode_as(op, op->tree, op->resource->type); /* annotations may bring anything */
+    }
     if (op_ok(op))
         decode_defaults(op->tree, op->resource);
 }

@@ -106,6 +106,8 @@ void validate_key_paths(struct field_errors *e, const json_t *items, const char 
 void validate_job_spec(struct field_errors *e, const json_t *spec, const char *path);
 /* In validate_crd_schema.c: an openAPIV3Schema at @path must be structural. */
 void validate_structural(struct field_errors *e, const json_t *schema, const char *path);
+/* In validate_scaler.c: an autoscaler. */
+void validate_scaler(struct field_errors *e, const json_t *tree);
 /* In validate_storage.c: a claim's spec, also of templates. */
 void validate_claim_spec(struct field_errors *e, const json_t *spec, const char *path);
 

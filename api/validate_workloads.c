@@ -293,25 +293,7 @@ static void validate_revision_change(struct field_errors *e, const json_t *tree,
     validate_immutable(e, json_object_get(tree, "data"), json_object_get(old, "data"), "data");
 }
 
-/* --- autoscaler, disruption budget ------------------------------------------------------------- */
-
-static void validate_autoscaler(struct field_errors *e, const json_t *tree)
-{
-    const json_t *spec = json_object_get(tree, "spec");
-    cleanup(json_decrefpp) json_t *max = json_integer(json_int(spec, "maxReplicas", 0));
-    const json_t *min = json_object_get(spec, "minReplicas");
-
-    if (json_is_integer(min) && json_integer_value(min) < 1)
-        field_invalid(e, "spec.minReplicas", min, "must be greater than or equal to 1");
-    if (json_integer_value(max) < 1)
-        field_invalid(e, "spec.maxReplicas", max, "must be greater than 0");
-    if (json_is_integer(min) && json_integer_value(max) < json_integer_value(min))
-        field_invalid(e, "spec.maxReplicas", max, "must be greater than or equal to `minReplicas`");
-    validate_text(e, json_object_get(spec, "scaleTargetRef"), "kind", "spec.scaleTargetRef",
-                  validate_path_segment);
-    validate_text(e, json_object_get(spec, "scaleTargetRef"), "name", "spec.scaleTargetRef",
-                  validate_path_segment);
-}
+/* --- disruption budget ------------------------------------------------------------- */
 
 static void validate_budget(struct field_errors *e, const json_t *tree)
 {
@@ -347,7 +329,7 @@ const struct validate_kind validate_kinds_workloads[] = {
     { .bucket = "controllerrevisions.apps",
       .always = validate_revision,
       .change = validate_revision_change },
-    { .bucket = "horizontalpodautoscalers.autoscaling", .always = validate_autoscaler },
+    { .bucket = "horizontalpodautoscalers.autoscaling", .always = validate_scaler },
     { .bucket = "poddisruptionbudgets.policy", .always = validate_budget },
     { .bucket = NULL },
 };

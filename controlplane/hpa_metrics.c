@@ -299,6 +299,8 @@ static int hpa_resource(struct hpa_proposal *ret, const struct hpa_question *q, 
                        "an average value (usage) target was set");
     ask.target = value != NULL ? quantity_text_milli(value, 0)
                                : json_int(target, "averageUtilization", 0);
+    if (ask.target < 1) /* less than a thousandth: nothing could be divided by it */
+        return err_set(err, ERR_INVALID, "invalid resource metric source: the target is too small");
     rc = hpa_calculate(&ret->replicas, &now, &ask, value == NULL, err);
     if (rc < 0)
         return err_wrap(err, rc, "failed to get %s %s", ask.resource,

@@ -108,3 +108,71 @@ TEST(alias, an_autoscaler_of_v1_has_the_cpu_s_metric)
     SAW_AT("spec.metrics.0.resource.target.averageUtilization", "70");
     server_fixture_down(&f);
 }
+
+/* What kubectl would show of @path's annotation @key, or "". */
+static const char *annotation(const struct server_fixture *f, const char *key)
+{
+    const char *text = json_string_value(
+        json_object_get(json_at(f->base.body, "metadata.annotations"), key));
+
+    return text != NULL ? text : "";
+}
+
+#define ALPHA "autoscaling.alpha.kubernetes.io/"
+
+TEST(alias, what_v1_cannot_say_rides_in_annotations)
+{
+    static const char metrics[] =
+        "[{\"type\":\"Resource\",\"resource\":{\"name\":\"memory\",\"targetAverageValue\":"
+        "\"64Mi\"}},{\"type\":\"Pods\",\"pods\":{\"metricName\":\"rps\",\"targetAverageValue\":"
+        "\"5\"}}]";
+    struct server_fixture f = { 0 };
+
+    server_fixture_up(&f);
+    CHECK_INT(POST(V2, "{'metadata':{'name':'h'},'spec':{'maxReplicas':5,'scaleTargetRef':{'kind':"
+                       "'Deployment','name':'web','apiVersion':'apps/v1'},'metrics':["
+                       "{'type':'Resource','resource':{'name':'cpu','target':{'type':"
+                       "'Utilization','averageUtilization':60}}},"
+                       "{'type':'Resource','resource':{'name':'memory','target':{'type':"
+                       "'AverageValue','averageValue':'64Mi'}}},"
+                       "{'type':'Pods','pods':{'metric':{'name':'rps'},'target':{'type':"
+                       "'AverageValue','averageValue':'5'}}}],"
+                       "'behavior':{'scaleDown':{'stabilizationWindowSeconds':7}}}}"),
+              201);
+    CHECK_INT(HTTP("GET", V1 "/h"), 200);
+    SAW_AT("spec.targetCPUUtilizationPercentage", "60");
+    CHECK_STR(annotation(&f, ALPHA "metrics"), metrics);
+    CHECK(strstr(annotation(&f, ALPHA "behavior"), "\"ScaleDown\":{") != NULL);
+    CHECK(strstr(annotation(&f, ALPHA "behavior"), "\"StabilizationWindowSeconds\":7") != NULL);
+    /* A change in v1's words loses nothing of it. */
+    CHECK_INT(REQUEST(.method = "PATCH", .path = V1 "/h", .type = "application/merge-patch+json",
+                      .body = "{'spec':{'targetCPUUtilizationPercentage':70}}"),
+              200);
+    CHECK_INT(HTTP("GET", V2 "/h"), 200);
+    CHECK_INT(json_array_size(json_at(f.base.body, "spec.metrics")), 3);
+    CHECK_STR(json_str(json_array_get(json_at(f.base.body, "spec.metrics"), 0),
+                       "resource.target.averageValue"),
+              "64Mi");
+    CHECK_STR(
+        json_str(json_array_get(json_at(f.base.body, "spec.metrics"), 0), "resource.target.type"),
+        "AverageValue");
+    CHECK_INT(json_int(json_array_get(json_at(f.base.body, "spec.metrics"), 2),
+                       "resource.target.averageUtilization", 0),
+              70);
+    SAW_AT("spec.behavior.scaleDown.stabilizationWindowSeconds", "7");
+    SAW_AT("metadata.annotations", "");
+    server_fixture_down(&f);
+}
+
+TEST(alias, an_annotation_of_the_wrong_shape_is_refused)
+{
+    struct server_fixture f = { 0 };
+
+    server_fixture_up(&f);
+    CHECK_INT(POST(V1, "{'metadata':{'name':'h','annotations':{'" ALPHA "metrics':"
+                       "'[{\\\"type\\\":\\\"Resource\\\",\\\"resource\\\":{\\\"name\\\":5}}]'}},"
+                       "'spec':{'maxReplicas':5,'scaleTargetRef':{'kind':'Deployment','name':"
+                       "'web','apiVersion':'apps/v1'}}}"),
+              400);
+    server_fixture_down(&f);
+}

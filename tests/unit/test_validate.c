@@ -270,6 +270,58 @@ TEST(validate, other_workloads)
                  "");
 }
 
+#define SCALER(rest) \
+    "{" META ",'spec':{'maxReplicas':2,'scaleTargetRef':{'kind':'Deployment','name':'x'}," rest "}}"
+#define SCALER_CPU(target) \
+    SCALER("'metrics':[{'type':'Resource','resource':{'name':'cpu','target':{" target "}}}]")
+#define SCALER_UP(rules) SCALER("'behavior':{'scaleUp':{" rules "}}")
+
+TEST(validate, autoscalers)
+{
+    static const struct {
+        const char *tree, *problem;
+    } rows[] = {
+        { SCALER_CPU("'type':'Utilization','averageUtilization':50"), "" },
+        { SCALER_CPU("'type':'Utilization','averageUtilization':0"),
+          "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater "
+          "than 0" },
+        { SCALER_CPU("'type':'AverageValue','averageValue':'0'"),
+          "spec.metrics[0].resource.target.averageValue: Invalid value: \"0\": must be positive" },
+        { SCALER_CPU("'type':'Utilization'"),
+          "spec.metrics[0].resource.target.averageUtilization: Required value: must set either a "
+          "target raw value or a target utilization" },
+        { SCALER_CPU("'type':'Utilization','averageUtilization':5,'averageValue':'1'"),
+          "spec.metrics[0].resource.target.averageValue: Forbidden: may not set both a target raw "
+          "value and a target utilization" },
+        { SCALER_CPU("'type':'Much','averageUtilization':5"),
+          "spec.metrics[0].resource.target.type: Invalid value: \"Much\": must be either "
+          "Utilization, Value, or AverageValue" },
+        { SCALER("'metrics':[{'type':'Pods'}]"),
+          "spec.metrics[0].pods: Required value: must populate information for the given metric "
+          "source" },
+        { SCALER("'metrics':[{'type':'Moon'}]"),
+          "spec.metrics[0].type: Unsupported value: \"Moon\": supported values: "
+          "\"ContainerResource\", \"External\", \"Object\", \"Pods\", \"Resource\"" },
+        { SCALER_UP("'stabilizationWindowSeconds':3601,'policies':[{'type':'Pods','value':1,"
+                    "'periodSeconds':1}]"),
+          "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 3601: must be less "
+          "than or equal to 3600" },
+        { SCALER_UP("'policies':[{'type':'Pods','value':0,'periodSeconds':1}]"),
+          "spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero" },
+        { SCALER_UP("'policies':[{'type':'Pods','value':1,'periodSeconds':1801}]"),
+          "spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 1801: must be less than "
+          "or equal to 1800" },
+        { SCALER_UP("'selectPolicy':'Some','policies':[{'type':'Pods','value':1,"
+                    "'periodSeconds':1}]"),
+          "spec.behavior.scaleUp.selectPolicy: Unsupported value: \"Some\": supported values: "
+          "\"Disabled\", \"Max\", \"Min\"" },
+        { SCALER_UP("'policies':[]"), "" }, /* as if it were absent: defaults */
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        check_create("horizontalpodautoscalers.autoscaling", rows[i].tree, rows[i].problem);
+}
+
 TEST(validate, cron_schedules)
 {
     static const char *const good[] = { "* * * * *",    "*/5 0-6 1,15 jan-mar MON",
