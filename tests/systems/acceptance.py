@@ -1,0 +1,87 @@
+"""What every system must show.  A module per system says `from acceptance import *` and gives its SYSTEM.
+
+Each leaves the system as it found it: all Ready, the first images, its data.
+"""
+
+import uuid
+
+import pytest
+
+from labsite import WORKERS, name_of, wait_for
+from system import other_tag
+
+
+def test_all_pods_are_ready_and_a_second_apply_changes_nothing(owner):
+    owner.all_ready()
+    for path in filter(None, owner.files()):
+        said = owner.kubectl("apply", "-f", path)
+        assert all(line.endswith("unchanged") for line in said.splitlines()), said
+    print(f"{owner.system.name}: {owner.seconds:.1f} s from the first command to all Ready")
+
+
+def test_routes(owner):
+    owner.check_routes()
+
+
+def test_data_outlives_every_pod(owner):
+    record = new_record()
+    owner.write(record)
+    owner.holds(record)
+    before = {p["metadata"]["uid"] for p in owner.all_ready()}
+    owner.kubectl("delete", "pods", "--all", "--timeout=120s", timeout=150)
+    after = {p["metadata"]["uid"] for p in owner.all_ready()}
+    assert not before & after
+    owner.holds(record)
+
+
+@pytest.mark.slow
+def test_data_outlives_power_cuts(owner):
+    """Of each worker in turn."""
+    for worker in WORKERS:
+        record = new_record()
+        owner.write(record)
+        owner.site.lab("kill", worker)
+        owner.site.lab("start", worker)
+        wait_for(f"{worker} to be back", 60, lambda: worker in owner.site.kubectl("get", "nodes").split("NotReady")[0])
+        owner.all_ready()
+        owner.holds(record)
+    owner.check_routes()
+
+
+def test_rolling_update_drops_nothing_and_can_be_undone(owner):
+    """Every application at once to the other tag, under steady load, and back."""
+    if not owner.system.apps:
+        pytest.skip("no application of its own")
+    images = {name_of(d): d["spec"]["template"]["spec"]["containers"][0]["image"]
+              for d in owner.documents if d["kind"] == "Deployment"}
+    load = owner.outside.load(**owner.system.load)
+    try:
+        for app, container in owner.system.apps.items():
+            owner.kubectl("set", "image", f"deployment/{app}", f"{container}={other_tag(images[app])}")
+        follow_rollouts(owner)
+        for app in owner.system.apps:
+            assert other_tag(images[app]) == current_image(owner, app)
+            owner.kubectl("rollout", "undo", f"deployment/{app}")
+        follow_rollouts(owner)
+    finally:
+        told = load.stop()
+    assert not told["failed"], (len(told["failed"]), told["failed"][:5])
+    assert len(told["by"]) >= 2, told["by"]  # both versions answered
+    print(f"{owner.system.name}: {told['answered']} requests, 0 failed, slowest {told['slowest']:.2f} s")
+    for app in owner.system.apps:
+        assert images[app] == current_image(owner, app)
+    owner.all_ready()
+
+
+def follow_rollouts(owner):
+    for app in owner.system.apps:
+        owner.kubectl("rollout", "status", f"deployment/{app}", f"--timeout={owner.system.ready_seconds}s",
+                      timeout=owner.system.ready_seconds + 10)
+
+
+def current_image(owner, app):
+    return owner.site.get("-n", owner.ns, "deployment", app)["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def new_record():
+    return "r" + uuid.uuid4().hex[:12]
