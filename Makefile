@@ -74,7 +74,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 # --- targets ---------------------------------------------------------------
 
-.PHONY: all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
+.PHONY: systems all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
         deps clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -157,6 +157,10 @@ sim: $(if $(SIM_SRC),$(OUT)/sim)
 
 cluster: all
 	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) -m pytest -q tests/cluster,echo 'cluster: no tests yet')
+
+# The five systems as their owners deploy them: half an hour.  T=swap_reporting: one of them.
+systems: all
+	@tests/run.sh $(OUT) systems $(PYTHON) -m pytest -q -rs tests/systems$(if $(T),/test_$(T).py)
 
 check: deps
 	@$(MAKE) --no-print-directory unit-san

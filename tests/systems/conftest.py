@@ -14,7 +14,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
 pytest.register_assert_rewrite("acceptance", "owner")
 
 import labfixtures  # noqa: E402
-from labsite import Site  # noqa: E402
+from labsite import Site, wait_for  # noqa: E402
 from owner import Owner  # noqa: E402
 
 IMAGES = os.path.join(HERE, "images.py")
@@ -71,7 +71,7 @@ def deployed(whole_site, request, tmp_path_factory):
         if not os.environ.get("LAB_KEEP"):
             whole_site.up()
             owner.clean_up()
-    assert not owner.left_behind()
+    wait_for("nothing to be left behind", 60, lambda: not owner.left_behind())
 
 
 @pytest.fixture

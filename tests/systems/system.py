@@ -38,6 +38,7 @@ class System:
     files: list
     before: list = ()        # kubectl command lines before the first file
     after: list = ()         # and after the last, for what the owner notices and mends: lists of words, or functions(site, ns)
+    mended: tuple = ()       # files whose objects `after` changes: a second apply would change them back
     own_files: list = None   # the same for examples/systems, default: its *.yaml in the order of their names
     routes: list = ()
     write: dict = None       # request that stores RECORD through the front door

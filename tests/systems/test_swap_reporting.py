@@ -36,7 +36,7 @@ SYSTEM = System(
                "data-ingestion", "data-processing", "validation", "report-generation", "report-submission",
                "error-monitoring", "web")),
            ("services.yaml", ["Service/*"]), ("ingress.yaml", ["Ingress/*"])],
-    after=[mend_the_database_url],
+    after=[mend_the_database_url], mended=("configmaps.yaml",),
     routes=[Route("/", host=HOST, by="web", seen="/"),
             Route("/echo/a/b?c=d", host=HOST, by="web", seen="/echo/a/b?c=d"),
             Route("/no/such/page", host=HOST, status=404, by="web"),
