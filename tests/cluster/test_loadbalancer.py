@@ -170,3 +170,42 @@ def test_another_node_answers_after_a_power_cut(site, pool):
     wait_for("its answer", 20, lambda: answer(site, address, 80))
     assert external(site, pool, "web") == address
     site.up()
+
+
+ECHO = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 5353))
+while True:
+    data, peer = s.recvfrom(100)
+    s.sendto(b"pong " + data, peer)
+"""
+ASK = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.sendto(b"ping", (sys.argv[1], 53))
+print(s.recvfrom(100)[0].decode())
+"""
+DATAGRAMS = """
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec: {type: LoadBalancer, ports: [{port: 53, targetPort: 5353, protocol: UDP}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: echo-1, labels: {kubernetes.io/service-name: echo}}
+addressType: IPv4
+ports: [{name: "", port: 5353, protocol: UDP}]
+endpoints: [{addresses: ["@ADDRESS"], conditions: {ready: true}}]
+"""
+
+
+def test_datagrams_reach_an_address_of_a_pool(site, pool):
+    """The endpoint is a program on a worker: no image here speaks UDP."""
+    site.run("worker2", "sh", "-c", f"timeout 40 /usr/bin/python3 -c '{ECHO}' >/dev/null 2>&1 </dev/null &")
+    site.apply(DATAGRAMS.replace("@ADDRESS", site.lab("address", "worker2").strip()), "-n", pool)
+    address = addresses(site, 1)[0]
+    wait_for("the address", 10, lambda: external(site, pool, "echo") == address)
+    wait_for("an answer", 20, lambda: site.run("client", "/usr/bin/python3", "-c", ASK, address) == "pong ping\n")
