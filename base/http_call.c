@@ -205,6 +205,14 @@ static void http_call_set_limits(struct http_call *call, const struct http_call_
     }
 }
 
+/* libcurl leaves its sockets open in programs that we start; those that outlive us (conmon) would
+ * keep our connections alive for the other end. */
+static curl_socket_t http_call_on_socket(void *arg UNUSED, curlsocktype purpose UNUSED,
+                                         struct curl_sockaddr *a)
+{
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 /* The same for every call. */
 static void http_call_set_manners(struct http_call *call)
 {
@@ -212,6 +220,7 @@ static void http_call_set_manners(struct http_call *call)
 
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_call_on_socket);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
     /* A cancelled call must not wait for its resolver thread. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);

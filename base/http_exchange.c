@@ -192,6 +192,30 @@ const char *http_header(const struct http_exchange *x, const char *name)
     return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
+struct http_header_search {
+    const char *name;
+    struct text found;
+};
+
+static enum MHD_Result http_header_on_value(void *arg, enum MHD_ValueKind kind UNUSED,
+                                            const char *name, const char *value)
+{
+    struct http_header_search *s = arg;
+
+    if (strcasecmp(name, s->name) == 0 && value != NULL)
+        text_fmt(&s->found, "%s%s", s->found.len > 0 ? ", " : "", value);
+    return MHD_YES;
+}
+
+char *http_header_all(const struct http_exchange *x, const char *name)
+{
+    struct http_header_search s = { .name = name, .found = TEXT_EMPTY };
+
+    if (x->connection != NULL)
+        MHD_get_connection_values(x->connection, MHD_HEADER_KIND, http_header_on_value, &s);
+    return text_take(&s.found);
+}
+
 const void *http_body(const struct http_exchange *x, size_t *ret_len)
 {
     *ret_len = x->body.len;

@@ -52,6 +52,8 @@ const char *http_query(const struct http_exchange *x,
 bool http_query_each(const struct http_exchange *x, size_t *it, const char **ret_key,
                      const char **ret_value);
 const char *http_header(const struct http_exchange *x, const char *name); /* case-insensitive */
+/* All values of a header that may be repeated, ", " between them; a new string, "" = absent. */
+char *http_header_all(const struct http_exchange *x, const char *name);
 const void *http_body(const struct http_exchange *x, size_t *ret_len);
 const struct tls_peer *http_peer(const struct http_exchange *x); /* never NULL */
 const char *http_remote(const struct http_exchange *x);          /* "10.0.0.7" */

@@ -23,7 +23,7 @@ struct tls_conn_rest {
 struct tls_conn {
     struct list link;
     struct tls_conn_owner *owner; /* borrowed */
-    struct tls_server *creds;     /* shared ref: outlives the session */
+    struct tls_server *creds;     /* shared ref: outlives the session; NULL: we are the client */
     gnutls_session_t session;
     int fd, app; /* TCP; our end of the socketpair, -1 before OPEN */
     uv_poll_t net_poll, app_poll;
@@ -124,13 +124,13 @@ static ssize_t tls_conn_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
             gnutls_transport_set_errno(c->session, EAGAIN);
             return -1;
         }
-        n = recv(c->fd, c->owner->in, sizeof(c->owner->in), 0);
+        n = recv(c->fd, c->owner->scratch->in, sizeof(c->owner->scratch->in), 0);
         if (n <= 0) {
             gnutls_transport_set_errno(c->session, errno);
             return n;
         }
-        c->is_net_dry = (size_t)n < sizeof(c->owner->in);
-        c->ahead = c->owner->in;
+        c->is_net_dry = (size_t)n < sizeof(c->owner->scratch->in);
+        c->ahead = c->owner->scratch->in;
         c->is_ahead_kept = false;
         c->n_ahead = (size_t)n;
     }
@@ -230,14 +230,18 @@ static bool tls_conn_is_premature(int rc)
  * its socket buffer bounds one visit. */
 static enum tls_conn_verdict tls_conn_pump_in(struct tls_conn *c)
 {
-    unsigned char *buffer = c->owner->out;
+    unsigned char *buffer = c->owner->scratch->out;
 
     if (!tls_conn_flush_app(c))
         return TLS_CONN_APP_DEAD;
     while (c->to_app.data == NULL && !c->net_eof) {
+        size_t n_ahead = c->n_ahead;
         ssize_t n = gnutls_record_recv(c->session, buffer, TLS_CONN_SCRATCH);
         ssize_t done;
 
+        /* Also said after a session ticket, with more behind it that was read already. */
+        if (n == GNUTLS_E_AGAIN && c->n_ahead > 0 && c->n_ahead != n_ahead)
+            continue;
         if (n == GNUTLS_E_AGAIN)
             break;
         if (n == 0 || tls_conn_is_premature((int)n)) {
@@ -328,7 +332,7 @@ static ssize_t tls_conn_read_app(struct tls_conn *c, unsigned char *buffer)
 /* Application to client, until one of them blocks. */
 static enum tls_conn_verdict tls_conn_pump_out(struct tls_conn *c)
 {
-    unsigned char *buffer = c->owner->out;
+    unsigned char *buffer = c->owner->scratch->out;
 
     if (!tls_conn_flush_net(c))
         return TLS_CONN_NET_DEAD;
@@ -462,8 +466,9 @@ static void tls_conn_on_open(struct tls_conn *c)
     struct tls_conn_owner *owner = c->owner;
     struct sockaddr_storage remote = c->remote;
     socklen_t remote_len = c->remote_len;
-    int fd = tls_conn_make_app(c);
-    struct tls_peer peer;
+    struct tls_peer peer = TLS_PEER_EMPTY;
+    int fd = owner->check == NULL || owner->check(owner, c->session) >= 0 ? tls_conn_make_app(c)
+                                                                          : -1;
 
     if (fd < 0) {
         tls_conn_fail(c);
@@ -471,7 +476,8 @@ static void tls_conn_on_open(struct tls_conn *c)
     }
     c->is_open = true;
     c->deadline = timer_close(c->deadline);
-    tls_server_peer(&peer, c->creds, c->session);
+    if (c->creds != NULL)
+        tls_server_peer(&peer, c->creds, c->session);
     /* The request often came with the last bytes of the handshake.  @c may be gone after, but
      * the application's end still reads what came. */
     tls_conn_pump(c, true, false);
@@ -523,41 +529,67 @@ struct tls_conn *tls_conn_first(struct tls_conn_owner *o)
     return list_empty(&o->conns) ? NULL : list_entry(o->conns.next, struct tls_conn, link);
 }
 
-int tls_conn_new(struct tls_conn_owner *o, int fd, struct tls_server *creds,
-                 const struct sockaddr *remote, socklen_t remote_len, int64_t handshake_ms,
-                 struct err *err)
+/* Both kinds from here on; consumes @fd, and @c when it fails. */
+static int tls_conn_begin(struct tls_conn *c, int64_t handshake_ms, int events, struct err *err)
 {
-    struct tls_conn *c = MEM_NEW(struct tls_conn);
-    int rc;
+    int rc = uv_poll_init(c->owner->loop, &c->net_poll, c->fd);
 
-    assert(remote_len <= sizeof(c->remote));
-    list_init(&c->link);
-    c->owner = o;
-    c->fd = fd;
-    c->app = -1;
-    memcpy(&c->remote, remote, remote_len);
-    c->remote_len = remote_len;
-    c->creds = tls_server_ref(creds);
-    rc = tls_server_session(&c->session, creds, err);
-    if (rc == 0) {
-        rc = uv_poll_init(o->loop, &c->net_poll, fd);
-        rc = rc != 0 ? err_errno(err, rc, "watch a connection") : 0;
-    }
-    if (rc < 0) {
-        fd = tls_conn_dismantle(c);
+    if (rc != 0) {
+        int fd = tls_conn_dismantle(c);
+
         closep(&fd);
-        return rc;
+        return err_errno(err, rc, "watch a connection");
     }
     c->n_open = 1;
     c->net_poll.data = c;
     gnutls_transport_set_ptr(c->session, c);
     gnutls_transport_set_pull_function(c->session, tls_conn_pull);
     gnutls_transport_set_vec_push_function(c->session, tls_conn_push);
-    c->deadline = timer_new(o->loop, tls_conn_on_deadline, c);
+    c->deadline = timer_new(c->owner->loop, tls_conn_on_deadline, c);
     timer_start(c->deadline, handshake_ms);
-    tls_conn_set_poll(&c->net_poll, &c->net_events, UV_READABLE, tls_conn_on_net);
-    list_add_tail(&o->conns, &c->link);
+    tls_conn_set_poll(&c->net_poll, &c->net_events, events, tls_conn_on_net);
+    list_add_tail(&c->owner->conns, &c->link);
     return 0;
+}
+
+static struct tls_conn *tls_conn_make(struct tls_conn_owner *o, int fd)
+{
+    struct tls_conn *c = MEM_NEW(struct tls_conn);
+
+    list_init(&c->link);
+    c->owner = o;
+    c->fd = fd;
+    c->app = -1;
+    return c;
+}
+
+int tls_conn_new(struct tls_conn_owner *o, int fd, struct tls_server *creds,
+                 const struct sockaddr *remote, socklen_t remote_len, int64_t handshake_ms,
+                 struct err *err)
+{
+    struct tls_conn *c = tls_conn_make(o, fd);
+    int rc;
+
+    assert(remote_len <= sizeof(c->remote));
+    memcpy(&c->remote, remote, remote_len);
+    c->remote_len = remote_len;
+    c->creds = tls_server_ref(creds);
+    rc = tls_server_session(&c->session, creds, err);
+    if (rc < 0) {
+        fd = tls_conn_dismantle(c);
+        closep(&fd);
+        return rc;
+    }
+    return tls_conn_begin(c, handshake_ms, UV_READABLE, err);
+}
+
+int tls_conn_dial(struct tls_conn_owner *o, int fd, gnutls_session_t session, int64_t handshake_ms,
+                  struct err *err)
+{
+    struct tls_conn *c = tls_conn_make(o, fd);
+
+    c->session = session;
+    return tls_conn_begin(c, handshake_ms, UV_WRITABLE, err); /* the first word is ours */
 }
 
 void tls_conn_close(struct tls_conn *c)

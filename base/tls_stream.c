@@ -23,7 +23,8 @@
 #define TLS_LISTENER_REST_MS      100
 
 struct tls_listener {
-    struct tls_conn_owner owner;   /* of the TLS connections */
+    struct tls_conn_owner owner; /* of the TLS connections */
+    struct tls_conn_scratch scratch;
     struct tls_listener_opts opts; /* address and creds are not used from here */
     struct tls_server *creds;      /* shared ref; NULL: plain */
     int fd;
@@ -84,9 +85,13 @@ static void tls_listener_take(struct tls_listener *l, int fd, const struct socka
 {
     static const struct tls_peer nobody = TLS_PEER_EMPTY;
     struct err err = ERR_EMPTY;
-    int on = 1;
+    int on = 1, keep_idle_s = 60, keep_pause_s = 15;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* Streams stay silent for hours; a client that lost its power must be found all the same. */
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keep_idle_s, sizeof(keep_idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keep_pause_s, sizeof(keep_pause_s));
     if (l->creds == NULL) {
         l->opts.on_connection(l->opts.arg, fd, remote, remote_len, &nobody);
         return;
@@ -192,6 +197,7 @@ int tls_listener_new(struct tls_listener **ret, uv_loop_t *loop,
         l->opts.handshake_ms = TLS_LISTENER_HANDSHAKE_MS;
     l->creds = opts->creds != NULL ? tls_server_ref(opts->creds) : NULL;
     l->owner.loop = loop;
+    l->owner.scratch = &l->scratch;
     l->owner.on_open = tls_listener_on_open;
     l->owner.on_end = tls_listener_on_end;
     list_init(&l->owner.conns);
