@@ -29,6 +29,7 @@ int cmd_entry(const struct cmd *self, int argc, char **argv);
 int cmd_token(const struct cmd *self, int argc, char **argv);
 int cmd_secretstore(const struct cmd *self, int argc, char **argv);
 int cmd_kubeconfig(const struct cmd *self, int argc, char **argv);
+int cmd_exec_keeper(const struct cmd *self, int argc, char **argv);
 int cmd_check(const struct cmd *self, int argc, char **argv);
 int cmd_pause(const struct cmd *self, int argc, char **argv);
 int cmd_image(const struct cmd *self, int argc, char **argv);

@@ -43,6 +43,8 @@ static const struct cmd cmds[] = {
       "mkube image pull REF | load DIR [flags]", cmd_image },
     { "pause", "hold a process namespace (started by `mkube agent`)", "mkube pause PATH",
       cmd_pause },
+    { "exec-keeper", "stand by a program in a container (started by `mkube agent`)",
+      "mkube exec-keeper PID-FILE RUNC...", cmd_exec_keeper },
     { "check", "say what this host lacks, and the package that brings it",
       "mkube check [server|agent]", cmd_check },
     { "version", "print the version", "mkube version", cmd_version },

@@ -301,6 +301,7 @@ static int agent_serve(struct agent *a, const struct agent_opts *opts, struct er
         .creds = opts->creds,
         .cgroup = runtime_cgroup(a->rt),
         .node_name = a->node_name,
+        .rt = a->rt,
         .find = agent_find,
         .find_uid = agent_find_uid,
         .next = agent_next,

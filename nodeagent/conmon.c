@@ -72,7 +72,7 @@ int conmon_run(struct child **ret, int *ret_sync, const struct runtime *rt,
 }
 
 /* runc's error is a line of its log: time="..." level=error msg="..."; people want the inside. */
-static char *conmon_plain_message(const char *line)
+char *conmon_plain_message(const char *line)
 {
     const char *msg = strstr(line, "msg=\"");
     struct text t = TEXT_EMPTY;

@@ -24,6 +24,9 @@ int conmon_run(struct child **ret, int *ret_sync, const struct runtime *rt,
 /* The report, one line of JSON: the container's process, or ERR_INTERNAL with runc's words. */
 int conmon_report(pid_t *ret_pid, const struct text *report, struct err *err);
 
+/* runc's error out of a line of its log; a new string. */
+char *conmon_plain_message(const char *line);
+
 /* The log file was moved away: go on in a new one.  False: nobody listens. */
 bool conmon_reopen_log(const struct runtime *rt, const char *id);
 

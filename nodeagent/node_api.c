@@ -6,15 +6,18 @@
 #include "base/mem.h"
 #include "nodeagent/log_serve.h"
 #include "nodeagent/node_usage.h"
+#include "nodeagent/streams.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct node_api {
     uv_loop_t *loop;
     struct node_api_opts opts;
     struct http_server *server;
     struct node_usage *usage; /* owned */
+    struct streams *streams;
 };
 
 static void node_api_text(struct http_exchange *x, int status, const char *fmt, ...)
@@ -100,7 +103,7 @@ static bool node_api_flag(const struct http_exchange *x, const char *key)
 {
     const char *v = http_query(x, key);
 
-    return v != NULL && !str_eq(v, "false") && !str_eq(v, "0");
+    return v != NULL && strcasecmp(v, "false") != 0 && !str_eq(v, "0");
 }
 
 /* False: the value is no number (or negative). */
@@ -152,6 +155,30 @@ static bool node_api_has_container(const struct pod_view *pod, const char *name)
     return false;
 }
 
+/* In the words of the kubelet. */
+static void node_api_no_log(struct http_exchange *x, const struct pod_worker *w,
+                            const char *container, bool previous)
+{
+    static const char *const lists[] = { "status.containerStatuses",
+                                         "status.initContainerStatuses" };
+    const char *pod = pod_worker_pod(w)->name, *reason = NULL;
+    cleanup(json_decrefpp) json_t *tree = pod_worker_tree(w);
+
+    for (size_t i = 0; i < N_ELEMENTS(lists) && reason == NULL; i++)
+        reason = json_str(json_find(json_at(tree, lists[i]), "name", container),
+                          "state.waiting.reason");
+    if (str_eq(reason, "ErrImagePull"))
+        reason = "image can't be pulled";
+    else if (str_eq(reason, "ImagePullBackOff"))
+        reason = "trying and failing to pull image";
+    if (previous)
+        node_api_text(x, 400, "previous terminated container \"%s\" in pod \"%s\" not found",
+                      container, pod);
+    else
+        node_api_text(x, 400, "container \"%s\" in pod \"%s\" is waiting to start: %s", container,
+                      pod, reason != NULL ? reason : "ContainerCreating");
+}
+
 /* GET /containerLogs/{ns}/{pod}/{container} */
 static void node_api_logs(struct node_api *a, struct http_exchange *x, char **parts)
 {
@@ -175,13 +202,7 @@ static void node_api_logs(struct node_api *a, struct http_exchange *x, char **pa
     }
     source.path = pod_worker_log(w, container, previous, &is_open);
     if (source.path == NULL) {
-        if (previous)
-            node_api_text(x, 400, "previous terminated container \"%s\" in pod \"%s\" not found",
-                          container, name);
-        else
-            node_api_text(x, 400,
-                          "container \"%s\" in pod \"%s\" is waiting to start: ContainerCreating",
-                          container, name);
+        node_api_no_log(x, w, container, previous);
         return;
     }
     source.uid = mem_str(pod_worker_pod(w)->uid);
@@ -189,14 +210,70 @@ static void node_api_logs(struct node_api *a, struct http_exchange *x, char **pa
     log_serve(a->loop, x, &source, &query, node_api_flag(x, "follow"));
 }
 
+/* The running container of /VERB/{ns}/{pod}/{container}; NULL: answered. */
+static const char *node_api_target(struct node_api *a, struct http_exchange *x, char **parts,
+                                   pid_t *ret_pid)
+{
+    struct pod_worker *w = a->opts.find(a->opts.arg, parts[1], parts[2]);
+    const char *id = w != NULL ? pod_worker_container(w, parts[3], ret_pid) : NULL;
+
+    if (w == NULL)
+        node_api_text(x, 404, "pod does not exist");
+    else if (id == NULL)
+        node_api_text(x, 500, "unable to upgrade connection: container not found (\"%s\")",
+                      parts[3]);
+    return id;
+}
+
+static void node_api_exec(struct node_api *a, struct http_exchange *x, char **parts)
+{
+    pid_t pid;
+    const char *id = node_api_target(a, x, parts, &pid);
+
+    if (id != NULL)
+        streams_exec(a->streams, x, id);
+}
+
+static void node_api_attach(struct node_api *a, struct http_exchange *x, char **parts)
+{
+    pid_t pid;
+    const char *id = node_api_target(a, x, parts, &pid);
+
+    if (id != NULL)
+        streams_attach(a->streams, x, id, pid);
+}
+
+/* /portForward/{ns}/{pod} */
+static void node_api_port_forward(struct node_api *a, struct http_exchange *x, char **parts)
+{
+    struct pod_worker *w = a->opts.find(a->opts.arg, parts[1], parts[2]);
+    const char *net_ns = NULL;
+
+    if (w == NULL)
+        node_api_text(x, 404, "pod does not exist");
+    else if (!pod_worker_net_ns(w, &net_ns))
+        node_api_text(x, 500, "unable to upgrade connection: sandbox of pod \"%s\" is not running",
+                      parts[2]);
+    else
+        streams_port_forward(a->streams, x, net_ns, parts[2], pod_worker_pod(w)->uid);
+}
+
 static const struct {
     const char *method, *first;
     size_t n_parts; /* of the path, the first included */
     void (*serve)(struct node_api *a, struct http_exchange *x, char **parts);
 } node_routes[] = {
-    { "GET", "healthz", 1, node_api_health },     { "GET", "pods", 1, node_api_pods },
-    { "GET", "containerLogs", 4, node_api_logs }, { "GET", "stats", 2, node_api_stats },
+    { "GET", "healthz", 1, node_api_health },
+    { "GET", "pods", 1, node_api_pods },
+    { "GET", "containerLogs", 4, node_api_logs },
+    { "GET", "stats", 2, node_api_stats },
     { "GET", "metrics", 2, node_api_metrics },
+    { "GET", "exec", 4, node_api_exec },
+    { "POST", "exec", 4, node_api_exec },
+    { "GET", "attach", 4, node_api_attach },
+    { "POST", "attach", 4, node_api_attach },
+    { "GET", "portForward", 3, node_api_port_forward },
+    { "POST", "portForward", 3, node_api_port_forward },
 };
 
 static void node_api_on_request(void *arg, struct http_exchange *x)
@@ -242,6 +319,7 @@ int node_api_new(struct node_api **ret, uv_loop_t *loop, const struct node_api_o
         free(a);
         return err_wrap(err, rc, "node API");
     }
+    a->streams = streams_new(loop, opts->rt);
     *ret = a;
     return 0;
 }
@@ -261,7 +339,9 @@ static void node_api_on_closed(void *arg)
 
 struct node_api *node_api_close(struct node_api *a)
 {
-    if (a != NULL)
-        http_server_close(a->server, node_api_on_closed, a);
+    if (a == NULL)
+        return NULL;
+    a->streams = streams_close(a->streams);
+    http_server_close(a->server, node_api_on_closed, a);
     return NULL;
 }

@@ -1,8 +1,7 @@
-/* node_api: the HTTPS server of this node (:10250): health, pods, logs, what they use.
+/* node_api: the HTTPS server of this node (:10250): health, pods, logs, what they use, streams.
  *
  * Only the API server and administrators are answered (client certificate of the cluster's CA:
- * organisation system:masters, or CN kube-apiserver-kubelet-client).  exec, attach and
- * port-forward have their place in the same route table.
+ * organisation system:masters, or CN kube-apiserver-kubelet-client).
  * Owner: agent.  Thread: loop.
  */
 #ifndef NODEAGENT_NODE_API_H
@@ -23,6 +22,7 @@ struct node_api_opts {
     struct tls_server *creds;
     const struct cgroup *cgroup; /* borrowed, as is node_name */
     const char *node_name;
+    struct runtime *rt; /* borrowed: programs in containers */
     /* The pod of that name that runs here now (the newest), or NULL. */
     struct pod_worker *(*find)(void *arg, const char *ns, const char *name);
     struct pod_worker *(*find_uid)(void *arg, const char *uid);

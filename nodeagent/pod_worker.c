@@ -450,6 +450,32 @@ bool pod_worker_running(const struct pod_worker *w, size_t *it, struct worker_ru
     return false;
 }
 
+/* --- streams --- */
+
+const char *pod_worker_container(const struct pod_worker *w, const char *container, pid_t *ret_pid)
+{
+    for (size_t i = 0; i < w->pod->n; i++) {
+        const struct worker_container *c = &w->containers[i];
+
+        if (!str_eq(w->pod->containers[i].name, container))
+            continue;
+        if (c->life == NULL || (c->stage != STAGE_RUNNING && c->stage != STAGE_POSTSTART) ||
+            life_pid(c->life) == 0)
+            return NULL;
+        *ret_pid = life_pid(c->life);
+        return life_id(c->life);
+    }
+    return NULL;
+}
+
+bool pod_worker_net_ns(const struct pod_worker *w, const char **ret)
+{
+    if (!w->sandbox_ready || w->sandbox == NULL)
+        return false;
+    *ret = sandbox_net_ns(w->sandbox);
+    return true;
+}
+
 void pod_worker_rotate_logs(struct pod_worker *w)
 {
     for (size_t i = 0; i < w->pod->n; i++) {

@@ -84,6 +84,10 @@ struct worker_running { /* borrowed until the worker's next step */
 };
 /* Each container that runs: for (it = 0; pod_worker_running(w, &it, &c); ) */
 bool pod_worker_running(const struct pod_worker *w, size_t *it, struct worker_running *ret);
+/* The id of a container's running life and its first process; NULL = it does not run. */
+const char *pod_worker_container(const struct pod_worker *w, const char *container, pid_t *ret_pid);
+/* Is there a network to connect to?  *@ret is its namespace, NULL = the node's own. */
+bool pod_worker_net_ns(const struct pod_worker *w, const char **ret);
 /* Ids of all containers that exist, appended to a NULL-terminated array (owned strings). */
 void pod_worker_rotate_logs(struct pod_worker *w);
 

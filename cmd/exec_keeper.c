@@ -1,0 +1,15 @@
+/* mkube exec-keeper: what the agent runs beside each `kubectl exec`. */
+#include "nodeagent/exec_keeper.h"
+
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+
+int cmd_exec_keeper(const struct cmd *self, int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "Usage: %s\n", self->usage);
+        return CMD_USAGE;
+    }
+    return exec_keeper(argv[0], argv + 1);
+}
