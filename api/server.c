@@ -222,6 +222,12 @@ static const struct {
     void (*serve)(struct call *c);
 } server_subs[] = {
     { "pods", "log", "get", server_log },
+    { "pods", "exec", "get", server_stream },
+    { "pods", "exec", "create", server_stream },
+    { "pods", "attach", "get", server_stream },
+    { "pods", "attach", "create", server_stream },
+    { "pods", "portforward", "get", server_stream },
+    { "pods", "portforward", "create", server_stream },
     { "serviceaccounts", "token", "create", server_token_request },
 };
 
@@ -438,11 +444,16 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     rc = http_client_new(&s->nodes, s->loop, &nodes, err);
     if (rc < 0)
         return err_wrap(err, rc, "prepare calls to nodes");
-    rc = server_listen(s, opts, err);
-    if (rc < 0)
+    rc = tls_dialer_new(&s->dialer, s->loop, opts->ca->cert_pem, opts->node_client->cert_pem,
+                        opts->node_client->key_pem, err);
+    if (rc == 0)
+        rc = server_listen(s, opts, err);
+    if (rc < 0) {
         s->nodes = http_client_close(s->nodes);
-    else
+        s->dialer = tls_dialer_close(s->dialer);
+    } else {
         s->pull = metrics_pull_new(s->loop, s->store, s->nodes, s->metrics);
+    }
     return rc;
 }
 
@@ -465,6 +476,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->domain = mem_str(opts->domain);
     s->issuer = mem_fmt("https://kubernetes.default.svc.%s", opts->domain);
     list_init(&s->watches);
+    list_init(&s->streams);
     rc = server_start(s, opts, err);
     if (rc < 0) {
         server_free(s);
@@ -487,7 +499,7 @@ static void server_on_http_closed(void *arg)
     void (*on_closed)(void *arg) = s->on_closed;
     void *closed_arg = s->arg;
 
-    assert(list_empty(&s->watches));
+    assert(list_empty(&s->watches) && list_empty(&s->streams));
     server_free(s);
     if (on_closed != NULL)
         on_closed(closed_arg);
@@ -503,5 +515,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     server_watch_end_all(s);
     s->pull = metrics_pull_close(s->pull);
     s->nodes = http_client_close(s->nodes);
+    server_stream_end_all(s);
+    s->dialer = tls_dialer_close(s->dialer);
     http_server_close(s->http, server_on_http_closed, s);
 }

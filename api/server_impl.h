@@ -15,6 +15,7 @@
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/list.h"
+#include "base/tls_dial.h"
 
 struct server {
     uv_loop_t *loop;           /* borrowed */
@@ -24,7 +25,10 @@ struct server {
     struct http_client *nodes; /* owned: calls to the nodes' API */
     struct metrics *metrics;   /* borrowed */
     struct metrics_pull *pull; /* owned */
-    struct tls_pair ca;        /* owned copy */
+    struct tls_dialer *dialer; /* owned: streams to the nodes */
+    struct list streams;       /* of struct server_stream */
+    unsigned n_streams;
+    struct tls_pair ca; /* owned copy */
     struct auth_keys keys;
     char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
@@ -100,5 +104,16 @@ void server_other(struct call *c);
 void server_join(struct call *c);
 void server_token_request(struct call *c);
 void server_log(struct call *c);
+/* The container asked for, or the only one; NULL: answered. */
+const char *server_container(struct call *c, const json_t *pod);
+/* Where a node's API is; a new string, NULL: nobody knows. */
+char *server_node_ip(const struct call *c, const char *node, uint16_t *ret_port);
+void server_add_query(struct text *ret, const char *key, const char *value); /* "key=value&" */
+
+/* --- server_stream.c: exec, attach, port-forward --- */
+void server_stream(struct call *c);
+void server_stream_end_all(struct server *s);
+/* A node's no (HTTP status, plain words) as ours. */
+json_t *server_node_refusal(int http, const char *why);
 
 #endif

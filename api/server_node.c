@@ -324,16 +324,13 @@ static void log_fail(struct log_proxy *p, int rc, const struct http_head *head, 
                      size_t len, const struct err *err)
 {
     struct call *c = p->call;
-    cleanup(json_decrefpp) json_t *status = NULL;
-    struct err ignored = ERR_EMPTY;
+    cleanup(freep) char *why = rc < 0 ? NULL : mem_strn(body, len);
 
     free(p);
     if (rc < 0)
         call_fail(c, ERR_INTERNAL, "cannot reach the pod's node: %s", err->text);
-    else if (json_parse(&status, body, len, NULL, &ignored) == 0 && json_is_object(status))
-        call_send_json(c, head->status, status);
     else
-        call_fail(c, ERR_INTERNAL, "the pod's node answered %d", head->status);
+        call_send_status(c, server_node_refusal(head->status, why));
 }
 
 static void log_on_done(void *arg, int rc, const struct http_head *head, const void *body,
@@ -354,50 +351,62 @@ static void log_on_done(void *arg, int rc, const struct http_head *head, const v
         http_end(p->call->x);
 }
 
-/* The container asked for, or the only one; NULL: answered. */
-static const char *log_container(struct call *c, const json_t *pod)
+static void log_add_names(struct text *ret, const json_t *containers)
 {
-    static const char *const lists[] = { "spec.initContainers", "spec.containers" };
-    const char *asked = http_query(c->x, "container");
-    const json_t *containers = json_at(pod, "spec.containers");
-    cleanup(text_fini) struct text names = TEXT_EMPTY;
     size_t i;
     json_t *container;
+
+    json_array_foreach (containers, i, container)
+        text_fmt(ret, "%s%s", i > 0 ? " " : "", json_str_or(container, "name", ""));
+}
+
+static void log_refuse_unnamed(struct call *c, const json_t *pod)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    text_fmt(&t, "a container name must be specified for pod %s, choose one of: [", c->route.name);
+    log_add_names(&t, json_at(pod, "spec.containers"));
+    text_putc(&t, ']');
+    if (json_array_size(json_at(pod, "spec.initContainers")) > 0) {
+        text_puts(&t, " or one of the init containers: [");
+        log_add_names(&t, json_at(pod, "spec.initContainers"));
+        text_putc(&t, ']');
+    }
+    call_fail(c, ERR_BAD_REQUEST, "%s", text_str(&t));
+}
+
+const char *server_container(struct call *c, const json_t *pod)
+{
+    static const char *const lists[] = { "spec.initContainers", "spec.containers",
+                                         "spec.ephemeralContainers" };
+    const char *asked = http_query(c->x, "container");
+    const json_t *containers = json_at(pod, "spec.containers");
 
     if (str_empty(asked) && json_array_size(containers) == 1)
         return json_str(json_array_get(containers, 0), "name");
     for (size_t l = 0; l < N_ELEMENTS(lists); l++)
         if (!str_empty(asked) && json_find(json_at(pod, lists[l]), "name", asked) != NULL)
             return asked;
-    json_array_foreach (containers, i, container)
-        text_fmt(&names, "%s%s", i > 0 ? " " : "", json_str_or(container, "name", ""));
     if (str_empty(asked))
-        call_fail(c, ERR_BAD_REQUEST,
-                  "a container name must be specified for pod %s, choose one "
-                  "of: [%s]",
-                  c->route.name, text_str(&names));
+        log_refuse_unnamed(c, pod);
     else
         call_fail(c, ERR_BAD_REQUEST, "container %s is not valid for pod %s", asked, c->route.name);
     return NULL;
 }
 
-/* "https://10.0.0.7:10250"; false: nobody knows where the node is. */
-static bool log_node_url(struct text *ret, const struct call *c, const char *name)
+char *server_node_ip(const struct call *c, const char *name, uint16_t *ret_port)
 {
     const struct object *o = store_get(c->s->store, "nodes", "", name);
     cleanup(json_decrefpp) json_t *node = o != NULL ? object_tree(o) : NULL;
     const char *ip = json_str(json_find(json_at(node, "status.addresses"), "type", "InternalIP"),
                               "address");
+    int64_t port = json_int(node, "status.daemonEndpoints.kubeletEndpoint.Port", NODE_API_PORT);
 
-    if (ip == NULL)
-        return false;
-    text_fmt(
-        ret, "https://%s:%lld", ip,
-        (long long)json_int(node, "status.daemonEndpoints.kubeletEndpoint.Port", NODE_API_PORT));
-    return true;
+    *ret_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : NODE_API_PORT;
+    return mem_str(ip);
 }
 
-static void log_add_query(struct text *ret, const char *key, const char *value)
+void server_add_query(struct text *ret, const char *key, const char *value)
 {
     text_fmt(ret, "%s=", key);
     for (const char *s = value; *s != '\0'; s++)
@@ -416,7 +425,7 @@ static void log_add_path(struct text *ret, const struct call *c, const char *con
     text_fmt(ret, "/containerLogs/%s/%s/%s?", c->route.ns, c->route.name, container);
     for (size_t i = 0; i < N_ELEMENTS(passed); i++)
         if (http_query(c->x, passed[i]) != NULL)
-            log_add_query(ret, passed[i], http_query(c->x, passed[i]));
+            server_add_query(ret, passed[i], http_query(c->x, passed[i]));
 }
 
 static void log_start(struct call *c, const char *url)
@@ -436,23 +445,27 @@ void server_log(struct call *c)
     const struct object *o = store_get(c->s->store, "pods", c->route.ns, c->route.name);
     cleanup(json_decrefpp) json_t *pod = o != NULL ? object_tree(o) : NULL;
     cleanup(text_fini) struct text url = TEXT_EMPTY;
+    cleanup(freep) char *ip = NULL;
     const char *container;
+    uint16_t port;
 
     if (o == NULL) {
         call_send_status(c, status_not_found(c->route.resource, c->route.name));
         return;
     }
-    container = log_container(c, pod);
+    container = server_container(c, pod);
     if (container == NULL)
         return;
     if (o->node[0] == '\0') {
         call_fail(c, ERR_BAD_REQUEST, "pod %s does not have a host assigned", o->name);
         return;
     }
-    if (!log_node_url(&url, c, o->node)) {
+    ip = server_node_ip(c, o->node, &port);
+    if (ip == NULL) {
         call_fail(c, ERR_INTERNAL, "the address of node %s is not known", o->node);
         return;
     }
+    text_fmt(&url, "https://%s:%u", ip, port);
     log_add_path(&url, c, container);
     log_start(c, text_str(&url));
 }
