@@ -180,7 +180,7 @@ static const struct {
     { "mac", custom_format_mac },
     { "duration", custom_format_duration },
     { "password", custom_format_any },
-    /* of numbers; int32 is custom_check.c's */
+    /* of numbers */
     { "int32", custom_format_any },
     { "int64", custom_format_any },
     { "float", custom_format_any },

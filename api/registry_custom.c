@@ -24,6 +24,8 @@ void registry_custom_load(struct registry *r)
     while ((crd = store_iter_next(&it)) != NULL)
         custom_apply(crd, false);
     custom_publish();
+    if (custom_count() > 0)
+        mem_trim();
 }
 
 void registry_on_kinds(struct registry *r, void (*fn)(void *arg), void *arg)
@@ -37,6 +39,7 @@ void op_custom_committed(struct op *op, const struct object *object)
     if (!str_eq(op->resource->bucket, CUSTOM_BUCKET) || !custom_apply(object, op->gone))
         return;
     custom_publish();
+    mem_trim(); /* trees of definitions are large, and rare */
     if (op->r->on_kinds != NULL)
         op->r->on_kinds(op->r->on_kinds_arg);
 }

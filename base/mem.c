@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,4 +85,9 @@ char *mem_fmt(const char *fmt, ...)
     n = vasprintf(&s, fmt, ap);
     va_end(ap);
     return mem_check(n < 0 ? NULL : s, 0);
+}
+
+void mem_trim(void)
+{
+    malloc_trim(0);
 }

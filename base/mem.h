@@ -30,6 +30,7 @@ void *mem_array(size_t n, size_t size);         /* zeroed; aborts on overflow */
 void *mem_grow(void *p, size_t n, size_t size); /* realloc of an array; new part undefined */
 void *mem_try(size_t size);                     /* zeroed, or NULL */
 void *mem_dup(const void *p, size_t size);
+void mem_trim(void); /* gives what is free back to the system, after much was needed for a while */
 char *mem_str(const char *s); /* strdup; NULL gives NULL */
 char *mem_strn(const char *s, size_t n);
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -81,7 +81,9 @@ static void definition_map(struct queue *q, struct view *v, const struct store_c
     const struct object *o = change->object, *const * all;
 
     if (str_eq(o->bucket, CUSTOM_BUCKET)) {
-        queue_add(q, "", o->name);
+        /* One that is served needs nothing, and its tree is large. */
+        if (o->deleting || schema_bucket(o->name) == NULL)
+            queue_add(q, "", o->name);
         /* Names that are free now may be what another one waits for. */
         for (all = view_list(v, CUSTOM_BUCKET, NULL, NULL);
              change->type == STORE_DELETED && *all != NULL; all++)

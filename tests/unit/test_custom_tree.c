@@ -149,10 +149,7 @@ TEST(custom_tree, says_what_is_wrong_as_kubernetes_does)
         { OBJECT("'a':{'type':'string','format':'date-time'}"), "{'a':'now'}",
           "a: Invalid value: 'now': a in body must be of type date-time: 'now'" },
         { OBJECT("'a':{'type':'string','format':'something'}"), "{'a':'now'}", "" },
-        { OBJECT("'a':{'type':'integer','format':'int32'}"), "{'a':3000000000}",
-          "a: Invalid value: 3000000000: Checked value must be of type integer with format int32 "
-          "in "
-          "a" },
+        { OBJECT("'a':{'type':'integer','format':'int32'}"), "{'a':3000000000}", "" },
         { OBJECT(
               "'a':{'type':'object','oneOf':[{'required':['x']},{'required':['y']}],'properties':"
               "{'x':{'type':'string'},'y':{'type':'string'}}}"),
