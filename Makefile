@@ -177,6 +177,7 @@ down:
 	@tests/lab/lab down
 
 bench: all
+	@tests/deps.sh bench
 	@$(PYTHON) tests/bench/bench.py
 
 # libFuzzer needs clang; its objects live beside ours.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that sets of this project need: deps.sh build|lab|test|lint...
+# Installs the Debian packages that sets of this project need: deps.sh build|lab|test|bench|lint...
 # Does nothing, quickly, when all are there.  Works as root on a minimal Debian 12.
 set -eu
 
@@ -12,14 +12,15 @@ lab='tzdata runc conmon nftables iproute2 docker-registry redis-server python3 u
     ca-certificates openssl kmod'
 command -v kubectl > /dev/null || lab="$lab kubernetes-client"
 test='python3-pytest python3-kubernetes python3-yaml libcmocka-dev sqlite3 curl'
+bench='wrk'
 lint='clang-format clang-tidy cppcheck clang git'
 
 missing=()
 for set in "$@"; do
     case $set in
-    build | lab | test | lint) ;;
+    build | lab | test | lint | bench) ;;
     *)
-        echo "deps.sh: no set \"$set\" (build, lab, test, lint)" >&2
+        echo "deps.sh: no set \"$set\" (build, lab, test, bench, lint)" >&2
         exit 2
         ;;
     esac

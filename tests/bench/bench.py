@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """bench: measures mkube in a lab of its own, beside the floor that the same machine sets in the same run.
 
-  bench.py [--keep] [PART...]     PARTs: rest start scale restart creates (default: all)
+  bench.py [--keep] [PART...]     PARTs: rest start scale restart creates systems (default: all)
 
 Prints a table, writes build/bench.json, takes the lab down (--keep: leaves it).  Machines are noisy and differ:
 what counts are the ratios.  LAB=bench, BUILD= and MKUBE= as in tests/lab/lab.
@@ -25,6 +25,7 @@ from hosts import BUILD, MKUBE, Lab  # noqa: E402
 from kube import Kube  # noqa: E402
 from linux import LabError  # noqa: E402
 from report import Report, percentile  # noqa: E402
+from systems import Systems  # noqa: E402
 
 WORKERS = ("worker1", "worker2", "worker3")
 NAMESPACE = "bench"
@@ -216,6 +217,12 @@ class Bench:
             self.report.add("  ratio", made["per_s"] / least, "x")
 
 
+    # --- the five systems
+
+    def systems(self):
+        Systems(self.report, say).run()
+
+
 def say(text):
     print(f"== {text}", flush=True)
 
@@ -234,7 +241,7 @@ def wait_for(what, seconds, condition, pause=0.0005):
         time.sleep(pause)
 
 
-PARTS = ("rest", "start", "scale", "restart", "creates")
+PARTS = ("rest", "start", "scale", "restart", "creates", "systems")
 
 
 def main():
@@ -249,7 +256,8 @@ def main():
     bench = Bench()
     try:
         run(os.path.join(REPO, "tests/lab/lab"), "down")
-        bench.up()
+        if set(args.parts or PARTS) != {"systems"}:  # those have a lab of their own
+            bench.up()
         for part in args.parts or PARTS:
             getattr(bench, part)()
     finally:
