@@ -7,6 +7,7 @@
  * One thread per connection.  Reads POD_NAME and PORT (8080).
  */
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -191,6 +192,7 @@ int main(void)
         if (c == NULL)
             abort();
         c->fd = client;
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         if (pthread_create(&thread, NULL, serve, c) == 0)
             pthread_detach(thread);
         else
