@@ -353,9 +353,7 @@ static void kubelet_on_request(void *arg, struct http_exchange *x)
     if (strstr(k->path, "/empty/") != NULL) {
         http_reply(x, 200, "text/plain", "", 0);
     } else if (strstr(k->path, "/broken/") != NULL) {
-        const char *status = "{\"kind\":\"Status\",\"message\":\"no such log\",\"code\":400}";
-
-        http_reply(x, 400, "application/json", status, strlen(status));
+        http_reply(x, 400, "text/plain", "no such log", strlen("no such log"));
     } else if (http_query(x, "follow") != NULL) {
         k->following = x;
         http_stream(x, 200, "text/plain", &listener);
