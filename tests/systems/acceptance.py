@@ -79,11 +79,12 @@ def test_rolling_update_drops_nothing_and_can_be_undone(owner):
 
 
 def always_sent(path):
-    """Objects that kubectl sends again each time, and says so: with stringData, which is never read back, or with the
-    creationTimestamp of null that tools print."""
+    """Objects that kubectl sends again each time, and says so: with stringData, which is never read back, with the
+    creationTimestamp of null that tools print, or with volumeClaimTemplates, a list compared whole with its defaults."""
     with open(path, encoding="utf-8") as f:
         return [name_of(d) for d in yaml.safe_load_all(f)
-                if d and ("stringData" in d or "creationTimestamp" in d["metadata"])]
+                if d and ("stringData" in d or "creationTimestamp" in d["metadata"]
+                      or "volumeClaimTemplates" in d.get("spec", {}))]
 
 
 def follow_rollouts(owner):
