@@ -23,6 +23,18 @@ def ip(pid, batch):
     run("nsenter", "-t", str(pid), "-n", "ip", "-batch", "-", input=batch + "\n")
 
 
+def ensure_gone(is_there, remove):
+    """The kernel buries the cables of a dead namespace when it gets to it: perhaps between a look and @remove, which
+    then finds nothing and fails."""
+    if not is_there():
+        return
+    try:
+        remove()
+    except LabError:
+        if is_there():
+            raise
+
+
 class Network:
     def __init__(self, lab, number):
         """@number: which of the possible labs this is, as far as addresses go."""
@@ -50,15 +62,15 @@ class Network:
             route add {self.address(0)}/{NETMASK} via {self.address(OUTSIDE_ROUTER)}\n""")
 
     def unplug_machine(self):
-        if os.path.exists("/sys/class/net/" + self.machine_port):
-            run("ip", "link", "del", self.machine_port)
+        ensure_gone(lambda: os.path.exists("/sys/class/net/" + self.machine_port),
+                    lambda: run("ip", "link", "del", self.machine_port))
 
     def plug_in(self, router, host, number, pid):
         """Gives @host, the namespaces of process @pid, its eth0 with an address and a default route."""
         bridge, gateway = ("outside", OUTSIDE_ROUTER) if number > OUTSIDE_ROUTER else ("site", SITE_ROUTER)
         mac = f"02:90:00:{self.number:02x}:00:{number:02x}"
-        if host in self.ports(router):  # the kernel has not yet buried the last boot's network
-            ip(router, f"link del {host}")
+        ensure_gone(lambda: host in self.ports(router),  # the kernel has not yet buried the last boot's network
+                    lambda: ip(router, f"link del {host}"))
         ip(router, f"link add {host} type veth peer name eth0 address {mac} netns {pid}")
         ip(pid, f"""link set lo up
             addr add {self.address(number)}/{NETMASK} dev eth0
