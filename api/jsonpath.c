@@ -8,6 +8,7 @@
 
 #define JSONPATH_STEPS_MAX 32
 #define JSONPATH_TEXT_MAX  1024
+#define JSONPATH_INDEX_MAX 1000000000L
 
 enum jsonpath_kind { JSONPATH_FIELD, JSONPATH_RANGE, JSONPATH_ALL, JSONPATH_FILTER };
 
@@ -133,20 +134,30 @@ static int jsonpath_filter(struct jsonpath *p, const char **at, struct err *err)
     return rc;
 }
 
+/* No list is longer than JSONPATH_INDEX_MAX: what lies beyond it is as good as there. */
+static long jsonpath_index(const char *at, char **ret_end)
+{
+    long n = strtol(at, ret_end, 10);
+
+    if (n > JSONPATH_INDEX_MAX)
+        return JSONPATH_INDEX_MAX;
+    return n < -JSONPATH_INDEX_MAX ? -JSONPATH_INDEX_MAX : n;
+}
+
 /* "0", "-1", "1:3", ":2", "-1:" up to ']' */
 static int jsonpath_range(struct jsonpath *p, const char **at, struct err *err)
 {
     struct jsonpath_step *step = jsonpath_add(p, JSONPATH_RANGE);
     char *end;
 
-    step->from = strtol(*at, &end, 10);
+    step->from = jsonpath_index(*at, &end);
     step->from_set = end != *at;
     step->to = step->from == -1 ? 0 : step->from + 1; /* 0 with to_set false: to the end */
     step->to_set = step->from_set && step->from != -1;
     *at = end;
     if (**at == ':') {
         (*at)++;
-        step->to = strtol(*at, &end, 10);
+        step->to = jsonpath_index(*at, &end);
         step->to_set = end != *at;
         *at = end;
     } else if (!step->from_set) {

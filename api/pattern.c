@@ -418,6 +418,13 @@ static int pattern_count(struct pattern_reader *r, int from, int low, int high)
     return rc == 0 && low == 0 && high != 0 ? pattern_optional(r, from) : rc;
 }
 
+static int pattern_read_number(const char *s, char **ret_end)
+{
+    long n = strtol(s, ret_end, 10);
+
+    return n > PATTERN_REPEAT_MAX ? PATTERN_REPEAT_MAX + 1 : (int)n;
+}
+
 /* "{2}" "{2,}" "{2,5}"; anything else in braces is plain text, as in RE2. */
 static bool pattern_read_count(const char *s, int *low, int *high, const char **end)
 {
@@ -425,11 +432,11 @@ static bool pattern_read_count(const char *s, int *low, int *high, const char **
 
     if (s[0] != '{' || !isdigit((unsigned char)s[1]))
         return false;
-    *low = *high = (int)strtol(s + 1, &next, 10);
+    *low = *high = pattern_read_number(s + 1, &next);
     if (*next == ',') {
         *high = -1;
         if (isdigit((unsigned char)next[1]))
-            *high = (int)strtol(next + 1, &next, 10);
+            *high = pattern_read_number(next + 1, &next);
         else
             next++;
     }

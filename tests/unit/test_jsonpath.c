@@ -46,6 +46,8 @@ TEST(jsonpath, finds_the_first_that_is_there)
         { ".spec.list[:1]", "1" },
         { ".spec.list[*]", "1" },
         { ".spec.list[7]", "" },
+        { ".spec.list[99999999999999999999]", "" },
+        { ".spec.list[-99999999999999999999:]", "1" },
         { ".metadata.annotations['a.b/c']", "\"x\"" },
         { ".metadata.annotations[\"plain\"]", "\"y\"" },
         { ".metadata.annotations.a\\.b/c", "\"x\"" },

@@ -96,6 +96,8 @@ TEST(pattern, refuses_in_the_words_of_go)
     CHECK_STR(refusal("*a"), "error parsing regexp: missing argument to repetition operator: `*a`");
     CHECK_STR(refusal("a**"), "error parsing regexp: invalid nested repetition operator: `**`");
     CHECK_STR(refusal("x{1001}"), "error parsing regexp: invalid repeat count: `{1001}`");
+    CHECK_STR(refusal("x{99999999999999999999}"),
+              "error parsing regexp: invalid repeat count: `{99999999999999999999}`");
     CHECK_STR(refusal("[z-a]"), "error parsing regexp: invalid character class range: `z-a]`");
     CHECK_STR(refusal("(?=a)"),
               "error parsing regexp: invalid or unsupported Perl syntax: `(?=a)`");
