@@ -56,7 +56,7 @@ class Owner:
     def deploy(self):
         begun = time.monotonic()
         for words in self.system.before:
-            self.site.kubectl(*words)
+            words(self) if callable(words) else self.site.kubectl(*words)
         for path in self.files():
             if path is None:
                 self.all_ready()

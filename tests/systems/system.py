@@ -36,8 +36,8 @@ class System:
     # Files in the order of the owner's document: (name, the objects in it as Kind/name, or a prefix ending in *).
     # A file named None waits until the pods there are Ready.
     files: list
-    before: list = ()        # kubectl command lines before the first file
-    after: list = ()         # and after the last, for what the owner notices and mends: lists of words, or functions(site, ns)
+    before: list = ()        # before the first file: lists of kubectl's words, or functions(owner)
+    after: list = ()         # and after the last, for what the owner notices and mends
     mended: tuple = ()       # files whose objects `after` changes: a second apply would change them back
     own_files: list = None   # the same for examples/systems, default: its *.yaml in the order of their names
     routes: list = ()
