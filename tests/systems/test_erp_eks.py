@@ -3,6 +3,7 @@ Deployments; databases outside the cluster, whose names lead nowhere here."""
 
 import json
 import os
+import threading
 
 import yaml
 
@@ -10,7 +11,6 @@ from acceptance import *  # noqa: F401,F403
 from labsite import WORKERS, name_of, restarts, wait_for
 from system import Route, System
 
-NS = "erp-dev"
 PORTS = {"employee-service": 8081, "approval-request-service": 8082, "approval-processing-service": 8083,
          "notification-service": 8084}
 ZONE = "topology.kubernetes.io/zone"
@@ -59,14 +59,18 @@ def forget_the_namespace(owner):
             yaml.safe_dump(document, f)
     said = owner.site.kubectl("apply", "-f", folder + "/", check=False)
     assert said.returncode == 1 and not said.stdout, said
-    assert len(base) == 6 and said.stderr.count(f'namespaces "{NS}" not found') == 6, said.stderr
+    assert len(base) == 6 and said.stderr.count(f'namespaces "{owner.ns}" not found') == 6, said.stderr
+
+
+def create_the_namespace(owner):
+    owner.site.kubectl("create", "namespace", owner.ns)
 
 
 def replicas_keep_to_both_zones(owner):
     """Of each service one pod per zone, as its anti-affinity would like: there is room."""
     owner.all_ready()
     for app in PORTS:
-        nodes = [p["spec"]["nodeName"] for p in owner.site.items("-n", NS, "pods", "-l", f"app={app}")]
+        nodes = [p["spec"]["nodeName"] for p in owner.site.items("-n", owner.ns, "pods", "-l", f"app={app}")]
         assert len({ZONES[n] for n in nodes}) == 2, (app, nodes)
 
 
@@ -76,8 +80,9 @@ def bring_a_database(owner):
     answer = owner.outside.ask("/approvals", port=8082, body={"title": "kept in memory"})
     assert answer.status == 201 and answer.json["kept"] == "memory", answer
     owner.site.push(["library/mongo:7.0"])
-    owner.site.apply(DATABASE, "-n", NS)
-    owner.kubectl("patch", "configmap", "erp-config", "-p", '{"data":{"MONGODB_URI":"mongodb://erp-mongo:27017/erp"}}')
+    owner.site.apply(DATABASE, "-n", owner.ns)
+    settings = next(name_of(d) for d in owner.documents if d["kind"] == "ConfigMap")
+    owner.kubectl("patch", "configmap", settings, "-p", '{"data":{"MONGODB_URI":"mongodb://erp-mongo:27017/erp"}}')
     owner.kubectl("rollout", "restart", "deployment/approval-request-service")
     owner.kubectl("rollout", "status", "deployment/approval-request-service", "--timeout=240s", timeout=250)
 
@@ -87,14 +92,14 @@ def route(app, path, **more):
 
 
 SYSTEM = System(
-    name="erp-eks", namespace=NS, seed="002-erp-dev.yaml",
-    before=[zones_of_the_nodes, forget_the_namespace, ["create", "namespace", NS]],
+    name="erp-eks", namespace="erp-dev", seed="002-erp-dev.yaml",
+    before=[zones_of_the_nodes, forget_the_namespace, create_the_namespace],
     files=[("base/configmap.yaml", ["ConfigMap/*"]), ("base/secret.yaml", ["Secret/*"]),
            ("base/targetgroupbinding.yaml", ["TargetGroupBinding/*"]),
            ("kafka/kafka-simple.yaml", [f"{kind}/{name}" for name in ("kafka", "zookeeper") for kind in ("Service", "Deployment")]),
            *((f"{app}/{part}.yaml", [f"{kind}/{app}*"]) for app in PORTS for part, kind in (
                ("deployment", "Deployment"), ("hpa", "HorizontalPodAutoscaler"), ("service", "Service")))],
-    after=[replicas_keep_to_both_zones, bring_a_database], mended=("configmap.yaml",),
+    after=[replicas_keep_to_both_zones, bring_a_database], mended=("configmap.yaml", "10-settings.yaml"),
     routes=[route("employee-service", "/employees"),
             route("employee-service", "/employees/4711", status=404),
             route("employee-service", "/version"),
@@ -107,7 +112,7 @@ SYSTEM = System(
     read={"path": "/approvals", "port": 8082},
     apps={app: app for app in PORTS},
     load={"path": "/version", "port": 8081},
-    clean_up=[["delete", "namespace", NS, "--timeout=180s"], ["label", "nodes", "--all", ZONE + "-"]],
+    clean_up=[["label", "nodes", "--all", ZONE + "-"]],
     ready_seconds=300,
 )
 
@@ -129,7 +134,7 @@ def test_what_the_owner_looks_at_after_deploying(owner):
 
 def test_notification_is_a_load_balancer_and_a_target_group_on_one_port(owner):
     """What AWS reads is kept and does nothing here; both ways in lead to the same pods."""
-    service = owner.site.get("-n", NS, "service", "notification-service")
+    service = owner.site.get("-n", owner.ns, "service", "notification-service")
     assert service["metadata"]["annotations"]["service.beta.kubernetes.io/aws-load-balancer-type"] == "nlb"
     row = owner.kubectl("get", "svc", "notification-service", "--no-headers").split()
     node_port = service["spec"]["ports"][0]["nodePort"]
@@ -177,14 +182,19 @@ def test_the_database_of_employees_is_out_of_reach_and_nobody_minds(owner):
 
 def test_logs_of_a_label_are_followed(owner):
     """As the document says: logs -l app=employee-service -f."""
-    follower = owner.site.kubectl_process("logs", "-n", NS, "-l", "app=employee-service", "-f")
+    follower = owner.site.kubectl_process("logs", "-n", owner.ns, "-l", "app=employee-service", "-f")
+    lines = []
+    reader = threading.Thread(target=lambda: [lines.append(line) for line in follower.stdout])
+    reader.start()
     try:
-        wait_for("both pods to be asked", 30, lambda: owner.outside.ask("/echo/followed", port=8081).status == 200)
-        line = next((line for line in follower.stdout if "/echo/followed" in line), None)
-        assert line, "the log ended"
+        for _ in range(3):  # also what comes after the first lines
+            pods = {owner.outside.ask("/echo/followed", port=8081).json["pod"] for _ in range(8)}
+            assert len(pods) == 2, pods
+        wait_for("both logs", 30, lambda: follower.poll() is None and sum("/echo/followed" in line for line in list(lines)) >= 24)
     finally:
         follower.kill()
         follower.wait()
+        reader.join()
 
 
 def test_kafka_is_told_of_its_own_service_and_starts_again_until_zookeeper_is_there(owner):
@@ -196,7 +206,7 @@ def test_kafka_is_told_of_its_own_service_and_starts_again_until_zookeeper_is_th
     owner.kubectl("delete", "pod", "-l", "app=kafka", "--timeout=60s", timeout=70)
 
     def broker():
-        return next(iter(owner.site.items("-n", NS, "pods", "-l", "app=kafka")), None)
+        return next(iter(owner.site.items("-n", owner.ns, "pods", "-l", "app=kafka")), None)
 
     wait_for("a restart", 180, lambda: (p := broker()) and restarts(p) >= 1, pause=1)
     name = name_of(broker())
@@ -204,20 +214,22 @@ def test_kafka_is_told_of_its_own_service_and_starts_again_until_zookeeper_is_th
     described = owner.kubectl("describe", "pod", name)
     assert "Exit Code:    1" in described and "Last State:     Terminated" in described
     owner.kubectl("scale", "deployment/zookeeper", "--replicas=1")
-    wait_for("the broker", 180, lambda: "registered as /brokers/ids/1" in owner.kubectl("logs", name), pause=1)
+    wait_for("the broker", 240, lambda: "registered as /brokers/ids/1" in owner.kubectl("logs", name), pause=1)
     owner.kubectl("exec", name, "--", "kafka-topics", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t",
                   "--if-not-exists")
-    assert "t" in owner.kubectl("exec", name, "--", "kafka-topics", "--bootstrap-server", "kafka.erp-dev.svc.cluster.local:9092",
-                                "--list").split()
+    said = owner.kubectl("exec", name, "--", "kafka-topics", "--bootstrap-server", f"kafka.{owner.ns}.svc.cluster.local:9092",
+                         "--list")
+    assert "t" in said.split()
 
 
 def replicas(owner, app):
-    return owner.site.get("-n", NS, "deployment", app)["spec"]["replicas"]
+    return owner.site.get("-n", owner.ns, "deployment", app)["spec"]["replicas"]
 
 
 def test_autoscaler_holds_the_least_and_follows_the_load(owner):
     """Two at least, whatever was asked; a third under load, and two again (the window is shortened for the test)."""
-    name, app = "notification-service-hpa", "notification-service"
+    app = "notification-service"
+    name = next(name_of(h) for h in owner.site.items("-n", owner.ns, "hpa") if h["spec"]["scaleTargetRef"]["name"] == app)
     owner.kubectl("patch", "hpa", name, "-p", json.dumps({"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 10}}}}))
     owner.kubectl("scale", f"deployment/{app}", "--replicas=1")
     wait_for("the least again", 60, lambda: replicas(owner, app) == 2, pause=0.5)
