@@ -80,11 +80,17 @@ def test_rolling_update_drops_nothing_and_can_be_undone(owner):
 
 def always_sent(path):
     """Objects that kubectl sends again each time, and says so: with stringData, which is never read back, with the
-    creationTimestamp of null that tools print, or with volumeClaimTemplates, a list compared whole with its defaults."""
+    creationTimestamp of null that tools print, with a key left empty, or with volumeClaimTemplates, a list compared whole
+    with its defaults."""
     with open(path, encoding="utf-8") as f:
         return [name_of(d) for d in yaml.safe_load_all(f)
-                if d and ("stringData" in d or "creationTimestamp" in d["metadata"]
-                      or "volumeClaimTemplates" in d.get("spec", {}))]
+                if d and ("stringData" in d or holds_null(d) or "volumeClaimTemplates" in d.get("spec", {}))]
+
+
+def holds_null(node):
+    if isinstance(node, dict):
+        return any(map(holds_null, node.values()))
+    return any(map(holds_null, node)) if isinstance(node, list) else node is None
 
 
 def follow_rollouts(owner):

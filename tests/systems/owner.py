@@ -103,7 +103,7 @@ class Owner:
     # --- taking it down
 
     def clean_up(self):
-        for words in self.system.clean_up or [["delete", "namespace", self.ns]]:
+        for words in self.system.clean_up or [["delete", "namespace", self.ns, "--ignore-not-found"]]:
             self.site.kubectl(*words, timeout=240)
         self.site.kubectl("delete", "namespace", self.ns, "--ignore-not-found", "--timeout=180s", timeout=200)
 
