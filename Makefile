@@ -7,6 +7,8 @@
 #   T=store                   unit, fuzz: only tests/unit/test_store*.c, tests/fuzz/fuzz_store*.c
 
 BUILD ?= build
+# One spelling of one place: what a compiler noted of headers names its objects by it.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 # As many jobs as processors, unless the command says otherwise.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
