@@ -19,10 +19,11 @@ struct peer {
     bool is_lingering; /* no callbacks any more */
     bool is_gone;      /* told */
     bool is_held;      /* by the owner */
+    bool is_calling;   /* out of a loop that needs us afterwards ... */
+    bool is_closed;    /* ... and frees us then */
     struct websocket_parser parser;
     struct text early;
     struct timer *timer; /* delivers @early; later the limit of lingering */
-    bool *closed;        /* on the stack of peer_take, while it calls out */
 };
 
 void peers_init(struct peers *set, uv_loop_t *loop)
@@ -33,15 +34,15 @@ void peers_init(struct peers *set, uv_loop_t *loop)
 
 void peer_close(struct peer *p)
 {
-    if (p->closed != NULL)
-        *p->closed = true;
     assert(p->set->n > 0);
     p->set->n--;
     list_del(&p->link);
     wire_close(p->wire);
     timer_close(p->timer);
     text_fini(&p->early);
-    free(p);
+    p->is_closed = true;
+    if (!p->is_calling)
+        free(p);
 }
 
 static void peer_gone(void *arg)
@@ -127,29 +128,24 @@ static void peer_take_messages(struct peer *p, unsigned char *data, size_t len)
 {
     struct websocket_piece piece;
     struct err err = ERR_EMPTY;
-    bool closed = false;
-    size_t used;
+    size_t used = 0;
+    int rc = 1;
 
-    p->closed = &closed;
-    for (; len > 0 && !p->is_gone; data += used, len -= used) {
-        int rc = websocket_parse(&p->parser, data, len, &used, &piece, &err);
-
-        if (rc < 0) {
-            log_debug("stream ended", KV_ERR(&err));
-            p->closed = NULL;
-            peer_gone(p);
-            return;
-        }
-        if (rc == 0)
-            break;
-        if ((piece.op & 8) != 0)
+    p->is_calling = true;
+    for (; len > 0 && rc > 0 && !p->is_gone && !p->is_closed; data += used, len -= used) {
+        rc = websocket_parse(&p->parser, data, len, &used, &piece, &err);
+        if (rc > 0 && (piece.op & 8) != 0)
             peer_control(p, &piece);
-        else if (!p->is_lingering)
+        else if (rc > 0 && !p->is_lingering)
             p->listener.on_data(p->listener.arg, piece.data, piece.len, piece.first, piece.last);
-        if (closed)
-            return;
     }
-    p->closed = NULL;
+    p->is_calling = false;
+    if (p->is_closed) {
+        free(p);
+    } else if (rc < 0) {
+        log_debug("stream ended", KV_ERR(&err));
+        peer_gone(p);
+    }
 }
 
 static void peer_on_data(void *arg, unsigned char *data, size_t len)

@@ -10,13 +10,15 @@ struct spdy_conn {
     struct spdy_printer *printer;
     uint32_t last_stream;
     bool is_gone;
-    bool *closed; /* on the stack of spdy_conn_on_data, while it calls out */
+    bool is_calling; /* out of a loop that needs us afterwards ... */
+    bool is_closed;  /* ... and frees us then */
 };
 
 static void spdy_conn_free(struct spdy_conn *c)
 {
-    if (c->closed != NULL)
-        *c->closed = true;
+    c->is_closed = true;
+    if (c->is_calling)
+        return;
     spdy_parser_free(c->parser);
     spdy_printer_free(c->printer);
     free(c);
@@ -90,28 +92,25 @@ static void spdy_conn_on_data(void *arg, unsigned char *data, size_t len, bool f
     struct spdy_conn *c = arg;
     struct spdy_frame f;
     struct err err = ERR_EMPTY;
-    bool closed = false;
-    size_t used;
+    size_t used = 0;
+    int rc = 1;
 
-    c->closed = &closed;
-    for (; len > 0 && !c->is_gone; data += used, len -= used) {
-        int rc = spdy_parse(c->parser, data, len, &used, &f, &err);
-
-        if (rc < 0) {
-            log_debug("stream ended", KV_ERR(&err));
-            c->closed = NULL;
-            spdy_conn_gone(c);
-            return;
-        }
-        if (rc == 0)
+    c->is_calling = true;
+    for (; len > 0 && !c->is_gone && !c->is_closed; data += used, len -= used) {
+        rc = spdy_parse(c->parser, data, len, &used, &f, &err);
+        if (rc <= 0)
             break;
         spdy_conn_take(c, &f);
-        if (!closed && f.fin && !c->is_gone)
+        if (f.fin && !c->is_gone && !c->is_closed)
             c->listener.on_fin(c->listener.arg, f.stream, false);
-        if (closed)
-            return;
     }
-    c->closed = NULL;
+    c->is_calling = false;
+    if (c->is_closed) {
+        spdy_conn_free(c);
+    } else if (rc < 0) {
+        log_debug("stream ended", KV_ERR(&err));
+        spdy_conn_gone(c);
+    }
 }
 
 struct spdy_conn *spdy_conn_new(struct peers *set, const struct peer_opts *opts,
