@@ -73,8 +73,8 @@ TEST(eviction, a_full_disk_takes_those_over_their_requests_first)
 {
     static const char *const specs[] = {
         "{\"priority\":2000000000,\"containers\":[{\"name\":\"critical\"}]}",
-        "{\"containers\":[{\"name\":\"within\",\"resources\":{\"requests\":{\"ephemeral-storage\":"
-        "\"9Mi\"}}}]}",
+        ("{\"containers\":[{\"name\":\"within\",\"resources\":{\"requests\":{\"ephemeral-storage\":"
+         "\"9Mi\"}}}]}"),
         "{\"priority\":10,\"containers\":[{\"name\":\"high\"}]}",
         "{\"containers\":[{\"name\":\"little\"}]}",
         "{\"containers\":[{\"name\":\"much\"}]}",

@@ -65,7 +65,7 @@ static bool has_layer(const struct image_layout *l, const char *digest)
 TEST(image_gc, layers_that_others_share_stay)
 {
     static const char *const in_use[] = { "docker.io/library/kept:1", NULL };
-    struct image_layout l;
+    struct image_layout l = { .dir = "" };
     struct image_gc_result result = { .bytes = 0 };
     struct err err = ERR_EMPTY;
     json_t *record = NULL;

@@ -72,14 +72,14 @@ TEST(spdy, reads_what_kubectl_wrote)
 TEST(spdy, data_is_handed_on_as_it_comes)
 {
     unsigned char head[SPDY_HEAD];
-    char bytes[SPDY_HEAD + 6];
+    cleanup(text_fini) struct text bytes = TEXT_EMPTY;
     cleanup(freep) char *whole = NULL, *cut = NULL;
 
     spdy_data_head(head, 5, true, 6);
-    memcpy(bytes, head, sizeof(head));
-    memcpy(bytes + sizeof(head), "abcdef", 6);
-    whole = spdy_read(bytes, sizeof(bytes), 100);
-    cut = spdy_read(bytes, sizeof(bytes), 5);
+    text_add(&bytes, (const char *)head, sizeof(head));
+    text_puts(&bytes, "abcdef");
+    whole = spdy_read(bytes.data, bytes.len, 100);
+    cut = spdy_read(bytes.data, bytes.len, 5);
     CHECK_STR(whole, "0 5 fin :abcdef;");
     CHECK_STR(cut, "0 5 :ab;0 5 fin :cdef;");
 }
