@@ -1,15 +1,10 @@
 #include "net/host_ports.h"
 
-#include "base/child.h"
-#include "base/log.h"
-#include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/nft.h"
 
 #include <string.h>
-
-#define HOST_PORTS_RETRY_MS 2000
-#define HOST_PORTS_NFT_MS   20000
 
 /* --- pure --- */
 
@@ -88,53 +83,24 @@ void host_ports_print(struct text *ret, const struct host_port *list, size_t n)
 /* --- effects --- */
 
 struct host_ports {
-    uv_loop_t *loop;
-    struct timer *retry;
-    struct child *nft; /* under way, or NULL */
-    char *wanted;      /* owned rules; NULL = not told yet */
-    char *applied;     /* owned: the last that nft took */
-    char *applying;    /* owned */
+    struct nft *nft;
+    char *rules; /* owned: what is wanted */
 };
 
-static void host_ports_apply(void *arg);
-
-static void host_ports_on_nft(void *arg, int rc, const struct child_result *result UNUSED,
-                              const struct err *err)
+static int host_ports_on_print(void *arg, struct text *ret, struct err *err UNUSED)
 {
-    struct host_ports *h = arg;
+    const struct host_ports *h = arg;
 
-    h->nft = NULL;
-    if (rc < 0) {
-        log_warn("host ports not set", KV_ERR(err));
-        free(STEAL(h->applying));
-        timer_start(h->retry, HOST_PORTS_RETRY_MS);
-        return;
-    }
-    free(h->applied);
-    h->applied = STEAL(h->applying);
-    host_ports_apply(h);
-}
-
-static void host_ports_apply(void *arg)
-{
-    static const char *const argv[] = { "nft", "-f", "-", NULL };
-    struct host_ports *h = arg;
-    struct child_spec spec = { .argv = argv, .deadline_ms = HOST_PORTS_NFT_MS };
-
-    if (h->nft != NULL || timer_active(h->retry) || str_eq(h->applied, h->wanted))
-        return;
-    h->applying = mem_str(h->wanted);
-    spec.input = h->applying;
-    spec.input_len = strlen(h->applying);
-    h->nft = child_run(h->loop, &spec, host_ports_on_nft, h);
+    text_puts(ret, h->rules);
+    return 1;
 }
 
 struct host_ports *host_ports_new(uv_loop_t *loop)
 {
     struct host_ports *h = MEM_NEW(struct host_ports);
 
-    h->loop = loop;
-    h->retry = timer_new(loop, host_ports_apply, h);
+    h->nft = nft_new(
+        loop, &(struct nft_opts){ .what = "host ports", .print = host_ports_on_print, .arg = h });
     return h;
 }
 
@@ -143,21 +109,17 @@ void host_ports_set(struct host_ports *h, const struct host_port *list, size_t n
     struct text t = TEXT_EMPTY;
 
     host_ports_print(&t, list, n);
-    free(h->wanted);
-    h->wanted = text_take(&t);
-    host_ports_apply(h);
+    free(h->rules);
+    h->rules = text_take(&t);
+    nft_changed(h->nft);
 }
 
 struct host_ports *host_ports_close(struct host_ports *h)
 {
     if (h == NULL)
         return NULL;
-    if (h->nft != NULL)
-        child_cancel(h->nft);
-    timer_close(h->retry);
-    free(h->wanted);
-    free(h->applied);
-    free(h->applying);
+    nft_close(h->nft);
+    free(h->rules);
     free(h);
     return NULL;
 }

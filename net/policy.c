@@ -1,17 +1,13 @@
 #include "net/policy.h"
 
 #include "api/alloc.h"
-#include "base/child.h"
-#include "base/log.h"
-#include "base/loop.h"
 #include "base/mem.h"
+#include "net/nft.h"
 #include "net/policy_rules.h"
 
 #include <stdlib.h>
 
 #define POLICY_SETTLE_MS 30
-#define POLICY_RETRY_MS  2000
-#define POLICY_NFT_MS    20000
 
 struct policy {
     uv_loop_t *loop;
@@ -20,11 +16,7 @@ struct policy {
     struct informer *policies;          /* owned */
     struct informer *pods, *namespaces; /* owned; NULL while there is no policy */
     char *node_name;                    /* owned */
-    struct timer *settle;
-    struct child *nft; /* under way, or NULL */
-    char *applied;     /* owned: text of the last rules that nft took */
-    char *applying;    /* owned */
-    bool dirty;
+    struct nft *nft;
 };
 
 /* --- gathering: trees live one at a time, only what matters stays --- */
@@ -121,32 +113,7 @@ static json_t *policy_trusted(const struct policy *p)
     return ret;
 }
 
-/* --- carrying out --- */
-
-static void policy_apply(struct policy *p);
-
-static void policy_on_nft(void *arg, int rc, const struct child_result *result,
-                          const struct err *err)
-{
-    struct policy *p = arg;
-
-    (void)result;
-    p->nft = NULL;
-    if (rc < 0) {
-        free(p->applying);
-        p->applying = NULL;
-        log_warn("network policies not set", KV_ERR(err));
-        p->dirty = true;
-        timer_start(p->settle, POLICY_RETRY_MS);
-        return;
-    }
-    free(p->applied);
-    p->applied = STEAL(p->applying);
-    if (p->dirty)
-        policy_apply(p);
-}
-
-static void policy_print(const struct policy *p, struct text *ret)
+static void policy_gather(const struct policy *p, struct text *ret)
 {
     cleanup(json_decrefpp) json_t *policies = policy_list(p);
     cleanup(json_decrefpp) json_t *namespaces = policy_namespaces(p);
@@ -167,44 +134,21 @@ static bool policy_knows_all(const struct policy *p)
            (p->namespaces == NULL || informer_synced(p->namespaces));
 }
 
-static void policy_apply(struct policy *p)
-{
-    static const char *const argv[] = { "nft", "-f", "-", NULL };
-    struct child_spec spec = { .argv = argv, .deadline_ms = POLICY_NFT_MS };
-    struct text t = TEXT_EMPTY;
-
-    if (p->nft != NULL || !policy_knows_all(p))
-        return;
-    p->dirty = false;
-    policy_print(p, &t);
-    if (str_eq(p->applied, text_str(&t))) {
-        text_fini(&t);
-        return;
-    }
-    spec.input = t.data;
-    spec.input_len = t.len;
-    p->nft = child_run(p->loop, &spec, policy_on_nft, p);
-    p->applying = text_take(&t);
-}
-
 /* --- following --- */
-
-static void policy_later(struct policy *p)
-{
-    p->dirty = true;
-    if (!timer_active(p->settle))
-        timer_start(p->settle, POLICY_SETTLE_MS);
-}
 
 static void policy_on_change(void *arg, const struct object *object UNUSED,
                              const struct object *before UNUSED)
 {
-    policy_later(arg);
+    struct policy *p = arg;
+
+    nft_changed(p->nft);
 }
 
 static void policy_on_synced(void *arg)
 {
-    policy_later(arg);
+    struct policy *p = arg;
+
+    nft_changed(p->nft);
 }
 
 static int policy_follow(struct policy *p, struct informer **ret, const char *bucket,
@@ -242,17 +186,15 @@ static int policy_follow_world(struct policy *p, struct err *err)
     return rc;
 }
 
-static void policy_on_settled(void *arg)
+static int policy_on_print(void *arg, struct text *ret, struct err *err)
 {
     struct policy *p = arg;
-    struct err err = ERR_EMPTY;
+    int rc = policy_follow_world(p, err);
 
-    if (policy_follow_world(p, &err) < 0) {
-        log_warn("network policies cannot be followed", KV_ERR(&err));
-        timer_start(p->settle, POLICY_RETRY_MS);
-        return;
-    }
-    policy_apply(p);
+    if (rc < 0 || !policy_knows_all(p))
+        return rc;
+    policy_gather(p, ret);
+    return 1;
 }
 
 int policy_new(struct policy **ret, uv_loop_t *loop, const struct policy_opts *opts,
@@ -268,7 +210,10 @@ int policy_new(struct policy **ret, uv_loop_t *loop, const struct policy_opts *o
     p->nodes = opts->nodes;
     p->slices = opts->slices;
     p->node_name = mem_str(opts->node_name);
-    p->settle = timer_new(loop, policy_on_settled, p);
+    p->nft = nft_new(loop, &(struct nft_opts){ .what = "network policies",
+                                               .settle_ms = POLICY_SETTLE_MS,
+                                               .print = policy_on_print,
+                                               .arg = p });
     informer_listen(opts->nodes, &listener);
     informer_listen(opts->slices, &listener);
     *ret = p;
@@ -279,15 +224,11 @@ struct policy *policy_close(struct policy *p)
 {
     if (p == NULL)
         return NULL;
-    if (p->nft != NULL)
-        child_cancel(p->nft);
-    timer_close(p->settle);
+    nft_close(p->nft);
     p->policies = informer_close(p->policies);
     p->pods = informer_close(p->pods);
     p->namespaces = informer_close(p->namespaces);
     free(p->node_name);
-    free(p->applied);
-    free(p->applying);
     free(p);
     return NULL;
 }

@@ -2,20 +2,15 @@
 
 #include "api/address_range.h"
 #include "api/alloc.h"
-#include "base/child.h"
-#include "base/log.h"
-#include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/work.h"
+#include "net/nft.h"
 
 #include <string.h>
 
 #define RULES_FROM_POOL "metallb.io/ip-allocated-from-pool" /* see controlplane/balancer_impl.h */
 #define RULES_MARK      "0x4d4b0000" /* "came for a node port: answer through this node" */
 #define RULES_SETTLE_MS 10           /* changes of one rollout step come together */
-#define RULES_RETRY_MS  2000
-#define RULES_NFT_MS    20000
 
 /* --- pure: choosing endpoints --- */
 
@@ -429,14 +424,9 @@ void service_rules_print(struct text *ret, const json_t *services, const json_t 
 /* --- effects --- */
 
 struct service_rules {
-    uv_loop_t *loop;
     struct informer *services, *slices; /* borrowed */
     char *node_name;                    /* owned */
-    struct timer *settle;
-    struct child *nft; /* under way, or NULL */
-    char *applied;     /* owned: text of the last rules that nft took */
-    char *applying;    /* owned */
-    bool dirty;
+    struct nft *nft;
 };
 
 static json_t *rules_trees(const struct informer *informer)
@@ -479,92 +469,48 @@ static json_t *rules_sorted(json_t *list_steal)
     return ret;
 }
 
-static void rules_apply(struct service_rules *s);
-
-static void rules_on_nft(void *arg, int rc, const struct child_result *result,
-                         const struct err *err)
+static int rules_on_print(void *arg, struct text *ret, struct err *err UNUSED)
 {
-    struct service_rules *s = arg;
-
-    (void)result;
-    s->nft = NULL;
-    if (rc == 0) {
-        free(s->applied);
-        s->applied = STEAL(s->applying);
-    } else {
-        free(s->applying);
-        s->applying = NULL;
-        log_warn("service rules not set", KV_ERR(err));
-        s->dirty = true;
-        timer_start(s->settle, RULES_RETRY_MS);
-        return;
-    }
-    if (s->dirty)
-        rules_apply(s);
-}
-
-static void rules_apply(struct service_rules *s)
-{
-    static const char *const argv[] = { "nft", "-f", "-", NULL };
+    const struct service_rules *s = arg;
     cleanup(json_decrefpp) json_t *services = NULL;
     cleanup(json_decrefpp) json_t *slices = NULL;
-    struct text t = TEXT_EMPTY;
-    struct child_spec spec = { .argv = argv, .deadline_ms = RULES_NFT_MS };
 
-    if (s->nft != NULL || !informer_synced(s->services) || !informer_synced(s->slices))
-        return;
-    s->dirty = false;
+    if (!informer_synced(s->services) || !informer_synced(s->slices))
+        return 0;
     services = rules_sorted(rules_trees(s->services));
     slices = rules_sorted(rules_trees(s->slices));
-    service_rules_print(&t, services, slices, s->node_name);
-    if (str_eq(s->applied, text_str(&t))) {
-        text_fini(&t);
-        return;
-    }
-    spec.input = t.data;
-    spec.input_len = t.len;
-    s->nft = child_run(s->loop, &spec, rules_on_nft, s);
-    s->applying = text_take(&t);
-}
-
-static void rules_on_settled(void *arg)
-{
-    rules_apply(arg);
+    service_rules_print(ret, services, slices, s->node_name);
+    return 1;
 }
 
 static void rules_on_synced(void *arg)
 {
     struct service_rules *s = arg;
 
-    s->dirty = true;
-    timer_start(s->settle, 0);
+    nft_changed(s->nft);
 }
 
-static void rules_on_change(void *arg, const struct object *object, const struct object *before)
+static void rules_on_change(void *arg, const struct object *object UNUSED,
+                            const struct object *before UNUSED)
 {
-    struct service_rules *s = arg;
-
-    (void)object;
-    (void)before;
-    s->dirty = true;
-    if (!timer_active(s->settle))
-        timer_start(s->settle, RULES_SETTLE_MS);
+    rules_on_synced(arg);
 }
 
 int service_rules_new(struct service_rules **ret, uv_loop_t *loop,
-                      const struct service_rules_opts *opts, struct err *err)
+                      const struct service_rules_opts *opts, struct err *err UNUSED)
 {
     struct service_rules *s = MEM_NEW(struct service_rules);
     struct informer_listener listener = { .on_change = rules_on_change,
                                           .on_synced = rules_on_synced,
                                           .arg = s };
 
-    (void)err;
-    s->loop = loop;
     s->services = opts->services;
     s->slices = opts->slices;
     s->node_name = mem_str(opts->node_name);
-    s->settle = timer_new(loop, rules_on_settled, s);
+    s->nft = nft_new(loop, &(struct nft_opts){ .what = "service rules",
+                                               .settle_ms = RULES_SETTLE_MS,
+                                               .print = rules_on_print,
+                                               .arg = s });
     informer_listen(opts->services, &listener);
     informer_listen(opts->slices, &listener);
     *ret = s;
@@ -575,12 +521,8 @@ struct service_rules *service_rules_close(struct service_rules *s)
 {
     if (s == NULL)
         return NULL;
-    if (s->nft != NULL)
-        child_cancel(s->nft);
-    timer_close(s->settle);
+    nft_close(s->nft);
     free(s->node_name);
-    free(s->applied);
-    free(s->applying);
     free(s);
     return NULL;
 }
