@@ -106,8 +106,8 @@ void server_token_request(struct call *c);
 void server_log(struct call *c);
 /* The container asked for, or the only one; NULL: answered. */
 const char *server_container(struct call *c, const json_t *pod);
-/* Where a node's API is; a new string, NULL: nobody knows. */
-char *server_node_ip(const struct call *c, const char *node, uint16_t *ret_port);
+/* Where the API of the node is that runs @pod: a new string; NULL: answered. */
+char *server_pod_node(struct call *c, const struct object *pod, uint16_t *ret_port);
 void server_add_query(struct text *ret, const char *key, const char *value); /* "key=value&" */
 
 /* --- server_stream.c: exec, attach, port-forward --- */

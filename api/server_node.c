@@ -394,7 +394,7 @@ const char *server_container(struct call *c, const json_t *pod)
     return NULL;
 }
 
-char *server_node_ip(const struct call *c, const char *name, uint16_t *ret_port)
+static char *server_node_ip(const struct call *c, const char *name, uint16_t *ret_port)
 {
     const struct object *o = store_get(c->s->store, "nodes", "", name);
     cleanup(json_decrefpp) json_t *node = o != NULL ? object_tree(o) : NULL;
@@ -404,6 +404,20 @@ char *server_node_ip(const struct call *c, const char *name, uint16_t *ret_port)
 
     *ret_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : NODE_API_PORT;
     return mem_str(ip);
+}
+
+char *server_pod_node(struct call *c, const struct object *pod, uint16_t *ret_port)
+{
+    char *ip;
+
+    if (pod->node[0] == '\0') {
+        call_fail(c, ERR_BAD_REQUEST, "pod %s does not have a host assigned", pod->name);
+        return NULL;
+    }
+    ip = server_node_ip(c, pod->node, ret_port);
+    if (ip == NULL)
+        call_fail(c, ERR_INTERNAL, "the address of node %s is not known", pod->node);
+    return ip;
 }
 
 void server_add_query(struct text *ret, const char *key, const char *value)
@@ -456,15 +470,9 @@ void server_log(struct call *c)
     container = server_container(c, pod);
     if (container == NULL)
         return;
-    if (o->node[0] == '\0') {
-        call_fail(c, ERR_BAD_REQUEST, "pod %s does not have a host assigned", o->name);
+    ip = server_pod_node(c, o, &port);
+    if (ip == NULL)
         return;
-    }
-    ip = server_node_ip(c, o->node, &port);
-    if (ip == NULL) {
-        call_fail(c, ERR_INTERNAL, "the address of node %s is not known", o->node);
-        return;
-    }
     text_fmt(&url, "https://%s:%u", ip, port);
     log_add_path(&url, c, container);
     log_start(c, text_str(&url));

@@ -217,16 +217,8 @@ void server_stream(struct call *c)
     }
     if (kind->has_container && (container = server_container(c, pod)) == NULL)
         return;
-    if (o->node[0] == '\0') {
-        call_fail(c, ERR_BAD_REQUEST, "pod %s does not have a host assigned", o->name);
-        return;
-    }
-    ip = server_node_ip(c, o->node, &port);
-    if (ip == NULL) {
-        call_fail(c, ERR_INTERNAL, "the address of node %s is not known", o->node);
-        return;
-    }
-    if (!stream_may_begin(c))
+    ip = server_pod_node(c, o, &port);
+    if (ip == NULL || !stream_may_begin(c))
         return;
     stream_target(&target, c, kind, container);
     stream_start(c, ip, port, text_str(&target));

@@ -3,6 +3,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/socket.h"
 #include "base/tls_conn.h"
 #include "base/tls_session.h"
 #include "base/tls_x509.h"
@@ -10,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 struct tls_dialer {
@@ -161,17 +161,6 @@ static void tls_dial_on_connected(uv_poll_t *poll, int status UNUSED, int events
     tls_dial_shake(t);
 }
 
-static void tls_dial_keep_alive(int fd)
-{
-    int on = 1, idle_s = 60, pause_s = 15, n = 4;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause_s, sizeof(pause_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
-}
-
 static int tls_dial_connect(struct tls_dial *t, uint16_t port, struct err *err)
 {
     struct sockaddr_storage addr;
@@ -187,7 +176,8 @@ static int tls_dial_connect(struct tls_dial *t, uint16_t port, struct err *err)
     t->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (t->fd < 0)
         return err_errno(err, errno, "socket");
-    tls_dial_keep_alive(t->fd);
+    socket_no_delay(t->fd);
+    socket_keep_alive(t->fd);
     if (connect(t->fd, (struct sockaddr *)&addr, len) < 0 && errno != EINPROGRESS)
         return err_errno(err, errno, "connect to %s", t->host);
     t->poll = MEM_NEW(uv_poll_t);

@@ -4,13 +4,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/socket.h"
 #include "base/tls_conn.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -85,13 +85,9 @@ static void tls_listener_take(struct tls_listener *l, int fd, const struct socka
 {
     static const struct tls_peer nobody = TLS_PEER_EMPTY;
     struct err err = ERR_EMPTY;
-    int on = 1, keep_idle_s = 60, keep_pause_s = 15;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    /* Streams stay silent for hours; a client that lost its power must be found all the same. */
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keep_idle_s, sizeof(keep_idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keep_pause_s, sizeof(keep_pause_s));
+    socket_no_delay(fd);
+    socket_keep_alive(fd);
     if (l->creds == NULL) {
         l->opts.on_connection(l->opts.arg, fd, remote, remote_len, &nobody);
         return;

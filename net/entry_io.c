@@ -2,11 +2,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/socket.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -35,11 +35,10 @@ static void entry_io_on_poll(uv_poll_t *poll, int status, int events)
 int entry_io_connect(const struct sockaddr *to, socklen_t len)
 {
     int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
 
     if (fd < 0)
         return -1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    socket_no_delay(fd);
     if (connect(fd, to, len) < 0 && errno != EINPROGRESS) {
         int error = errno;
 

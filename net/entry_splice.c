@@ -2,11 +2,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/socket.h"
 #include "net/entry_io.h"
 
 #include <assert.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -112,17 +112,6 @@ static void entry_splice_on_timeout(struct entry_timeout *t)
     entry_splice_close(container_of(t, struct entry_splice, timeout));
 }
 
-/* A host that lost power says nothing: found after about two minutes. */
-static void entry_splice_keep_alive(int fd)
-{
-    int on = 1, idle = 60, interval = 15, count = 4;
-
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
-
 void entry_splice_new(struct entry_worker *w, struct entry_splice_opts *opts)
 {
     struct entry_splice *s = MEM_NEW(struct entry_splice);
@@ -136,7 +125,7 @@ void entry_splice_new(struct entry_worker *w, struct entry_splice_opts *opts)
         struct entry_splice_side *side = &s->sides[i];
 
         side->splice = s;
-        entry_splice_keep_alive(fds[i]);
+        socket_keep_alive(fds[i]);
         entry_io_init(&side->io, w->loop, fds[i], entry_splice_on_event);
         side->io.out = *first[i];
         *first[i] = (struct text)TEXT_EMPTY;

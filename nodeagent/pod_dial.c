@@ -2,13 +2,13 @@
 
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/socket.h"
 #include "base/work.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -97,7 +97,7 @@ static void pod_dial_failed(struct pod_dial *d, int error)
 static void pod_dial_on_writable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
     struct pod_dial *d = poll->data;
-    int fd = d->fds[d->next], error = 0, on = 1;
+    int fd = d->fds[d->next], error = 0;
     socklen_t len = sizeof(error);
 
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
@@ -105,7 +105,7 @@ static void pod_dial_on_writable(uv_poll_t *poll, int status UNUSED, int events 
         pod_dial_failed(d, error);
         return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    socket_no_delay(fd);
     d->fds[d->next] = -1;
     pod_dial_stop_poll(d);
     pod_dial_tell(d, fd, NULL);
