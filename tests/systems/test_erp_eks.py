@@ -148,6 +148,23 @@ def test_notification_is_a_load_balancer_and_a_target_group_on_one_port(owner):
     wait_for("both pods", 30, lambda: seen.add(owner.outside.ask("/version", port=8084).json["pod"]) or len(seen) == 2)
 
 
+def test_the_load_balancer_is_given_up_for_the_target_group(owner):
+    """What the document calls the right structure: ClusterIP for all.  The balancer goes, the port goes on, and back."""
+    def row():
+        return owner.kubectl("get", "svc", "notification-service", "--no-headers").split()
+
+    load = owner.outside.load(n=2, path="/version", port=8084, pause=0.05)
+    try:
+        owner.kubectl("patch", "svc", "notification-service", "-p", '{"spec":{"type":"ClusterIP"}}')
+        wait_for("the balancer to go", 20, lambda: row()[1] == "ClusterIP" and row()[3] == "<none>" and row()[4] == "8084/TCP")
+        assert owner.outside.ask("/version", port=8084).status == 200
+        owner.kubectl("patch", "svc", "notification-service", "-p", '{"spec":{"type":"LoadBalancer"}}')
+        wait_for("the balancer", 20, lambda: row()[3] == owner.site.control)
+    finally:
+        told = load.stop()
+    assert not told["failed"] and told["answered"], told
+
+
 def test_a_websocket_through_the_target_group(owner):
     heard = owner.outside.websocket("/ws?id=7", port=8084, say=["one", "two"], idle=5)
     assert " 101 " in heard["status"] + " ", heard

@@ -1,13 +1,13 @@
 """ERP on EKS as its owner has it by now: keys from a store outside, Kafka and ZooKeeper as StatefulSets of two on nodes of
 their own, agents on every node; and what goes wrong there."""
 
-import json
 import os
 
 import pytest
 import yaml
 
-from labsite import REPO, WORKERS, CommandFailed, is_ready, name_of, wait_for
+from labsite import REPO, WORKERS, is_ready, name_of, wait_for
+from outside import Outside
 
 NS = "erp-head"
 ZONE = "topology.kubernetes.io/zone"
@@ -121,6 +121,22 @@ spec:
 """.replace("@ECR", ECR)
 
 
+TARGET_GROUP = """
+apiVersion: v1
+kind: Service
+metadata: {name: employee-service}
+spec: {selector: {app: employee-service, colour: blue}, ports: [{name: http, port: 8081}]}
+---
+apiVersion: elbv2.k8s.aws/v1beta1
+kind: TargetGroupBinding
+metadata: {name: employee-tgb}
+spec:
+  serviceRef: {name: employee-service, port: 8081}
+  targetGroupARN: arn:aws:elasticloadbalancing:ap-northeast-2:123456789012:targetgroup/employee/0
+  targetType: ip
+"""
+
+
 def external(version, name, kind, store):
     return (EXTERNAL.replace("@VERSION", version).replace("@NAME", name).replace("@STORE", store).replace("@KIND", kind))
 
@@ -148,6 +164,32 @@ def test_keys_come_from_outside_in_both_versions(ns):
     finally:
         ns.site.kubectl("delete", "clustersecretstore", "erp-head-store")
         ns.site._run([MKUBE, "secretstore", "delete", "erp-head/mysql"], False, timeout=20)
+
+
+def test_blue_and_green(ns):
+    """Two Deployments, and a Service that is pointed at the other under load: nobody notices."""
+    ns.site.push(["erp/employee-service:v2"])
+    ns.kubectl("create", "secret", "generic", "erp-secret", "--from-literal=MYSQL_USERNAME=a", "--from-literal=MYSQL_PASSWORD=b")
+    for colour, tag in (("blue", "latest"), ("green", "v2")):
+        one = yaml.safe_load(EMPLOYEE.replace("employee-service:latest", f"employee-service:{tag}"))
+        one["metadata"]["name"] = f"employee-{colour}"
+        one["spec"]["selector"]["matchLabels"]["colour"] = one["spec"]["template"]["metadata"]["labels"]["colour"] = colour
+        ns.apply(one)
+    ns.apply(TARGET_GROUP)
+    for colour in ("blue", "green"):
+        ns.kubectl("rollout", "status", f"deployment/employee-{colour}", "--timeout=90s", timeout=100)
+    outside = Outside(ns.site)
+    load = outside.load(path="/version", port=8081, headers={"Connection": "close"})
+    try:
+        wait_for("blue to be asked", 20, lambda: "GET /version" in ns.kubectl("logs", "-l", "colour=blue", "--tail=30"))
+        ns.kubectl("patch", "svc", "employee-service", "-p", '{"spec":{"selector":{"colour":"green"}}}')
+        wait_for("green", 20, lambda: {a.json["version"] for a in outside.ask_all([{"path": "/version", "port": 8081}] * 8)} == {"v2"})
+        ns.kubectl("scale", "deployment/employee-blue", "--replicas=0")
+        wait_for("blue to go", 30, lambda: not ns.items("pods", "-l", "colour=blue"))
+    finally:
+        told = load.stop()
+    assert not told["failed"], told["failed"][:5]
+    assert set(told["by"]) == {"employee-service latest", "employee-service v2"}, told["by"]
 
 
 # --- brokers on nodes of their own -----------------------------------------------------------------------------------
