@@ -7,6 +7,8 @@
 #   T=store                   unit, fuzz: only tests/unit/test_store*.c, tests/fuzz/fuzz_store*.c
 
 BUILD ?= build
+# So many labs at once for the cluster tests: most of their time they wait.
+LABS ?= 2
 # One spelling of one place: what a compiler noted of headers names its objects by it.
 override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 # As many jobs as processors, unless the command says otherwise.
@@ -76,7 +78,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 # --- targets ---------------------------------------------------------------
 
-.PHONY: systems all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
+.PHONY: systems systems-quick all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
         deps clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -88,7 +90,8 @@ help:
 	@echo 'make unit     unit tests (T=store: only test_store*)'
 	@echo 'make sim      the control plane in the simulator'
 	@echo 'make cluster  tests against real clusters in the lab (root)'
-	@echo 'make check    all of these, units under the sanitizers'
+	@echo 'make systems  the five systems as their owners deploy them (root; half an hour)'
+	@echo 'make check    all of these but the last, units under the sanitizers'
 	@echo 'make up/down  a three-host cluster on this machine with the hello example'
 	@echo 'make bench    measure; make fuzz; make lint; make format; make deps; make clean'
 
@@ -158,7 +161,11 @@ sim: $(if $(SIM_SRC),$(OUT)/sim)
 	@$(if $(SIM_SRC),tests/run.sh $(OUT) bugs tests/sim/bugs.sh $(abspath $(OUT)))
 
 cluster: all
-	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) -m pytest -q tests/cluster,echo 'cluster: no tests yet')
+	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) -m pytest -q -n $(LABS) --dist loadfile tests/cluster,echo 'cluster: no tests yet')
+
+# One of the five systems, from our own manifests, without the power cuts.
+systems-quick: all
+	@tests/run.sh $(OUT) systems $(PYTHON) -m pytest -q -rs tests/systems/test_swap_reporting.py -m 'not slow' -k own
 
 # The five systems as their owners deploy them: half an hour.  T=swap_reporting: one of them.
 systems: all
@@ -168,6 +175,7 @@ check: deps
 	@$(MAKE) --no-print-directory unit-san
 	@$(MAKE) --no-print-directory all sim
 	@$(MAKE) --no-print-directory cluster
+	@$(MAKE) --no-print-directory systems-quick
 
 # A make of its own: this one asked pkg-config before there was one.
 up: deps

@@ -11,7 +11,7 @@ build='gcc make pkg-config libc6-dev python3 libuv1-dev libyaml-dev libjansson-d
 lab='tzdata runc conmon nftables iproute2 docker-registry redis-server python3 util-linux mount procps
     ca-certificates openssl kmod'
 command -v kubectl > /dev/null || lab="$lab kubernetes-client"
-test='python3-pytest python3-kubernetes python3-yaml libcmocka-dev sqlite3 curl'
+test='python3-pytest python3-pytest-xdist python3-kubernetes python3-yaml libcmocka-dev sqlite3 curl'
 bench='wrk'
 lint='clang-format clang-tidy cppcheck clang git'
 
