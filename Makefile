@@ -31,8 +31,7 @@ UP_TO_nodeagent := nodeagent $(UP_TO_net)
 UP_TO_controlplane := controlplane $(UP_TO_net)
 UP_TO_cmd := cmd controlplane $(UP_TO_nodeagent)
 
-PKGS := libuv yaml-0.1 jansson libmicrohttpd gnutls sqlite3 libcurl libarchive libnftables ldns \
-        zlib libzstd libpcre2-8
+PKGS := libuv yaml-0.1 jansson libmicrohttpd gnutls sqlite3 libcurl libarchive ldns zlib libpcre2-8
 comma := ,
 OUT := $(BUILD)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 GEN := $(BUILD)/gen

@@ -4,14 +4,14 @@
 set -eu
 
 build='gcc make pkg-config libc6-dev python3 libuv1-dev libyaml-dev libjansson-dev
-    libmicrohttpd-dev libgnutls28-dev nettle-dev libsqlite3-dev libcurl4-gnutls-dev
-    libarchive-dev libnftables-dev libldns-dev zlib1g-dev libzstd-dev libhttp-parser-dev
-    libpcre2-dev libcrypt-dev'
-# redis-server and docker-registry: images are built from installed packages, and served.
-lab='tzdata runc conmon nftables iproute2 docker-registry redis-server python3 util-linux mount procps
-    ca-certificates openssl kmod'
+    libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libcurl4-gnutls-dev libarchive-dev
+    libldns-dev zlib1g-dev libhttp-parser-dev libpcre2-dev libcrypt-dev'
+# The files of images come from packages that are fetched (apt-get download), not installed.
+lab='tzdata runc conmon nftables iproute2 docker-registry python3 util-linux mount procps
+    ca-certificates'
 command -v kubectl > /dev/null || lab="$lab kubernetes-client"
-test='python3-pytest python3-pytest-xdist python3-kubernetes python3-yaml libcmocka-dev sqlite3 curl'
+test='python3-pytest python3-pytest-xdist python3-kubernetes python3-yaml libcmocka-dev busybox-static
+    curl'
 bench='wrk'
 lint='clang-format clang-tidy cppcheck clang git'
 
@@ -37,8 +37,8 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 1
 fi
 
-# Daemons that come with packages (redis, the registry) must not start on the host: the lab
-# runs its own.  policy-rc.d is how Debian asks.
+# Daemons that come with packages (the registry) must not start on the host: the lab runs its
+# own.  policy-rc.d is how Debian asks.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' > $policy
