@@ -118,11 +118,11 @@ TEST(log_cursor, no_file_is_not_found)
     CHECK_INT(log_cursor_new(&c, test_path("none.log"), &q, &err), ERR_NOT_FOUND);
 }
 
-TEST(log_rotate, keeps_two_old_parts)
+TEST(log_rotate, keeps_so_many_old_parts)
 {
     const char *path = test_path("0.log");
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < LOG_ROTATE_OLD + 2; i++) {
         cleanup(freep) char *mark = mem_fmt("part %d\n", i);
         cleanup(freep) char *big = mem_zero(LOG_ROTATE_BYTES + 1);
 
@@ -133,10 +133,17 @@ TEST(log_rotate, keeps_two_old_parts)
         CHECK(log_rotate(path));
         CHECK(!file_exists(path));
     }
-    CHECK(file_exists(test_path("0.log.1")) && file_exists(test_path("0.log.2")) &&
-          !file_exists(test_path("0.log.3")));
+    for (int i = 1; i <= LOG_ROTATE_OLD + 1; i++) {
+        cleanup(freep) char *part = mem_fmt("%s.%d", path, i);
+
+        CHECK_INT(file_exists(part), i <= LOG_ROTATE_OLD);
+    }
     log_rotate_remove(path);
-    CHECK(!file_exists(test_path("0.log.1")) && !file_exists(test_path("0.log.2")));
+    for (int i = 1; i <= LOG_ROTATE_OLD; i++) {
+        cleanup(freep) char *part = mem_fmt("%s.%d", path, i);
+
+        CHECK(!file_exists(part));
+    }
 }
 
 TEST(log_line, refuses_what_is_not_in_the_form)
