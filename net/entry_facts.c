@@ -27,6 +27,18 @@ static const struct entry_facts_claim {
                                 { "k8s.io/ingress-nginx", false },
                                 { "ingress.k8s.aws/alb", true } };
 
+/* Classes of balancers that the entry stands for: its own, and AWS' network load balancers. */
+static const char *const entry_facts_balancer_classes[] = { "mkube.io/entry", "service.k8s.aws/nlb",
+                                                            "eks.amazonaws.com/nlb" };
+
+static bool entry_facts_is_balancer_class(const char *class)
+{
+    for (size_t i = 0; i < N_ELEMENTS(entry_facts_balancer_classes); i++)
+        if (str_eq(entry_facts_balancer_classes[i], class))
+            return true;
+    return false;
+}
+
 static const struct entry_facts_claim *entry_facts_listed(const struct entry_facts_claim *list,
                                                           size_t n, const char *word)
 {
@@ -97,7 +109,7 @@ static struct entry_service *entry_facts_read_service(const json_t *tree)
     else
         s->external = "";
     entry_facts_sources(s, json_at(tree, "spec.loadBalancerSourceRanges"));
-    s->is_pinned = str_eq(class, "mkube.io/entry");
+    s->is_pinned = entry_facts_is_balancer_class(class);
     s->is_balancer = str_eq(json_str(tree, "spec.type"), "LoadBalancer") &&
                      (class[0] == '\0' || s->is_pinned) &&
                      json_object_get(json_at(tree, "metadata.annotations"),

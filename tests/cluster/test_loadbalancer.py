@@ -101,6 +101,9 @@ def test_without_pools_the_entry_has_the_port(site, web):
              [f"Error syncing load balancer: port 8070 is already used by Service {web}/web"])
     assert external(site, web, "second") == "<pending>"
     site.apply(service("foreign", 8071, more="loadBalancerClass: example.com/lb"), "-n", web)
+    site.apply(service("nlb", 8073, more="loadBalancerClass: service.k8s.aws/nlb"), "-n", web)
+    wait_for("a balancer of AWS' kind", 10, lambda: answer(site, site.control, 8073).startswith("web-"))
+    wait_for("its address", 10, lambda: external(site, web, "nlb") == site.control)
     site.apply(service("bare", 8072, more="allocateLoadBalancerNodePorts: false"), "-n", web)
     wait_for("a port without a node port", 10, lambda: answer(site, site.control, 8072).startswith("web-"))
     assert site.kubectl("-n", web, "get", "service", "bare", "--no-headers").split()[4] == "8072/TCP"

@@ -287,6 +287,35 @@ TEST(entry_table, balancers_listen_oldest_first_and_know_their_endpoints)
     entry_facts_fini(&f);
 }
 
+TEST(entry_table, only_balancers_of_our_classes_listen)
+{
+    static const char *const classes[] = { "mkube.io/entry", "service.k8s.aws/nlb",
+                                           "eks.amazonaws.com/nlb", "example.com/lb" };
+    struct entry_facts f;
+    struct entry_table *t;
+    const struct entry_listen *l;
+    size_t n;
+
+    entry_facts_init(&f);
+    for (size_t i = 0; i < N_ELEMENTS(classes); i++) {
+        cleanup(freep) char *name = mem_fmt("s%zu", i);
+        cleanup(freep) char *json = mem_fmt(
+            "{\"metadata\":{\"creationTimestamp\":\"" OLD "\"},\"spec\":{"
+            "\"type\":\"LoadBalancer\",\"loadBalancerClass\":\"%s\","
+            "\"ports\":[{\"port\":%zu}]}}",
+            classes[i], 8081 + i);
+
+        feed(&f, "service", "ns", name, json);
+    }
+    t = entry_table_new(&f);
+    l = entry_table_listens(t, &n);
+    CHECK_INT(n, 3);
+    for (size_t i = 0; i < n; i++)
+        CHECK_INT(l[i].port, 8081 + i);
+    entry_table_unref(t);
+    entry_facts_fini(&f);
+}
+
 TEST(entry_table, annotations_set_limits_and_a_bad_value_is_told)
 {
     struct entry_facts f;
