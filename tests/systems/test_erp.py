@@ -61,11 +61,14 @@ def test_commands_of_the_databases_inside_their_pods(owner):
 
 
 def test_autoscaler_follows_the_load(owner):
-    """Up while the processor burns, and down again when it is idle (the window is shortened for the test, then put back)."""
+    """Up while the processor burns, and down again when it is idle.  For the test the window is shortened, and the target
+    is what a machine that has other things to do can reach; both are put back."""
     name = "employee-service-hpa"
     scaler = owner.site.get("-n", owner.ns, "hpa", name)
-    calm = json.dumps({"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 10}}}})
-    owner.kubectl("patch", "hpa", name, "-p", calm)
+    before = scaler["spec"]["metrics"]
+    quick = {"metrics": json.loads(json.dumps(before).replace('"averageUtilization": 70', '"averageUtilization": 20')),
+             "behavior": {"scaleDown": {"stabilizationWindowSeconds": 10}}}
+    owner.kubectl("patch", "hpa", name, "--type=merge", "-p", json.dumps({"spec": quick}))
     least = scaler["spec"]["minReplicas"]
     load = owner.outside.load(n=6, path="/api/employees/burn?ms=150", host=HOST, pause=0)
     try:
@@ -74,7 +77,7 @@ def test_autoscaler_follows_the_load(owner):
         load.stop()
     assert "cpu resource utilization" in owner.kubectl("describe", "hpa", name)
     wait_for("as few as before", 240, lambda: replicas(owner, "employee-service") == least, pause=2)
-    owner.kubectl("patch", "hpa", name, "--type=json", "-p", '[{"op":"remove","path":"/spec/behavior"}]')
+    owner.kubectl("patch", "hpa", name, "--type=merge", "-p", json.dumps({"spec": {"metrics": before, "behavior": None}}))
 
 
 def replicas(owner, app):
