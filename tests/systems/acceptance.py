@@ -18,9 +18,10 @@ def test_all_pods_are_ready_and_a_second_apply_changes_nothing(owner):
     for path in owner.files():
         if path is None or os.path.basename(path) in owner.system.mended:
             continue
-        said = owner.kubectl("apply", "-f", path)
+        expected = always_sent(owner, path) | set(scaled(owner))
+        said = owner.apply(path)
         changed = [line for line in said.splitlines() if not line.endswith("unchanged")]
-        assert not [line for line in changed if line.split()[0].split("/")[-1] not in always_sent(path)], said
+        assert not [line for line in changed if line.split()[0].split("/")[-1] not in expected], said
     print(f"{owner.system.name}: {owner.seconds:.1f} s from the first command to all Ready")
 
 
@@ -78,19 +79,30 @@ def test_rolling_update_drops_nothing_and_can_be_undone(owner):
     owner.all_ready()
 
 
-def always_sent(path):
+def always_sent(owner, path):
     """Objects that kubectl sends again each time, and says so: with stringData, which is never read back, with the
     creationTimestamp of null that tools print, with a key left empty, or with volumeClaimTemplates, a list compared whole
     with its defaults."""
-    with open(path, encoding="utf-8") as f:
-        return [name_of(d) for d in yaml.safe_load_all(f)
-                if d and ("stringData" in d or holds_null(d) or "volumeClaimTemplates" in d.get("spec", {}))]
+    if os.path.isdir(path):
+        documents = owner.documents
+    else:
+        with open(path, encoding="utf-8") as f:
+            documents = list(yaml.safe_load_all(f))
+    return {name_of(d) for d in documents
+            if d and ("stringData" in d or holds_null(d) or "volumeClaimTemplates" in d.get("spec", {}))}
 
 
 def holds_null(node):
     if isinstance(node, dict):
         return any(map(holds_null, node.values()))
     return any(map(holds_null, node)) if isinstance(node, list) else node is None
+
+
+def scaled(owner):
+    """{Deployment: replicas} of those that an autoscaler has made more or fewer than the manifests say: an apply says so."""
+    now = {name_of(d): d["spec"]["replicas"] for d in owner.site.items("-n", owner.ns, "deployments")}
+    return {name_of(d): now[name_of(d)] for d in owner.documents if d["kind"] == "Deployment"
+            and now.get(name_of(d)) not in (None, d["spec"].get("replicas"))}
 
 
 def follow_rollouts(owner):

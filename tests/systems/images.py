@@ -163,7 +163,9 @@ for name in ("service-currency", "service-history", "service-ranking", "service-
     job = {"Entrypoint": ["python", "main.py"], "Cmd": ["single"]} if name == "service-dataingestor" else {}
     IMAGES |= applications(f"korgosu/{name}", name, "prod-63", "prod-64", "dev-latest", "latest", **job)
     IMAGES |= applications(f"travel/{name}", name, "1", **job)
-for repository, tags in (("korgosu/service-frontend", ("prod-63", "prod-64", "dev-latest", "latest", "v2")), ("travel/service-frontend", ("1", "v2"))):
+    IMAGES |= applications(name, name, "latest", **job)
+for repository, tags in (("korgosu/service-frontend", ("prod-63", "prod-64", "dev-latest", "latest", "v2")), ("travel/service-frontend", ("1", "v2")),
+                         ("service-frontend", ("latest",))):
     IMAGES |= {f"{repository}:{tag}": image([*ON_BASH, NGINX, NGINX_PAGE], [f"VERSION={tag}"], StopSignal="SIGQUIT",
                                             Cmd=["nginx", "-g", "daemon off;"]) for tag in tags}
 for name in ("backend", "frontend-web"):
@@ -180,6 +182,7 @@ IMAGES |= {f"prom/alertmanager:{tag}": image([*ON_BASH, ALERTMANAGER], Entrypoin
 IMAGES |= {f"prom/node-exporter:{tag}": image([*ON_BASH, NODE_EXPORTER], Entrypoint=["node_exporter"], User="nobody")
            for tag in ("latest", "v1.5.0", "v1.6.0")}
 IMAGES |= applications("provectuslabs/kafka-ui", "kafka-ui", "latest")
+IMAGES |= applications("ingress-nginx/controller", "ingress-controller", "v1.8.1")
 IMAGES |= applications("grafana/grafana", "grafana", "latest", "10.0.0")
 IMAGES |= applications("kube-state-metrics/kube-state-metrics", "kube-state-metrics", "v2.9.2", "v2.10.0")
 IMAGES |= applications("fluent/fluent-bit", "fluent-bit", "latest", "2.1")

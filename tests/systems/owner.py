@@ -5,7 +5,7 @@ import time
 
 import yaml
 
-from labsite import CommandFailed, is_ready, name_of, wait_for
+from labsite import WORKERS, CommandFailed, is_ready, name_of, wait_for
 from outside import Outside
 from system import OWN, images_of, matches, named, other_tag, stand_in
 
@@ -16,6 +16,7 @@ class Owner:
         self.ns = system.namespace
         self.outside = Outside(site)
         self.documents = system.documents(source)
+        self.warned = ""     # what kubectl said beside the results while it applied
         self.seconds = None  # from the first command to all Ready
 
     def kubectl(self, *args, **options):
@@ -32,7 +33,9 @@ class Owner:
         return sorted(found)
 
     def files(self):
-        """[path or None]: the owner's files in order; None waits for the pods so far."""
+        """[path or None]: the owner's files in order; None waits for the pods so far.  A folder is for -k."""
+        if self.source == "own" and self.system.overlay:
+            return [os.path.join(OWN, self.system.name, self.system.overlay)]
         if self.source == "own":
             names = self.system.own_files or sorted(
                 n for n in os.listdir(os.path.join(OWN, self.system.name)) if n.endswith((".yaml", ".yml")))
@@ -51,7 +54,24 @@ class Owner:
                 yaml.safe_dump_all(mine, f, allow_unicode=True, sort_keys=False)
             paths.append(path)
         assert not left, f"in no file: {[named(d) for d in left]}"
-        return paths
+        return [self._overlay(paths)] if self.system.overlay else paths
+
+    def _overlay(self, paths):
+        folder = os.path.join(self.folder, *self.system.overlay.split("/"))
+        os.makedirs(folder, exist_ok=True)
+        names = [os.path.relpath(path, folder) for path in paths]
+        assert not any(name.startswith("..") for name in names), f"not below {self.system.overlay}: {names}"
+        with open(os.path.join(folder, "kustomization.yaml"), "w", encoding="utf-8") as f:
+            yaml.safe_dump({"resources": names}, f)
+        return folder
+
+    def apply(self, path):
+        """What kubectl said of each object."""
+        done = self.kubectl("apply", "-k" if os.path.isdir(path) else "-f", path, check=False)
+        self.warned += done.stderr
+        if done.returncode:
+            raise CommandFailed(f"apply {path}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def deploy(self):
         begun = time.monotonic()
@@ -61,7 +81,7 @@ class Owner:
             if path is None:
                 self.all_ready()
             else:
-                self.site.kubectl("-n", self.ns, "apply", "-f", path)
+                self.apply(path)
         for words in self.system.after:
             words(self) if callable(words) else self.site.kubectl(*words)
         self.all_ready()
@@ -104,18 +124,24 @@ class Owner:
 
     def clean_up(self):
         for words in self.system.clean_up or [["delete", "namespace", self.ns, "--ignore-not-found"]]:
-            self.site.kubectl(*words, timeout=240)
+            words(self) if callable(words) else self.site.kubectl(*words, timeout=240)
         self.site.kubectl("delete", "namespace", self.ns, "--ignore-not-found", "--timeout=180s", timeout=200)
 
     def left_behind(self):
-        """Objects of the namespace, volumes of its claims, containers on the nodes."""
+        """The namespace, volumes of its claims; on the nodes directories of volumes, containers and addresses of pods that are
+        no more."""
         try:
             self.site.get("namespace", self.ns)
             return ["the namespace"]
         except CommandFailed:
             pass
-        return [f"volume {name_of(v)}" for v in self.site.items("pv")
-                if v["spec"].get("claimRef", {}).get("namespace") == self.ns]
+        volumes = self.site.items("pv")
+        found = [f"volume {name_of(v)}" for v in volumes if v["spec"].get("claimRef", {}).get("namespace") == self.ns]
+        here = {name_of(v) for v in volumes} | {p["metadata"]["uid"] for p in self.site.items("-A", "pods")}
+        for worker in WORKERS:
+            kept = self.site.run(worker, "sh", "-c", "cd /var/lib/mkube && ls -d volumes/* pods/* /run/mkube/net/* 2>/dev/null; true")
+            found += [f"{path} on {worker}" for path in kept.split() if path.rpartition("/")[2] not in here]
+        return found
 
 
 def fill(request, record):

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import subprocess
 
 import yaml
 
@@ -40,12 +41,13 @@ class System:
     after: list = ()         # and after the last, for what the owner notices and mends
     mended: tuple = ()       # files whose objects `after` changes: a second apply would change them back
     own_files: list = None   # the same for examples/systems, default: its *.yaml in the order of their names
+    overlay: str = None      # what `apply -k` gets, below examples/systems/NAME; around the seed's files one is put
     routes: list = ()
     write: dict = None       # request that stores RECORD through the front door
     read: dict = None        # request whose answer then holds RECORD
     apps: dict = None        # Deployment -> container, those that are updated to the image's other tag
     load: dict = None        # the request of steady load
-    clean_up: list = None    # kubectl command lines; default: delete the namespace
+    clean_up: list = None    # lists of kubectl's words, or functions(owner); default: delete the namespace
     ready_seconds: int = 180
 
     def sources(self):
@@ -58,6 +60,9 @@ class System:
                 return [d for d in yaml.safe_load_all(f) if d]
         found = []
         folder = os.path.join(OWN, self.name)
+        if self.overlay:
+            built = subprocess.run(["kubectl", "kustomize", os.path.join(folder, self.overlay)], check=True, stdout=subprocess.PIPE)
+            return list(yaml.safe_load_all(built.stdout))
         for name in sorted(os.listdir(folder)):
             if name.endswith((".yaml", ".yml")):
                 with open(os.path.join(folder, name), encoding="utf-8") as f:
