@@ -52,7 +52,7 @@ struct op {
     void *arg;
 };
 
-/* --- registry.c --- */
+/* --- registry_op.c: one write on its way --- */
 bool op_ok(const struct op *op);
 void op_refuse(struct op *op, json_t *status_steal); /* the first refusal stays */
 void op_warn(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -63,6 +63,8 @@ void op_submit(struct op *op, enum store_verb verb);
 
 /* Answers with the present state: nothing had to change. */
 void op_answer_same(struct op *op);
+
+/* --- registry.c --- */
 /* Types, strictness and defaults of @tree, which is or leads to op->tree. */
 void op_decode_as(struct op *op, json_t *tree, const struct schema_type *type);
 

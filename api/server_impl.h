@@ -51,7 +51,7 @@ struct call {
     json_t *problems; /* owned: duplicates the parser saw */
 };
 
-/* --- server.c --- */
+/* --- server_call.c: what the client wants, and answers --- */
 struct call *call_free(struct call *c);                      /* returns NULL */
 void call_send_status(struct call *c, json_t *status_steal); /* answers and frees */
 void call_send_text(struct call *c, int http, const char *type,

@@ -1,0 +1,197 @@
+/* What a request's client wants, and how it is answered. */
+#include "api/server_impl.h"
+
+#include "api/custom.h"
+#include "api/decode.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/yaml.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* --- answers --- */
+
+struct call *call_free(struct call *c)
+{
+    auth_user_fini(&c->user);
+    json_decref(c->body);
+    json_decref(c->problems);
+    custom_release(c->route.resource);
+    free(c);
+    return NULL;
+}
+
+void call_send_text(struct call *c, int http, const char *type, struct text *t)
+{
+    size_t len = t->len;
+
+    http_reply_take(c->x, http, type, text_take(t), len);
+    call_free(c);
+}
+
+void call_send_json(struct call *c, int http, const json_t *body)
+{
+    struct text t = TEXT_EMPTY;
+
+    json_print_to(&t, body);
+    call_send_text(c, http, "application/json", &t);
+}
+
+void call_send_status(struct call *c, json_t *status_steal)
+{
+    int retry = (int)json_int(status_steal, "details.retryAfterSeconds", 0);
+
+    if (retry > 0) {
+        cleanup(freep) char *value = mem_fmt("%d", retry);
+
+        http_set_header(c->x, "Retry-After", value);
+    }
+    call_send_json(c, status_code(status_steal), status_steal);
+    json_decref(status_steal);
+}
+
+/* Header values hold no line breaks and escape quotes (RFC 7234 section 5.5). */
+void call_warn(struct call *c, const char *text)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    text_puts(&t, "299 - \"");
+    for (const char *s = text; *s != '\0'; s++) {
+        if (*s == '"' || *s == '\\')
+            text_putc(&t, '\\');
+        text_putc(&t, *s == '\n' || *s == '\r' ? ' ' : *s);
+    }
+    text_putc(&t, '"');
+    http_set_header(c->x, "Warning", text_str(&t));
+}
+
+void call_fail(struct call *c, int code, const char *fmt, ...)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text_vfmt(&t, fmt, ap);
+    va_end(ap);
+    call_send_status(c, status_failure(code, "%s", text_str(&t)));
+}
+
+void call_send_object(struct call *c, int http, const struct object *o)
+{
+    struct text t = TEXT_EMPTY;
+
+    if (c->form == CALL_TABLE) {
+        struct table_opts opts;
+        cleanup(freep) char *revision = mem_fmt("%llu", (unsigned long long)o->revision);
+
+        server_table_opts(&opts, c);
+        table_open(&t, &opts, revision, NULL, 0, false);
+        table_row(&t, &opts, o);
+        table_close(&t);
+        call_send_text(c, http, "application/json", &t);
+    } else if (c->form == CALL_META) {
+        server_meta_print(&t, o);
+        call_send_text(c, http, "application/json", &t);
+    } else {
+        server_print_object(&t, c, o);
+        call_send_text(c, http, "application/json", &t);
+    }
+}
+
+/* --- what the client wants --- */
+
+static bool call_media_form(const char *media, enum call_form *ret)
+{
+    if (strstr(media, "as=Table") != NULL && strstr(media, "v=v1beta1") == NULL)
+        *ret = CALL_TABLE;
+    else if (strstr(media, "as=PartialObjectMetadata") != NULL)
+        *ret = CALL_META;
+    else if (strstr(media, "as=") != NULL)
+        return false;
+    else if (strstr(media, "application/json") != NULL || strstr(media, "*/*") != NULL ||
+             strstr(media, "application/*") != NULL)
+        *ret = CALL_JSON;
+    else
+        return false;
+    return true;
+}
+
+static bool call_read_include(struct call *c)
+{
+    const char *include = http_query(c->x, "includeObject");
+
+    if (str_empty(include) || str_eq(include, "Metadata"))
+        c->include = TABLE_METADATA;
+    else if (str_eq(include, "None"))
+        c->include = TABLE_NONE;
+    else if (str_eq(include, "Object"))
+        c->include = TABLE_OBJECT;
+    else
+        return false;
+    return true;
+}
+
+bool call_read_form(struct call *c)
+{
+    const char *accept = http_header(c->x, "Accept");
+    char **media;
+    bool found = str_empty(accept);
+
+    c->form = CALL_JSON;
+    media = str_split(found ? "" : accept, ',');
+    for (size_t i = 0; media[i] != NULL && !found; i++)
+        found = call_media_form(media[i], &c->form);
+    strv_free(media);
+    if (!found)
+        call_fail(c, ERR_NOT_ACCEPTABLE,
+                  "only the following media types are accepted: application/json, "
+                  "application/json;as=Table;v=v1;g=meta.k8s.io, "
+                  "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
+    else if (!(found = call_read_include(c)))
+        call_fail(c, ERR_BAD_REQUEST, "unrecognized includeObject value: %s",
+                  http_query(c->x, "includeObject"));
+    return found;
+}
+
+static int call_parse_yaml(json_t **ret, const char *data, size_t len, struct err *err)
+{
+    cleanup(json_decrefpp) json_t *docs = NULL;
+    int rc = yaml_parse(&docs, data, len, err);
+
+    if (rc < 0)
+        return rc;
+    if (json_array_size(docs) != 1)
+        return err_set(err, ERR_BAD_REQUEST, "the body must be one YAML document");
+    *ret = json_incref(json_array_get(docs, 0));
+    return 0;
+}
+
+bool call_read_body(struct call *c)
+{
+    const char *type = http_header(c->x, "Content-Type");
+    bool foreign = c->route.resource != NULL && c->route.resource->foreign &&
+                   !str_starts(c->route.verb, "delete");
+    struct err err = ERR_EMPTY;
+    size_t len;
+    const char *data = http_body(c->x, &len);
+    int rc;
+
+    if (len == 0)
+        return true;
+    c->problems = json_array();
+    if (str_empty(type) || str_starts(type, "application/json") || str_eq(c->route.verb, "patch"))
+        rc = json_parse(&c->body, data, len, c->problems, &err);
+    else if (str_starts(type, "application/yaml"))
+        rc = call_parse_yaml(&c->body, data, len, &err);
+    else if (str_starts(type, "application/vnd.kubernetes.protobuf") && !foreign)
+        rc = decode_protobuf(&c->body, data, len, &err);
+    else
+        rc = err_set(&err, ERR_UNSUPPORTED,
+                     "the body of the request was in an unknown format - accepted media types "
+                     "include: application/json, application/yaml%s",
+                     foreign ? "" : ", application/vnd.kubernetes.protobuf");
+    if (rc < 0)
+        call_send_status(c, status_from_err(&err));
+    return rc == 0;
+}
