@@ -7,7 +7,6 @@
 #include "base/text.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 bool op_ok(const struct op *op)
 {

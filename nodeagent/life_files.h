@@ -1,7 +1,7 @@
 /* life_files: the blocking halves of a life: making its bundle, reading its ends, removing it.
  *
  * Runs on worker threads with private or immutable input (prepare, remove) or on small pseudo
- * files (the rest).  Owner: life.c only.
+ * files (the rest).  Owner: life.c and life_create.c.
  */
 #ifndef NODEAGENT_LIFE_FILES_H
 #define NODEAGENT_LIFE_FILES_H
