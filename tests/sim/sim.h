@@ -191,6 +191,12 @@ void sim_agent_link(struct sim_agent *a, bool linked);
 /* A container of a random pod ends; @for_good: the pod fails. */
 void sim_agent_crash_container(struct sim_agent *a, bool for_good);
 
+/* --- agent_node.c --- */
+#define SIM_AGENT_USER "system:node"
+/* The node object; its status is told when somebody else wrote the node last. */
+void sim_agent_tell_node(struct sim_agent *a);
+void sim_agent_renew_lease(struct sim_agent *a);
+
 /* --- workload.c: what people do --- */
 void sim_workloads_init(struct sim *s);
 void sim_workloads_act(struct sim *s);
