@@ -96,7 +96,8 @@ SYSTEM = System(
     before=[zones_of_the_nodes, forget_the_namespace, create_the_namespace],
     files=[("base/configmap.yaml", ["ConfigMap/*"]), ("base/secret.yaml", ["Secret/*"]),
            ("base/targetgroupbinding.yaml", ["TargetGroupBinding/*"]),
-           ("kafka/kafka-simple.yaml", [f"{kind}/{name}" for name in ("kafka", "zookeeper") for kind in ("Service", "Deployment")]),
+           ("kafka/kafka-simple.yaml", [f"{kind}/{name}" for name in ("kafka", "zookeeper")
+                                        for kind in ("Service", "Deployment")]),
            *((f"{app}/{part}.yaml", [f"{kind}/{app}*"]) for app in PORTS for part, kind in (
                ("deployment", "Deployment"), ("hpa", "HorizontalPodAutoscaler"), ("service", "Service")))],
     after=[replicas_keep_to_both_zones, bring_a_database], mended=("configmap.yaml", "10-settings.yaml"),

@@ -183,7 +183,8 @@ def test_blue_and_green(ns):
     try:
         wait_for("blue to be asked", 20, lambda: "GET /version" in ns.kubectl("logs", "-l", "colour=blue", "--tail=30"))
         ns.kubectl("patch", "svc", "employee-service", "-p", '{"spec":{"selector":{"colour":"green"}}}')
-        wait_for("green", 20, lambda: {a.json["version"] for a in outside.ask_all([{"path": "/version", "port": 8081}] * 8)} == {"v2"})
+        wait_for("green", 20, lambda: {a.json["version"] for a in outside.ask_all(
+            [{"path": "/version", "port": 8081}] * 8)} == {"v2"})
         ns.kubectl("scale", "deployment/employee-blue", "--replicas=0")
         wait_for("blue to go", 30, lambda: not ns.items("pods", "-l", "colour=blue"))
     finally:
@@ -248,7 +249,8 @@ def test_brokers_on_nodes_of_their_own(ns, nodes):
     for worker in WORKERS[:2]:
         nodes.kubectl("label", "node", worker, "workload=kafka", f"{ZONE}=ap-northeast-2a")
         nodes.kubectl("taint", "node", worker, "workload=kafka:NoSchedule")
-    wait_for("the second to have no zone", 60, lambda: "2 node(s) didn't match pod anti-affinity rules" in ns.reason("zookeeper-1"))
+    wait_for("the second to have no zone", 60, lambda:
+             "2 node(s) didn't match pod anti-affinity rules" in ns.reason("zookeeper-1"))
     assert ns.pod("zookeeper-0")["spec"]["nodeName"] in WORKERS[:2]
     nodes.kubectl("label", "node", WORKERS[1], f"{ZONE}=ap-northeast-2c", "--overwrite")
     nodes.kubectl("label", "node", WORKERS[0], f"{ZONE}=ap-northeast-2a", "--overwrite")
