@@ -55,7 +55,8 @@ static bool rbac_rule_allows(const json_t *rule, const struct auth_question *q)
            (json_array_size(names) == 0 || auth_list_has(names, q->name));
 }
 
-static bool rbac_subject_is(const json_t *subject, const struct auth_user *u)
+/* @ns: of the binding; an account without a namespace is one of there. */
+static bool rbac_subject_is(const json_t *subject, const char *ns, const struct auth_user *u)
 {
     const char *kind = json_str_or(subject, "kind", "");
     const char *name = json_str_or(subject, "name", "");
@@ -65,17 +66,19 @@ static bool rbac_subject_is(const json_t *subject, const struct auth_user *u)
         return str_eq(name, u->name);
     if (str_eq(kind, "Group"))
         return auth_in_group(u, name);
-    account = mem_fmt("system:serviceaccount:%s:%s", json_str_or(subject, "namespace", ""), name);
-    return str_eq(kind, "ServiceAccount") && str_eq(account, u->name);
+    if (!str_empty(json_str_or(subject, "namespace", "")))
+        ns = json_str_or(subject, "namespace", "");
+    account = mem_fmt("system:serviceaccount:%s:%s", ns, name);
+    return str_eq(kind, "ServiceAccount") && !str_empty(ns) && str_eq(account, u->name);
 }
 
-static bool rbac_binding_is(const json_t *binding, const struct auth_user *u)
+static bool rbac_binding_is(const json_t *binding, const char *ns, const struct auth_user *u)
 {
     size_t i;
     json_t *subject;
 
     json_array_foreach (json_at(binding, "subjects"), i, subject)
-        if (rbac_subject_is(subject, u))
+        if (rbac_subject_is(subject, ns, u))
             return true;
     return false;
 }
@@ -113,7 +116,7 @@ static bool rbac_each_binding(const struct auth_user *u, const struct store *sto
     while ((o = store_iter_next(&it)) != NULL) {
         cleanup(json_decrefpp) json_t *binding = object_tree(o);
 
-        if (rbac_binding_is(binding, u) && rbac_each_rule(store, binding, o->ns, fn, arg))
+        if (rbac_binding_is(binding, o->ns, u) && rbac_each_rule(store, binding, o->ns, fn, arg))
             return true;
     }
     return false;

@@ -1,6 +1,7 @@
 #include "api/server.h"
 
 #include "api/custom.h"
+#include "api/impersonate.h"
 #include "api/server_impl.h"
 #include "base/bits.h"
 #include "base/clock.h"
@@ -146,15 +147,21 @@ static bool server_authenticate(struct call *c)
     return false;
 }
 
-/* To act as oneself when asked to act as another would answer the wrong question. */
-static bool server_refuse_impersonation(struct call *c)
+static bool server_impersonate(struct call *c)
 {
-    if (http_header(c->x, "Impersonate-User") == NULL &&
-        http_header(c->x, "Impersonate-Group") == NULL &&
-        http_header(c->x, "Impersonate-Uid") == NULL)
-        return true;
-    call_fail(c, ERR_FORBIDDEN, "impersonation is not served");
-    return false;
+    cleanup(freep) char *user = http_header_all(c->x, "Impersonate-User");
+    cleanup(freep) char *groups = http_header_all(c->x, "Impersonate-Group");
+    cleanup(freep) char *uid = http_header_all(c->x, "Impersonate-Uid");
+    cleanup(freep) char *extra = http_header_names(c->x, "Impersonate-Extra-");
+    const struct impersonate_wish wish = {
+        .user = user, .groups = groups, .uid = uid, .extra = extra
+    };
+    struct err err = ERR_EMPTY;
+    int rc = impersonate(&c->user, c->s->store, &wish, &err);
+
+    if (rc < 0)
+        call_fail(c, rc, "%s", err.text);
+    return rc == 0;
 }
 
 static void server_on_request(void *arg, struct http_exchange *x)
@@ -178,7 +185,7 @@ static void server_on_request(void *arg, struct http_exchange *x)
         return;
     }
     custom_hold(c->route.resource);
-    if (!server_authenticate(c) || !server_refuse_impersonation(c) || !server_authorize(c))
+    if (!server_authenticate(c) || !server_impersonate(c) || !server_authorize(c))
         return;
     if (c->route.kind == ROUTE_RESOURCE)
         server_resource(c);

@@ -216,6 +216,26 @@ char *http_header_all(const struct http_exchange *x, const char *name)
     return text_take(&s.found);
 }
 
+static enum MHD_Result http_header_on_name(void *arg, enum MHD_ValueKind kind UNUSED,
+                                           const char *name, const char *value UNUSED)
+{
+    struct http_header_search *s = arg;
+    size_t len = strlen(s->name);
+
+    if (strncasecmp(name, s->name, len) == 0)
+        text_fmt(&s->found, "%s%s", s->found.len > 0 ? ", " : "", name + len);
+    return MHD_YES;
+}
+
+char *http_header_names(const struct http_exchange *x, const char *prefix)
+{
+    struct http_header_search s = { .name = prefix, .found = TEXT_EMPTY };
+
+    if (x->connection != NULL)
+        MHD_get_connection_values(x->connection, MHD_HEADER_KIND, http_header_on_name, &s);
+    return text_take(&s.found);
+}
+
 const void *http_body(const struct http_exchange *x, size_t *ret_len)
 {
     *ret_len = x->body.len;

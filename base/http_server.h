@@ -54,6 +54,8 @@ bool http_query_each(const struct http_exchange *x, size_t *it, const char **ret
 const char *http_header(const struct http_exchange *x, const char *name); /* case-insensitive */
 /* All values of a header that may be repeated, ", " between them; a new string, "" = absent. */
 char *http_header_all(const struct http_exchange *x, const char *name);
+/* What follows @prefix in the names of headers that begin with it, the same way. */
+char *http_header_names(const struct http_exchange *x, const char *prefix);
 const void *http_body(const struct http_exchange *x, size_t *ret_len);
 const struct tls_peer *http_peer(const struct http_exchange *x); /* never NULL */
 const char *http_remote(const struct http_exchange *x);          /* "10.0.0.7" */

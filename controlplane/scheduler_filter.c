@@ -46,6 +46,16 @@ static enum sched_verdict sched_filter_taints(const struct sched_want *w,
     return SCHED_NEVER;
 }
 
+/* A pod of a DaemonSet is for one node: the others are not looked at. */
+static enum sched_verdict sched_filter_named(const struct sched_want *w, const struct sched_node *n,
+                                             json_t *reasons)
+{
+    if (!node_affinity_names_others(w->required, n->object))
+        return SCHED_FITS;
+    sched_reason(reasons, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
+    return SCHED_NEVER;
+}
+
 static enum sched_verdict sched_filter_affinity(const struct sched_want *w,
                                                 const struct sched_node *n, json_t *reasons)
 {
@@ -220,8 +230,9 @@ typedef enum sched_verdict (*sched_filter_fn)(const struct sched_want *w,
                                               const struct sched_node *n, json_t *reasons);
 
 static const sched_filter_fn sched_filters[] = {
-    sched_filter_unschedulable, sched_filter_taints,  sched_filter_affinity, sched_filter_ports,
-    sched_filter_resources,     sched_filter_volumes, sched_filter_spread,   sched_filter_pods,
+    sched_filter_named,    sched_filter_unschedulable, sched_filter_taints,
+    sched_filter_affinity, sched_filter_ports,         sched_filter_resources,
+    sched_filter_volumes,  sched_filter_spread,        sched_filter_pods,
 };
 
 enum sched_verdict sched_filter(const struct sched_want *w, const struct sched_node *n,

@@ -148,6 +148,23 @@ TEST(scheduler, without_nodes_it_says_so)
     plan_fixture_down(&f);
 }
 
+/* As a DaemonSet's pod is written: the other nodes are not its business. */
+TEST(scheduler, nodes_besides_the_named_one_are_told_apart)
+{
+    struct plan_fixture f;
+
+    plan_fixture_up(&f);
+    put_nodes(&f);
+    put_pod(&f, "a", "3",
+            "'affinity': {'nodeAffinity': {'requiredDuringSchedulingIgnoredDuringExecution':"
+            " {'nodeSelectorTerms': [{'matchFields': [{'key': 'metadata.name', 'operator': 'In',"
+            " 'values': ['n2']}]}]}}},");
+    plan_fixture_run(&f, POD("a"));
+    CHECK(strstr(why_not(&f), "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't "
+                              "satisfy plugin(s) [NodeAffinity].") != NULL);
+    plan_fixture_down(&f);
+}
+
 TEST(scheduler, selector_affinity_and_tolerations_lead)
 {
     struct plan_fixture f;

@@ -1,4 +1,5 @@
 /* layer: api */
+#include "api/impersonate.h"
 #include "tests/unit/server_fixture.h"
 
 #define PODS  "/api/v1/namespaces/default/pods"
@@ -52,7 +53,6 @@ TEST(server, the_unprivileged_are_told_what_they_may_not)
     CHECK_INT(REQUEST(.method = "GET", .path = "/metrics", .client = bob), 403);
     SAW("forbidden: User \"bob\" cannot get path \"/metrics\"");
     CHECK_INT(REQUEST(.method = "GET", .path = "/apis", .client = bob), 200);
-    CHECK_INT(REQUEST(.method = "GET", .path = PODS, .header = "Impersonate-User: bob"), 403);
     http_client_close(bob);
     server_fixture_down(&f);
 }
@@ -95,6 +95,104 @@ TEST(server, roles_give_what_they_say)
     CHECK_INT(REQUEST(.method = "GET", .path = "/api/v1/pods", .client = bob), 200);
     CHECK_INT(REQUEST(.method = "GET", .path = "/metrics", .client = bob), 404);
     http_client_close(bob);
+    server_fixture_down(&f);
+}
+
+TEST(server, an_account_without_a_namespace_is_one_of_its_binding_s)
+{
+    struct server_fixture f = { 0 };
+    static const char *const as = "Impersonate-User: system:serviceaccount:default:operator";
+
+    server_fixture_up(&f);
+    CREATED(.bucket = "clusterroles.rbac.authorization.k8s.io",
+            .body = "{'metadata':{'name':'r'},'rules':[{'verbs':['list'],'apiGroups':[''],"
+                    "'resources':['pods']}]}");
+    CREATED(.bucket = "rolebindings.rbac.authorization.k8s.io",
+            .body = "{'metadata':{'name':'b'},'subjects':[{'kind':'ServiceAccount',"
+                    "'name':'operator'}],'roleRef':{'kind':'ClusterRole','name':'r',"
+                    "'apiGroup':'rbac.authorization.k8s.io'}}");
+    CHECK_INT(REQUEST(.method = "GET", .path = PODS, .header = as), 200);
+    CHECK_INT(REQUEST(.method = "GET", .path = "/api/v1/pods", .header = as), 403);
+    CHECK_INT(REQUEST(.method = "GET", .path = PODS,
+                      .header = "Impersonate-User: system:serviceaccount:other:operator"),
+              403);
+    server_fixture_down(&f);
+}
+
+TEST(server, acting_as_another_needs_the_right)
+{
+    struct server_fixture f = { 0 };
+    struct http_client *bob;
+
+    server_fixture_up(&f);
+    bob = server_fixture_client(&f, "bob", "people");
+    CHECK_INT(REQUEST(.method = "GET", .path = PODS, .header = "Impersonate-User: eve"), 403);
+    SAW("pods is forbidden: User \"eve\" cannot list resource \"pods\" in API group \"\" in the "
+        "namespace \"default\"");
+    CHECK_INT(REQUEST(.method = "GET", .path = PODS, .header = "Impersonate-Group: people"), 500);
+    CHECK_INT(
+        REQUEST(.method = "GET", .path = PODS, .client = bob, .header = "Impersonate-User: eve"),
+        403);
+    SAW("users \"eve\" is forbidden: User \"bob\" cannot impersonate resource \"users\" in API "
+        "group \"\" at the cluster scope");
+    CHECK_INT(REQUEST(.method = "GET", .path = PODS, .client = bob,
+                      .header = "Impersonate-User: system:serviceaccount:a:b"),
+              403);
+    SAW("serviceaccounts \"b\" is forbidden: User \"bob\" cannot impersonate resource "
+        "\"serviceaccounts\" in API group \"\" in the namespace \"a\"");
+    CREATED(.bucket = "clusterroles.rbac.authorization.k8s.io",
+            .body = "{'metadata':{'name':'as'},'rules':[{'verbs':['impersonate'],'apiGroups':[''],"
+                    "'resources':['users'],'resourceNames':['eve']}]}");
+    CREATED(.bucket = "clusterrolebindings.rbac.authorization.k8s.io",
+            .body = "{'metadata':{'name':'as'},'subjects':[{'kind':'User','name':'bob',"
+                    "'apiGroup':'rbac.authorization.k8s.io'}],'roleRef':{'kind':'ClusterRole',"
+                    "'name':'as','apiGroup':'rbac.authorization.k8s.io'}}");
+    CHECK_INT(
+        REQUEST(.method = "GET", .path = "/apis", .client = bob, .header = "Impersonate-User: eve"),
+        200);
+    CHECK_INT(REQUEST(.method = "GET", .path = "/apis", .client = bob,
+                      .header = "Impersonate-User: root"),
+              403);
+    http_client_close(bob);
+    server_fixture_down(&f);
+}
+
+/* What is asked for besides the user is checked as well: the fixture sends one header at a time. */
+static int become(struct auth_user *u, struct server_fixture *f, const char *groups,
+                  const char *extra)
+{
+    const struct impersonate_wish wish = {
+        .user = "eve", .groups = groups, .uid = "", .extra = extra
+    };
+    struct err err = ERR_EMPTY;
+
+    auth_make_user(u, "bob", NULL);
+    return impersonate(u, f->base.s, &wish, &err);
+}
+
+TEST(server, nobody_takes_a_group_along_unasked)
+{
+    struct server_fixture f = { 0 };
+    struct auth_user u;
+
+    server_fixture_up(&f);
+    CREATED(.bucket = "clusterroles.rbac.authorization.k8s.io",
+            .body = "{'metadata':{'name':'as'},'rules':[{'verbs':['impersonate'],'apiGroups':[''],"
+                    "'resources':['users']},{'verbs':['impersonate'],'apiGroups':[''],"
+                    "'resources':['groups'],'resourceNames':['people']}]}");
+    CREATED(.bucket = "clusterrolebindings.rbac.authorization.k8s.io",
+            .body = "{'metadata':{'name':'as'},'subjects':[{'kind':'User','name':'bob',"
+                    "'apiGroup':'rbac.authorization.k8s.io'}],'roleRef':{'kind':'ClusterRole',"
+                    "'name':'as','apiGroup':'rbac.authorization.k8s.io'}}");
+    CHECK_INT(become(&u, &f, "people", ""), 0);
+    CHECK_STR(u.name, "eve");
+    CHECK(auth_in_group(&u, "people") && auth_in_group(&u, "system:authenticated"));
+    auth_user_fini(&u);
+    CHECK_INT(become(&u, &f, "people, system:masters", ""), ERR_FORBIDDEN);
+    CHECK_STR(u.name, "bob");
+    auth_user_fini(&u);
+    CHECK_INT(become(&u, &f, "", "scopes"), ERR_FORBIDDEN);
+    auth_user_fini(&u);
     server_fixture_down(&f);
 }
 

@@ -1,0 +1,131 @@
+#include "api/impersonate.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+#define IMPERSONATE_AUTHN "authentication.k8s.io"
+
+static int impersonate_check(const struct auth_user *u, const struct store *store,
+                             const struct auth_question *q, struct err *err)
+{
+    cleanup(text_fini) struct text why = TEXT_EMPTY;
+
+    if (auth_may(u, store, q))
+        return 0;
+    auth_refusal(&why, u, q);
+    return err_set(err, ERR_FORBIDDEN, "%s%s%s \"%s\" is forbidden: %s", q->resource,
+                   q->group[0] != '\0' ? "." : "", q->group, q->name, text_str(&why));
+}
+
+static int impersonate_check_one(const struct auth_user *u, const struct store *store,
+                                 const char *group, const char *resource, const char *sub,
+                                 const char *name, struct err *err)
+{
+    const struct auth_question q = { .verb = "impersonate",
+                                     .group = group,
+                                     .resource = resource,
+                                     .sub = sub,
+                                     .ns = "",
+                                     .name = name,
+                                     .path = "" };
+
+    return impersonate_check(u, store, &q, err);
+}
+
+/* Whether these are the words of system:serviceaccount:NS:NAME. */
+static bool impersonate_is_account(char *const *parts)
+{
+    size_t n = 0;
+
+    while (parts[n] != NULL)
+        n++;
+    return n == 4 && str_eq(parts[0], "system") && str_eq(parts[1], "serviceaccount") &&
+           parts[2][0] != '\0' && parts[3][0] != '\0';
+}
+
+/* An account is asked for by its namespace and name. */
+static int impersonate_check_user(const struct auth_user *u, const struct store *store,
+                                  const char *user, struct err *err)
+{
+    cleanup(strv_freep) char **parts = str_split(user, ':');
+    struct auth_question q = {
+        .verb = "impersonate", .group = "", .resource = "serviceaccounts", .sub = "", .path = ""
+    };
+
+    if (!impersonate_is_account(parts))
+        return impersonate_check_one(u, store, "", "users", "", user, err);
+    q.ns = parts[2];
+    q.name = parts[3];
+    return impersonate_check(u, store, &q, err);
+}
+
+/* Values that stand in one text; the space after a comma is of the joining. */
+static int impersonate_check_list(const struct auth_user *u, const struct store *store,
+                                  const struct impersonate_wish *wish, json_t *ret_groups,
+                                  struct err *err)
+{
+    cleanup(strv_freep) char **groups = str_split(wish->groups, ',');
+    cleanup(strv_freep) char **extra = str_split(wish->extra, ',');
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && groups[i] != NULL; i++) {
+        const char *group = groups[i] + strspn(groups[i], " ");
+
+        rc = impersonate_check_one(u, store, "", "groups", "", group, err);
+        json_array_append_new(ret_groups, json_string(group));
+    }
+    for (size_t i = 0; rc == 0 && extra[i] != NULL; i++)
+        rc = impersonate_check_one(u, store, IMPERSONATE_AUTHN, "userextras",
+                                   extra[i] + strspn(extra[i], " "), "", err);
+    if (rc == 0 && !str_empty(wish->uid))
+        rc = impersonate_check_one(u, store, IMPERSONATE_AUTHN, "uids", "", wish->uid, err);
+    return rc;
+}
+
+/* The groups that everybody of this kind is in, unless others were asked for. */
+static void impersonate_add_groups(json_t *groups, const char *user)
+{
+    cleanup(strv_freep) char **parts = str_split(user, ':');
+
+    if (json_array_size(groups) == 0 && impersonate_is_account(parts)) {
+        cleanup(freep) char *of_ns = mem_fmt("system:serviceaccounts:%s", parts[2]);
+
+        json_array_append_new(groups, json_string("system:serviceaccounts"));
+        json_array_append_new(groups, json_string(of_ns));
+    }
+    if (str_eq(user, "system:anonymous")) {
+        if (!auth_list_has(groups, "system:unauthenticated"))
+            json_array_append_new(groups, json_string("system:unauthenticated"));
+    } else if (!auth_list_has(groups, "system:authenticated") &&
+               !auth_list_has(groups, "system:unauthenticated")) {
+        json_array_append_new(groups, json_string("system:authenticated"));
+    }
+}
+
+int impersonate(struct auth_user *u, const struct store *store, const struct impersonate_wish *wish,
+                struct err *err)
+{
+    cleanup(json_decrefpp) json_t *groups = json_array();
+    int rc;
+
+    if (str_empty(wish->user)) {
+        if (str_empty(wish->groups) && str_empty(wish->uid) && str_empty(wish->extra))
+            return 0;
+        return err_set(err, ERR_INTERNAL,
+                       "requested groups, a uid or extras without impersonating a user");
+    }
+    rc = impersonate_check_user(u, store, wish->user, err);
+    if (rc == 0)
+        rc = impersonate_check_list(u, store, wish, groups, err);
+    if (rc < 0)
+        return rc;
+    impersonate_add_groups(groups, wish->user);
+    auth_user_fini(u);
+    auth_make_user(u, wish->user, groups);
+    free(u->uid);
+    u->uid = mem_str(wish->uid);
+    return 0;
+}
