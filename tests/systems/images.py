@@ -77,6 +77,8 @@ ALERTMANAGER = {"picks": {"prometheus-alertmanager": ["usr/bin/prometheus-alertm
 NODE_EXPORTER = {"picks": {"prometheus-node-exporter": ["usr/bin/prometheus-node-exporter"]},
                  "links": {"usr/bin/node_exporter": "prometheus-node-exporter"}}
 CURL = {"packages": ["curl"]}
+# The official image's nc knows -z, by which scripts wait for a port; Debian's busybox is built without.
+NETCAT = {"packages": ["netcat-openbsd"], "links": {"usr/bin/nc": "nc.openbsd"}}
 
 POSTGRES = {"packages": ["postgresql-15", "postgresql-client-15"], "picks": {"tzdata": ["usr/share/zoneinfo/*"], "libpam0g": ["usr/lib/*/libpam.so*"], "libaudit1": ["usr/lib/*/libaudit.so*"]},
             "without": ["libllvm14", "libsystemd0-dev"],
@@ -133,7 +135,7 @@ def database(layers, **config):
     return image([*ON_BASH, *layers], **config)
 
 
-IMAGES = {f"library/busybox:{tag}": image([BASE], Cmd=["sh"]) for tag in ("latest", "1.28", "1.35", "1.36")}
+IMAGES = {f"library/busybox:{tag}": image([BASE, NETCAT], Cmd=["sh"]) for tag in ("latest", "1.28", "1.35", "1.36")}
 IMAGES |= {f"curlimages/curl:{tag}": image([*ON_BASH, CURL], Entrypoint=["curl"]) for tag in ("latest", "8.8.0")}
 
 # Databases and brokers.
