@@ -65,10 +65,12 @@ static json_t *status_waiting(const struct container_facts *c, bool has_init)
     return w;
 }
 
-/* Is container @i waiting to be restarted (then its end moves to lastState)? */
+/* Does container @i say that it waits for its restart?  Then its end moves to lastState; until it
+ * says so, how it ended is its state (STATUS: Error, OOMKilled, Completed). */
 static bool status_is_held(const struct pod_status_input *in, size_t i)
 {
-    return (in->plan->held | in->plan->start) >> i & 1;
+    return ((in->plan->held | in->plan->start) >> i & 1) &&
+           in->facts->containers[i].waiting != NULL;
 }
 
 static json_t *status_state(const struct pod_status_input *in, size_t i, bool has_init)

@@ -37,7 +37,8 @@ void worker_wake_urgent(struct pod_worker *w)
     worker_wake(w);
 }
 
-#define WORKER_PULL_SHOWN_MS 2000 /* so long ErrImagePull is shown before ImagePullBackOff */
+/* So long ErrImagePull is shown before ImagePullBackOff, and how a container ended before CrashLoopBackOff. */
+#define WORKER_SHOWN_MS 2000
 
 /* --- memory --- */
 
@@ -110,20 +111,25 @@ static void worker_facts(const struct pod_worker *w, struct pod_facts *ret)
     };
 }
 
+/* Has the first word been shown for long enough? */
+static bool worker_was_shown(struct pod_worker *w, const struct backoff *b, int64_t now_ms)
+{
+    int64_t shown_ms = now_ms - (b->retry_at_ms - b->delay_ms);
+
+    if (shown_ms < WORKER_SHOWN_MS)
+        worker_wake_in(w, WORKER_SHOWN_MS - shown_ms);
+    return shown_ms >= WORKER_SHOWN_MS;
+}
+
 /* A failed pull shows as ErrImagePull first, then as waiting for the next try. */
 static void worker_name_pull(struct pod_worker *w, size_t i, int64_t now_ms)
 {
     struct container_facts *c = &w->facts[i];
     const struct container_view *view = &w->pod->containers[i];
-    int64_t shown_ms = now_ms - (c->refused.retry_at_ms - c->refused.delay_ms);
     cleanup(freep) char *before = NULL;
 
-    if (!str_eq(c->waiting, "ErrImagePull"))
+    if (!str_eq(c->waiting, "ErrImagePull") || !worker_was_shown(w, &c->refused, now_ms))
         return;
-    if (shown_ms < WORKER_PULL_SHOWN_MS) {
-        worker_wake_in(w, WORKER_PULL_SHOWN_MS - shown_ms);
-        return;
-    }
     before = STEAL(c->waiting_message);
     c->waiting = "ImagePullBackOff";
     c->waiting_message = mem_fmt("Back-off pulling image \"%s\": ErrImagePull: %s", view->image,
@@ -135,7 +141,8 @@ static void worker_name_pull(struct pod_worker *w, size_t i, int64_t now_ms)
                "Error: ImagePullBackOff");
 }
 
-/* Held containers say why they wait: the refusal's back-off, or that they keep crashing. */
+/* Held containers say why they wait: the refusal's back-off, or that they keep crashing.  The
+ * latter after a while: first their owner sees how they ended (Error, OOMKilled). */
 static void worker_name_held(struct pod_worker *w, int64_t now_ms)
 {
     for (size_t i = 0; i < w->pod->n; i++) {
@@ -144,7 +151,8 @@ static void worker_name_held(struct pod_worker *w, int64_t now_ms)
 
         if (is_held)
             worker_name_pull(w, i, now_ms);
-        if (!is_held || c->refused.has_failed || str_eq(c->waiting, "CrashLoopBackOff"))
+        if (!is_held || c->refused.has_failed || str_eq(c->waiting, "CrashLoopBackOff") ||
+            !worker_was_shown(w, &c->crash, now_ms))
             continue;
         c->waiting = "CrashLoopBackOff";
         free(c->waiting_message);

@@ -506,6 +506,28 @@ TEST(pod_status_make, a_crashing_container_shows_its_last_end)
     pod_view_unref(f.pod);
 }
 
+TEST(pod_status_make, a_container_that_just_ended_shows_how)
+{
+    struct status_fixture f = { .facts = { .now_wall_ms = 1000000, .now_ms = 100 } };
+    json_t *status;
+    const json_t *c;
+
+    f.pod = pod_of("{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}");
+    f.c[0].phase = CONTAINER_EXITED;
+    f.c[0].restarts = 1;
+    f.c[0].end = (struct container_end){ .id = "new", .exit_code = 137, .reason = "OOMKilled" };
+    f.c[0].last = (struct container_end){ .id = "old", .exit_code = 1, .reason = "Error" };
+    f.c[0].crash.retry_at_ms = 5000; /* held, and not yet said to be */
+    status = status_of(&f, NULL, "10.1.0.5");
+    c = json_array_get(json_at(status, "containerStatuses"), 0);
+    CHECK_STR(json_str(c, "state.terminated.reason"), "OOMKilled");
+    CHECK_INT(json_int(c, "state.terminated.exitCode", -1), 137);
+    CHECK_INT(json_int(c, "lastState.terminated.exitCode", -1), 1);
+    CHECK_STR(json_str(status, "phase"), "Running");
+    json_decref(status);
+    pod_view_unref(f.pod);
+}
+
 TEST(pod_status_make, the_patch_takes_away_what_is_no_more)
 {
     struct status_fixture f = { .facts = { .now_wall_ms = 1000000 } };
