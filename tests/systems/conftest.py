@@ -16,13 +16,12 @@ pytest.register_assert_rewrite("acceptance", "owner")
 import labfixtures  # noqa: E402
 from labsite import Site, wait_for  # noqa: E402
 from owner import Owner  # noqa: E402
-
-IMAGES = os.path.join(HERE, "images.py")
+from system import push  # noqa: E402
 
 
 class SystemsSite(Site):
     def push(self, names):
-        self._run([IMAGES, "--registry", self.registry, *names], True, timeout=900)
+        push(self, names)
 
 
 @pytest.fixture(scope="session")

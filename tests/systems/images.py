@@ -70,7 +70,9 @@ NGINX = {"packages": ["nginx"], "copies": programs("etc/nginx", "nginx.conf"), "
          "picks": {"nginx-common": ["etc/nginx/mime.types"]}}
 NGINX_PAGE = {"copies": {"usr/share/nginx/html/index.html": f"{PROGRAMS}/frontend.html",
                          "usr/share/nginx/html/static/app.js": f"{PROGRAMS}/frontend.js"}}
-PROMETHEUS = {"picks": {"prometheus": ["usr/bin/prometheus", "usr/share/prometheus/*", "etc/prometheus/*"]},
+PROMETHEUS = {"picks": {"prometheus": ["usr/bin/prometheus", "usr/share/prometheus/*", "etc/prometheus/*"],
+                        "python3-yaml": ["usr/lib/python3/dist-packages/yaml/*.py"]},
+              "copies": programs("usr/local/bin", "prometheus"), "links": {"usr/lib/prometheus/prometheus": "../../bin/prometheus"},
               "directories": {"prometheus": 0o777, "etc/prometheus": 0o755}}
 ALERTMANAGER = {"picks": {"prometheus-alertmanager": ["usr/bin/prometheus-alertmanager", "etc/prometheus/*", "usr/share/prometheus/*"]},
                 "links": {"usr/bin/alertmanager": "prometheus-alertmanager"}, "directories": {"alertmanager": 0o777}}
@@ -176,7 +178,7 @@ for name in ("backend", "frontend-web"):
 
 # Monitoring and what watches the nodes.
 PROMETHEUS_CMD = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
-IMAGES |= {f"prom/prometheus:{tag}": image([*ON_BASH, PROMETHEUS], Entrypoint=["prometheus"], Cmd=PROMETHEUS_CMD, User="nobody",
+IMAGES |= {f"prom/prometheus:{tag}": image([*ON_BASH, PYTHON, PROMETHEUS], Entrypoint=["prometheus"], Cmd=PROMETHEUS_CMD, User="nobody",
                                            WorkingDir="/prometheus") for tag in ("latest", "v2.42.0", "v2.45.0")}
 IMAGES |= {f"prom/alertmanager:{tag}": image([*ON_BASH, ALERTMANAGER], Entrypoint=["alertmanager"], User="nobody", WorkingDir="/alertmanager",
                                              Cmd=["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"])

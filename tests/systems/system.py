@@ -11,6 +11,7 @@ from labsite import REPO
 
 SEEDS = os.environ.get("MKUBE_SEEDS") or os.path.join(os.path.dirname(REPO), "shared", "seeds")
 OWN = os.path.join(REPO, "examples", "systems")
+IMAGES = os.path.join(os.path.dirname(os.path.realpath(__file__)), "images.py")
 
 
 @dataclasses.dataclass
@@ -49,9 +50,10 @@ class System:
     load: dict = None        # the request of steady load
     clean_up: list = None    # lists of kubectl's words, or functions(owner); default: delete the namespace
     ready_seconds: int = 180
+    comes_from: tuple = ("own", "seed")
 
     def sources(self):
-        return ["own", "seed"]
+        return list(self.comes_from)
 
     def documents(self, source):
         """Every object of the manifests, in order."""
@@ -70,6 +72,8 @@ class System:
         return found
 
     def has(self, source):
+        if source not in self.comes_from:
+            return False
         if source == "seed":
             return os.path.exists(os.path.join(SEEDS, "manifests", self.seed))
         return os.path.isdir(os.path.join(OWN, self.name))
@@ -113,3 +117,8 @@ def named(document):
 def matches(document, wanted):
     name = named(document)
     return any(name == w or (w.endswith("*") and name.startswith(w[:-1])) for w in wanted)
+
+
+def push(site, names):
+    """Builds these images where they are not kept, and gives them to the site's registry."""
+    site._run([IMAGES, "--registry", site.registry, *names], True, timeout=900)
