@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+
+#define CHECK_FILE_MAX (8 * 1024 * 1024) /* modules.dep of a kernel with everything: half a MiB */
 
 enum check_role { CHECK_SERVER = 1, CHECK_AGENT = 2 };
 
@@ -27,14 +30,28 @@ static bool check_in_path(const char *program)
     return found;
 }
 
-static bool check_filesystem(const char *name)
+static bool check_file_has(const char *path, const char *words)
 {
     struct err err = ERR_EMPTY;
     cleanup(text_fini) struct text t = TEXT_EMPTY;
-    cleanup(freep) char *line = mem_fmt("\t%s\n", name);
 
-    return file_read(&t, "/proc/filesystems", 65536, &err) == 0 &&
-           strstr(text_str(&t), line) != NULL;
+    return file_read(&t, path, CHECK_FILE_MAX, &err) == 0 && strstr(text_str(&t), words) != NULL;
+}
+
+/* The kernel loads it when it is first mounted: a fresh host has it all the same. */
+static bool check_filesystem(const char *name)
+{
+    struct utsname kernel;
+    cleanup(freep) char *line = mem_fmt("\t%s\n", name);
+    cleanup(freep) char *module = mem_fmt("/%s.ko", name);
+    cleanup(freep) char *modules = NULL;
+
+    if (check_file_has("/proc/filesystems", line))
+        return true;
+    if (uname(&kernel) < 0)
+        return false;
+    modules = mem_fmt("/lib/modules/%s/modules.dep", kernel.release);
+    return check_file_has(modules, module);
 }
 
 static bool check_root(const char *unused)
@@ -70,6 +87,7 @@ static const struct {
       "apt-get install iproute2" },
     { CHECK_AGENT, "runc", "runc", check_in_path, "apt-get install runc" },
     { CHECK_AGENT, "conmon", "conmon", check_in_path, "apt-get install conmon" },
+    { CHECK_AGENT, "nft (nftables)", "nft", check_in_path, "apt-get install nftables" },
     { CHECK_AGENT, "overlay file system", "overlay", check_filesystem, "modprobe overlay" },
     { CHECK_AGENT, "nftables in the kernel", NULL, check_netfilter, "modprobe nf_tables" },
     { CHECK_AGENT, "control groups", NULL, check_cgroups, "mount cgroup2 at /sys/fs/cgroup" },
