@@ -99,8 +99,10 @@ struct host_ports *host_ports_new(uv_loop_t *loop)
 {
     struct host_ports *h = MEM_NEW(struct host_ports);
 
-    h->nft = nft_new(
-        loop, &(struct nft_opts){ .what = "host ports", .print = host_ports_on_print, .arg = h });
+    h->nft = nft_new(loop, &(struct nft_opts){ .what = "host ports",
+                                               .table = "mkube_host_ports",
+                                               .print = host_ports_on_print,
+                                               .arg = h });
     return h;
 }
 

@@ -4,17 +4,19 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "net/nft_canary.h"
 
 #include <stdlib.h>
 
 struct nft {
     uv_loop_t *loop;
     struct nft_opts opts;
-    struct timer *timer; /* of settling, or until the next try */
-    struct child *child; /* under way, or NULL */
-    char *applying;      /* owned: what it carries out */
-    char *applied;       /* owned: what holds; NULL = not known */
-    bool is_dirty;       /* changed while the child was under way */
+    struct timer *timer;       /* of settling, or until the next try */
+    struct nft_canary *canary; /* NULL without a table to watch */
+    struct child *child;       /* under way, or NULL */
+    char *applying;            /* owned: what it carries out */
+    char *applied;             /* owned: what holds; NULL = not known */
+    bool is_dirty;             /* changed while the child was under way */
 };
 
 static void nft_run(void *arg);
@@ -38,6 +40,8 @@ static void nft_on_end(void *arg, int rc, const struct child_result *result UNUS
     }
     free(n->applied);
     n->applied = STEAL(n->applying);
+    if (n->canary != NULL)
+        nft_canary_watch(n->canary, n->applied);
     if (n->is_dirty)
         nft_run(n);
 }
@@ -65,6 +69,14 @@ static void nft_run(void *arg)
     n->applying = text_take(&t);
 }
 
+static void nft_on_lost(void *arg)
+{
+    struct nft *n = arg;
+
+    free(STEAL(n->applied));
+    nft_run(n);
+}
+
 struct nft *nft_new(uv_loop_t *loop, const struct nft_opts *opts)
 {
     struct nft *n = MEM_NEW(struct nft);
@@ -72,6 +84,8 @@ struct nft *nft_new(uv_loop_t *loop, const struct nft_opts *opts)
     n->loop = loop;
     n->opts = *opts;
     n->timer = timer_new(loop, nft_run, n);
+    if (opts->table != NULL)
+        n->canary = nft_canary_new(loop, opts->table, nft_on_lost, n);
     return n;
 }
 
@@ -88,6 +102,7 @@ struct nft *nft_close(struct nft *n)
     if (n->child != NULL)
         child_cancel(n->child);
     timer_close(n->timer);
+    nft_canary_close(n->canary);
     free(n->applying);
     free(n->applied);
     free(n);

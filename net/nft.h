@@ -22,6 +22,7 @@ struct nft;
 
 struct nft_opts {
     const char *what;  /* for the log: "service rules"; static */
+    const char *table; /* of family ip: carried out again when somebody flushed it; NULL = none */
     int64_t settle_ms; /* changes within it come together */
     /* Prints input of `nft -f -` that replaces the table whole.  1 = printed; 0 = not known yet,
      * nft_changed will say when; negative = asked again later.  May not close the nft. */

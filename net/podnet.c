@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/work.h"
 #include "net/netns.h"
+#include "net/nft_canary.h"
 #include "net/peers.h"
 
 #include <dirent.h>
@@ -27,8 +28,11 @@
 
 struct podnet {
     uv_loop_t *loop;
-    struct peers *peers;    /* owned */
-    struct alloc *ips;      /* owned; NULL without pods here */
+    struct peers *peers; /* owned */
+    struct alloc *ips;   /* owned; NULL without pods here */
+    struct nft_canary *canary;
+    struct child *nft;      /* setting @masquerade again, or NULL */
+    char *masquerade;       /* owned rules */
     struct map *pods;       /* id -> char *ip, owned */
     char *net_dir, *ns_dir; /* owned: records and pins */
     char gateway[ALLOC_IP_MAX];
@@ -106,11 +110,35 @@ static int podnet_make_bridge(const struct podnet *p, const struct podnet_opts *
     return podnet_pipe(argv, &t, err);
 }
 
-/* Pods speak with their own address inside the cluster and with the node's outside of it. */
-static int podnet_masquerade(const struct podnet_opts *opts, struct err *err)
+static const char *const podnet_nft[] = { "nft", "-f", "-", NULL };
+
+static void podnet_on_nft(void *arg, int rc, const struct child_result *result UNUSED,
+                          const struct err *err)
 {
-    static const char *const argv[] = { "nft", "-f", "-", NULL };
-    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    struct podnet *p = arg;
+
+    p->nft = NULL;
+    if (rc < 0)
+        log_warn("masquerading not set", KV_ERR(err));
+    nft_canary_watch(p->canary, p->masquerade); /* which tries again */
+}
+
+static void podnet_on_lost(void *arg)
+{
+    struct podnet *p = arg;
+    struct child_spec spec = { .argv = podnet_nft,
+                               .input = p->masquerade,
+                               .input_len = strlen(p->masquerade),
+                               .deadline_ms = PODNET_IP_MS };
+
+    p->nft = child_run(p->loop, &spec, podnet_on_nft, p);
+}
+
+/* Pods speak with their own address inside the cluster and with the node's outside of it. */
+static int podnet_masquerade(struct podnet *p, const struct podnet_opts *opts, struct err *err)
+{
+    struct text t = TEXT_EMPTY;
+    int rc;
 
     text_fmt(&t,
              "table ip mkube_pods {}\n"
@@ -122,7 +150,11 @@ static int podnet_masquerade(const struct podnet_opts *opts, struct err *err)
              "  }\n"
              "}\n",
              opts->pod_cidr, opts->cluster_cidr, opts->service_cidr);
-    return podnet_pipe(argv, &t, err);
+    rc = podnet_pipe(podnet_nft, &t, err);
+    p->masquerade = text_take(&t);
+    p->canary = nft_canary_new(p->loop, "mkube_pods", podnet_on_lost, p);
+    nft_canary_watch(p->canary, p->masquerade);
+    return rc;
 }
 
 static int podnet_prepare(struct podnet *p, const struct podnet_opts *opts, unsigned bits,
@@ -137,7 +169,7 @@ static int podnet_prepare(struct podnet *p, const struct podnet_opts *opts, unsi
         rc = podnet_sysctl("conf/" PODNET_BRIDGE "/send_redirects", "0", err);
     if (rc == 0)
         rc = podnet_sysctl("conf/all/send_redirects", "0", err);
-    return rc == 0 ? podnet_masquerade(opts, err) : rc;
+    return rc == 0 ? podnet_masquerade(p, opts, err) : rc;
 }
 
 /* --- records: a file per pod, named by id, holding its address --- */
@@ -236,6 +268,10 @@ struct podnet *podnet_free(struct podnet *p)
 {
     if (p == NULL)
         return NULL;
+    if (p->nft != NULL)
+        child_cancel(p->nft);
+    nft_canary_close(p->canary);
+    free(p->masquerade);
     peers_free(p->peers);
     alloc_free(p->ips);
     map_free(p->pods);

@@ -211,6 +211,7 @@ int policy_new(struct policy **ret, uv_loop_t *loop, const struct policy_opts *o
     p->slices = opts->slices;
     p->node_name = mem_str(opts->node_name);
     p->nft = nft_new(loop, &(struct nft_opts){ .what = "network policies",
+                                               .table = "mkube_policy",
                                                .settle_ms = POLICY_SETTLE_MS,
                                                .print = policy_on_print,
                                                .arg = p });

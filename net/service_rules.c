@@ -508,6 +508,7 @@ int service_rules_new(struct service_rules **ret, uv_loop_t *loop,
     s->slices = opts->slices;
     s->node_name = mem_str(opts->node_name);
     s->nft = nft_new(loop, &(struct nft_opts){ .what = "service rules",
+                                               .table = "mkube_services",
                                                .settle_ms = RULES_SETTLE_MS,
                                                .print = rules_on_print,
                                                .arg = s });
