@@ -11,7 +11,7 @@ import pytest
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
-pytest.register_assert_rewrite("acceptance", "owner")
+pytest.register_assert_rewrite("acceptance", "owner", "trip_overlays")
 
 import labfixtures  # noqa: E402
 from labsite import Site, wait_for  # noqa: E402
