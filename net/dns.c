@@ -76,6 +76,7 @@ struct dns_ask {
     struct sockaddr_in client;
     uint8_t *query; /* owned */
     size_t len;
+    bool follow; /* what was asked is where an ExternalName leads to */
 };
 
 static void dns_send_udp(struct dns *d, const struct sockaddr_in *to, const uint8_t *data,
@@ -105,7 +106,13 @@ static void dns_send_failure(struct dns *d, const struct sockaddr_in *to, const 
 static void dns_on_forwarded(void *arg, const uint8_t *reply, size_t len)
 {
     struct dns_ask *a = arg;
+    cleanup(freep) uint8_t *joined = NULL;
 
+    if (reply != NULL && a->follow) {
+        bool ok = dns_follow(&joined, &len, dns_zone_now(a->d), a->query, a->len, reply, len, true);
+
+        reply = ok ? joined : NULL;
+    }
     if (reply != NULL)
         dns_send_udp(a->d, &a->client, reply, len);
     else
@@ -113,8 +120,9 @@ static void dns_on_forwarded(void *arg, const uint8_t *reply, size_t len)
     dns_ask_free(a);
 }
 
+/* @asked: what goes to the resolvers; another question than @query when it is to be followed. */
 static void dns_forward_udp(struct dns *d, const struct sockaddr_in *from, const uint8_t *query,
-                            size_t len)
+                            size_t len, const uint8_t *asked, size_t asked_len)
 {
     struct dns_ask *a = MEM_NEW(struct dns_ask);
 
@@ -122,9 +130,10 @@ static void dns_forward_udp(struct dns *d, const struct sockaddr_in *from, const
     a->client = *from;
     a->query = mem_dup(query, len);
     a->len = len;
+    a->follow = asked != query;
     list_init(&a->link);
     list_add_tail(&d->asks, &a->link);
-    if (!dns_forward_ask(d->forward, query, len, false, dns_on_forwarded, a)) {
+    if (!dns_forward_ask(d->forward, asked, asked_len, false, dns_on_forwarded, a)) {
         dns_send_failure(d, from, query, len);
         dns_ask_free(a);
     }
@@ -151,7 +160,9 @@ static void dns_on_udp(uv_poll_t *poll, int status, int events)
         if (verdict == DNS_ANSWERED)
             dns_send_udp(d, &from, reply, len);
         else if (verdict == DNS_FORWARD)
-            dns_forward_udp(d, &from, query, (size_t)n);
+            dns_forward_udp(d, &from, query, (size_t)n, query, (size_t)n);
+        else if (verdict == DNS_FOLLOW)
+            dns_forward_udp(d, &from, query, (size_t)n, reply, len);
     }
 }
 
@@ -168,6 +179,7 @@ struct dns_conn {
     uint8_t *out; /* owned: reply with its length prefix */
     size_t out_len, sent;
     bool asking; /* a forwarded question is under way: the conn may not die yet */
+    bool follow; /* it is about where an ExternalName leads to */
     bool gone;
 };
 
@@ -234,8 +246,15 @@ static void dns_conn_fail(struct dns_conn *c)
 static void dns_on_conn_forwarded(void *arg, const uint8_t *reply, size_t len)
 {
     struct dns_conn *c = arg;
+    cleanup(freep) uint8_t *joined = NULL;
 
     c->asking = false;
+    if (!c->gone && reply != NULL && c->follow) {
+        bool ok = dns_follow(&joined, &len, dns_zone_now(c->d), c->in + 2, c->got - 2, reply, len,
+                             false);
+
+        reply = ok ? joined : NULL;
+    }
     if (c->gone)
         dns_conn_end(c);
     else if (reply != NULL)
@@ -257,8 +276,9 @@ static void dns_conn_question(struct dns_conn *c)
         dns_conn_end(c);
     } else {
         uv_poll_stop(c->poll);
-        c->asking = dns_forward_ask(c->d->forward, c->in + 2, c->got - 2, true,
-                                    dns_on_conn_forwarded, c);
+        c->follow = verdict == DNS_FOLLOW;
+        c->asking = dns_forward_ask(c->d->forward, c->follow ? reply : c->in + 2,
+                                    c->follow ? len : c->got - 2, true, dns_on_conn_forwarded, c);
         if (!c->asking)
             dns_conn_fail(c);
     }

@@ -10,6 +10,7 @@
 
 #define DNS_TTL          5
 #define DNS_NEGATIVE_TTL 5
+#define DNS_HOPS_MAX     8 /* ExternalNames that lead to each other */
 
 static const struct {
     enum dns_record_type type;
@@ -28,10 +29,9 @@ static void dns_pkt_freep(ldns_pkt **p)
     ldns_pkt_free(*p);
 }
 
-/* Lower case, no trailing dot; owned by ldns: LDNS_FREE. */
-static char *dns_question_name(const ldns_rr *question)
+/* In place: lower case, no trailing dot. */
+static char *dns_plain(char *name)
 {
-    char *name = ldns_rdf2str(ldns_rr_owner(question));
     size_t len = name != NULL ? strlen(name) : 0;
 
     if (len > 1 && name[len - 1] == '.')
@@ -39,6 +39,12 @@ static char *dns_question_name(const ldns_rr *question)
     for (char *s = name; s != NULL && *s != '\0'; s++)
         *s = (char)tolower((unsigned char)*s);
     return name;
+}
+
+/* Owned by ldns: LDNS_FREE. */
+static char *dns_question_name(const ldns_rr *question)
+{
+    return dns_plain(ldns_rdf2str(ldns_rr_owner(question)));
 }
 
 static ldns_pkt *dns_reply_to(const ldns_pkt *query)
@@ -95,17 +101,47 @@ static unsigned dns_push_records(ldns_pkt *reply, const char *name, const struct
     return n;
 }
 
-static void dns_fill(ldns_pkt *reply, const struct dns_zone *zone, const char *name,
-                     ldns_rr_type wanted)
+/* Where the asked data are instead; NULL when they are here, or the CNAME itself was asked for. */
+static const char *dns_leads_to(const struct dns_name *found, ldns_rr_type wanted)
 {
-    struct dns_name_scratch scratch;
-    const struct dns_name *found = dns_zone_find(zone, name, &scratch);
+    if (found == NULL || wanted == LDNS_RR_TYPE_CNAME || wanted == LDNS_RR_TYPE_ANY)
+        return NULL;
+    for (size_t i = 0; i < found->n; i++)
+        if (found->records[i].type == DNS_CNAME)
+            return found->records[i].data;
+    return NULL;
+}
+
+/* Follows CNAMEs, as clients do not do it themselves (RFC 1034 section 4.3.2).  The name outside of
+ * the cluster to which they lead, or NULL. */
+static char *dns_fill(ldns_pkt *reply, const struct dns_zone *zone, const char *name,
+                      ldns_rr_type wanted)
+{
+    cleanup(freep) char *at = mem_str(name);
 
     ldns_pkt_set_aa(reply, true);
-    if (found == NULL)
-        ldns_pkt_set_rcode(reply, LDNS_RCODE_NXDOMAIN);
-    if (found == NULL || dns_push_records(reply, name, found, wanted) == 0)
-        dns_push_soa(reply, dns_zone_domain(zone));
+    for (unsigned hops = 0; hops < DNS_HOPS_MAX; hops++) {
+        struct dns_name_scratch scratch;
+        const struct dns_name *found = dns_zone_find(zone, at, &scratch);
+        const char *next = dns_leads_to(found, wanted);
+
+        if (found == NULL)
+            ldns_pkt_set_rcode(reply, LDNS_RCODE_NXDOMAIN);
+        if (found == NULL || dns_push_records(reply, at, found, wanted) == 0)
+            dns_push_soa(reply, dns_zone_domain(zone));
+        if (next == NULL)
+            return NULL;
+        free(at);
+        at = dns_plain(mem_str(next));
+        if (!dns_zone_holds(zone, at)) {
+            char *outside = at;
+
+            at = NULL;
+            return outside;
+        }
+    }
+    ldns_pkt_set_rcode(reply, LDNS_RCODE_SERVFAIL);
+    return NULL;
 }
 
 static bool dns_to_wire(uint8_t **ret, size_t *ret_len, const ldns_pkt *reply)
@@ -151,12 +187,44 @@ static ldns_pkt *dns_read(const uint8_t *query, size_t len)
     return pkt;
 }
 
+/* As it goes to this client: over UDP no longer than it takes. */
+static bool dns_finish(uint8_t **ret, size_t *ret_len, const ldns_pkt *query, const ldns_pkt *reply,
+                       bool udp)
+{
+    if (!dns_to_wire(ret, ret_len, reply))
+        return false;
+    if (!udp || *ret_len <= dns_udp_room(query))
+        return true;
+    free(*ret);
+    return dns_cut(ret, ret_len, query);
+}
+
+/* The question of @query about another name. */
+static bool dns_ask_outside(uint8_t **ret, size_t *ret_len, const ldns_pkt *query,
+                            const char *outside)
+{
+    const ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(query), 0);
+    ldns_rdf *owner = ldns_dname_new_frm_str(outside);
+    cleanup(dns_pkt_freep) ldns_pkt *asked = NULL;
+
+    if (owner == NULL)
+        return false;
+    asked = ldns_pkt_query_new(owner, ldns_rr_get_type(question), LDNS_RR_CLASS_IN, LDNS_RD);
+    if (asked == NULL)
+        return false;
+    ldns_pkt_set_id(asked, ldns_pkt_id(query));
+    if (ldns_pkt_edns(query))
+        ldns_pkt_set_edns_udp_size(asked, DNS_UDP_MAX);
+    return dns_to_wire(ret, ret_len, asked);
+}
+
 enum dns_verdict dns_answer(uint8_t **ret, size_t *ret_len, const struct dns_zone *zone,
                             const uint8_t *query, size_t len, bool udp)
 {
     cleanup(dns_pkt_freep) ldns_pkt *pkt = dns_read(query, len);
     cleanup(dns_pkt_freep) ldns_pkt *reply = NULL;
     cleanup(freep) char *name = NULL;
+    cleanup(freep) char *outside = NULL;
     const ldns_rr *question;
 
     if (pkt == NULL)
@@ -168,14 +236,51 @@ enum dns_verdict dns_answer(uint8_t **ret, size_t *ret_len, const struct dns_zon
     if (!dns_zone_holds(zone, name))
         return DNS_FORWARD;
     reply = dns_reply_to(pkt);
-    dns_fill(reply, zone, name, ldns_rr_get_type(question));
-    if (!dns_to_wire(ret, ret_len, reply))
-        return DNS_DROP;
-    if (udp && *ret_len > dns_udp_room(pkt)) {
-        free(*ret);
-        return dns_cut(ret, ret_len, pkt) ? DNS_ANSWERED : DNS_DROP;
-    }
-    return DNS_ANSWERED;
+    outside = dns_fill(reply, zone, name, ldns_rr_get_type(question));
+    if (outside != NULL && dns_ask_outside(ret, ret_len, pkt, outside))
+        return DNS_FOLLOW;
+    return dns_finish(ret, ret_len, pkt, reply, udp) ? DNS_ANSWERED : DNS_DROP;
+}
+
+static bool dns_is_about(const ldns_pkt *pkt, const char *outside)
+{
+    cleanup(freep) char *name = NULL;
+
+    if (ldns_pkt_qdcount(pkt) != 1)
+        return false;
+    name = dns_question_name(ldns_rr_list_rr(ldns_pkt_question(pkt), 0));
+    return name != NULL && str_eq(name, outside);
+}
+
+static void dns_push_all(ldns_pkt *reply, ldns_pkt_section section, const ldns_rr_list *rrs)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(rrs); i++)
+        ldns_pkt_push_rr(reply, section, ldns_rr_clone(ldns_rr_list_rr(rrs, i)));
+}
+
+bool dns_follow(uint8_t **ret, size_t *ret_len, const struct dns_zone *zone, const uint8_t *query,
+                size_t len, const uint8_t *said, size_t said_len, bool udp)
+{
+    cleanup(dns_pkt_freep) ldns_pkt *pkt = dns_read(query, len);
+    cleanup(dns_pkt_freep) ldns_pkt *heard = NULL;
+    cleanup(dns_pkt_freep) ldns_pkt *reply = NULL;
+    cleanup(freep) char *name = NULL;
+    cleanup(freep) char *outside = NULL;
+    const ldns_rr *question;
+
+    if (pkt == NULL || ldns_wire2pkt(&heard, said, said_len) != LDNS_STATUS_OK)
+        return false;
+    question = ldns_rr_list_rr(ldns_pkt_question(pkt), 0);
+    name = dns_question_name(question);
+    reply = dns_reply_to(pkt);
+    outside = name != NULL ? dns_fill(reply, zone, name, ldns_rr_get_type(question)) : NULL;
+    if (outside == NULL || !dns_is_about(heard, outside))
+        return false;
+    ldns_pkt_set_rcode(reply, ldns_pkt_get_rcode(heard));
+    ldns_pkt_set_tc(reply, ldns_pkt_tc(heard));
+    dns_push_all(reply, LDNS_SECTION_ANSWER, ldns_pkt_answer(heard));
+    dns_push_all(reply, LDNS_SECTION_AUTHORITY, ldns_pkt_authority(heard));
+    return dns_finish(ret, ret_len, pkt, reply, udp);
 }
 
 bool dns_failure(uint8_t **ret, size_t *ret_len, const uint8_t *query, size_t len)

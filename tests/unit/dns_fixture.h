@@ -20,6 +20,12 @@ static inline struct dns_zone *dns_fixture_zone(void)
         "'externalName':'example.com'}},"
         "{'metadata':{'name':'dot','namespace':'shop'},'spec':{'type':'ExternalName',"
         "'externalName':'example.com.'}},"
+        "{'metadata':{'name':'same','namespace':'shop'},'spec':{'type':'ExternalName',"
+        "'externalName':'web.shop.svc.cluster.local'}},"
+        "{'metadata':{'name':'lost','namespace':'shop'},'spec':{'type':'ExternalName',"
+        "'externalName':'nobody.shop.svc.cluster.local'}},"
+        "{'metadata':{'name':'ring','namespace':'shop'},'spec':{'type':'ExternalName',"
+        "'externalName':'ring.shop.svc.cluster.local'}},"
         "{'metadata':{'name':'new','namespace':'shop'},'spec':{}}]";
     static const char slices[] =
         "[{'metadata':{'name':'db-x','namespace':'shop','labels':{'kubernetes.io/service-name':"

@@ -98,12 +98,82 @@ TEST(dns_message, answers_from_the_zone)
                  "db.shop.svc.cluster.local.\t5\tIN\tA\t10.244.2.3", NULL);
 }
 
-TEST(dns_message, an_alias_answers_every_type)
+TEST(dns_message, an_alias_is_told_when_it_is_asked_for)
 {
-    CHECK_ANSWER("out.shop.svc.cluster.local.", A, NOERROR,
+    CHECK_ANSWER("out.shop.svc.cluster.local.", CNAME, NOERROR,
                  "out.shop.svc.cluster.local.\t5\tIN\tCNAME\texample.com.", NULL);
-    CHECK_ANSWER("dot.shop.svc.cluster.local.", AAAA, NOERROR,
-                 "dot.shop.svc.cluster.local.\t5\tIN\tCNAME\texample.com.", NULL);
+}
+
+/* A client's resolver takes the answer as it is: what stands behind the alias belongs to it. */
+TEST(dns_message, an_alias_within_the_cluster_is_followed)
+{
+    static const char *const ring = "ring.shop.svc.cluster.local.\t5\tIN\tCNAME\t"
+                                    "ring.shop.svc.cluster.local.";
+
+    CHECK_ANSWER("same.shop.svc.cluster.local.", A, NOERROR,
+                 "same.shop.svc.cluster.local.\t5\tIN\tCNAME\tweb.shop.svc.cluster.local.",
+                 "web.shop.svc.cluster.local.\t5\tIN\tA\t10.96.0.5", NULL);
+    CHECK_ANSWER("ring.shop.svc.cluster.local.", A, SERVFAIL, ring, ring, ring, ring, ring, ring,
+                 ring, ring, NULL);
+    {
+        cleanup(reply_fini) struct reply r = ask("lost.shop.svc.cluster.local.", LDNS_RR_TYPE_A);
+
+        CHECK_INT(ldns_pkt_get_rcode(r.pkt), LDNS_RCODE_NXDOMAIN);
+        CHECK_INT(ldns_pkt_ancount(r.pkt), 1);
+        CHECK_INT(ldns_pkt_nscount(r.pkt), 1);
+    }
+}
+
+/* As a resolver replies to @asked: with the record @what. */
+static uint8_t *resolver_says(const uint8_t *asked, size_t len, const char *what, size_t *ret_len)
+{
+    ldns_pkt *pkt = NULL;
+    ldns_rr *rr = NULL;
+    uint8_t *wire = NULL;
+
+    CHECK_INT(ldns_wire2pkt(&pkt, asked, len), LDNS_STATUS_OK);
+    ldns_pkt_set_qr(pkt, true);
+    CHECK_INT(ldns_rr_new_frm_str(&rr, what, 60, NULL, NULL), LDNS_STATUS_OK);
+    ldns_pkt_push_rr(pkt, LDNS_SECTION_ANSWER, rr);
+    CHECK_INT(ldns_pkt2wire(&wire, pkt, ret_len), LDNS_STATUS_OK);
+    ldns_pkt_free(pkt);
+    return wire;
+}
+
+TEST(dns_message, an_alias_out_of_the_cluster_is_followed_there)
+{
+    struct dns_zone *z = dns_fixture_zone();
+    ldns_pkt *query = ldns_pkt_query_new(ldns_dname_new_frm_str("out.shop.svc.cluster.local."),
+                                         LDNS_RR_TYPE_A, LDNS_RR_CLASS_IN, LDNS_RD);
+    ldns_pkt *pkt = NULL;
+    uint8_t *wire = NULL, *asked = NULL, *said, *reply = NULL;
+    size_t len, asked_len, said_len, reply_len;
+    char *text;
+
+    ldns_pkt_set_id(query, 4711);
+    CHECK_INT(ldns_pkt2wire(&wire, query, &len), LDNS_STATUS_OK);
+    CHECK_INT(dns_answer(&asked, &asked_len, z, wire, len, true), DNS_FOLLOW);
+    said = resolver_says(asked, asked_len, "example.com. 60 IN A 192.0.2.7", &said_len);
+    CHECK(dns_follow(&reply, &reply_len, z, wire, len, said, said_len, true));
+    CHECK_INT(ldns_wire2pkt(&pkt, reply, reply_len), LDNS_STATUS_OK);
+    CHECK_INT(ldns_pkt_id(pkt), 4711);
+    CHECK_INT(ldns_pkt_ancount(pkt), 2);
+    text = ldns_rr2str(ldns_rr_list_rr(ldns_pkt_answer(pkt), 1));
+    CHECK_STR(text, "example.com.\t60\tIN\tA\t192.0.2.7\n");
+    free(text);
+    text = ldns_rdf2str(ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(pkt), 0)));
+    CHECK_STR(text, "out.shop.svc.cluster.local.");
+    free(text);
+    free(reply);
+    /* What is said about something else is not taken. */
+    CHECK(!dns_follow(&reply, &reply_len, z, wire, len, wire, len, true));
+    CHECK(!dns_follow(&reply, &reply_len, z, wire, len, said, 5, true));
+    free(said);
+    free(asked);
+    free(wire);
+    ldns_pkt_free(pkt);
+    ldns_pkt_free(query);
+    dns_zone_free(z);
 }
 
 TEST(dns_message, no_data_and_no_name_differ)
