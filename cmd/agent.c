@@ -17,7 +17,7 @@
 #include "net/dns.h"
 #include "net/podnet.h"
 #include "net/policy.h"
-#include "net/service_rules.h"
+#include "net/services.h"
 #include "nodeagent/node_status.h"
 
 #include <arpa/inet.h>
@@ -44,7 +44,7 @@ struct worker {
     struct tls_server *creds;
     struct client *client;
     struct informer *services, *slices, *nodes;
-    struct service_rules *rules;
+    struct services *rules;
     struct policy *policy;
     struct announce *announce;
     struct dns *dns;
@@ -66,7 +66,7 @@ static void worker_close(struct worker *w)
     w->dns = dns_close(w->dns);
     w->announce = announce_close(w->announce);
     w->policy = policy_close(w->policy);
-    w->rules = service_rules_close(w->rules);
+    w->rules = services_close(w->rules);
     w->peers = node_peers_close(w->peers);
     w->services = informer_close(w->services);
     w->slices = informer_close(w->slices);
@@ -135,9 +135,9 @@ static int worker_informers(struct worker *w, struct err *err)
 
 static int worker_network(struct worker *w, struct err *err)
 {
-    struct service_rules_opts rules = { .services = w->services,
-                                        .slices = w->slices,
-                                        .node_name = w->id.node_name };
+    struct services_opts rules = { .services = w->services,
+                                   .slices = w->slices,
+                                   .node_name = w->id.node_name };
     struct dns_opts dns = { .listen_ip = w->id.dns_ip,
                             .port = 53,
                             .domain = w->id.domain,
@@ -147,7 +147,7 @@ static int worker_network(struct worker *w, struct err *err)
     struct policy_opts policy = {
         .client = w->client, .nodes = w->nodes, .slices = w->slices, .node_name = w->id.node_name
     };
-    int rc = service_rules_new(&w->rules, &w->loop, &rules, err);
+    int rc = services_new(&w->rules, &w->loop, &rules, err);
 
     if (rc == 0)
         rc = policy_new(&w->policy, &w->loop, &policy, err);

@@ -4,15 +4,13 @@
 #include "api/alloc.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "net/nft.h"
 
 #include <string.h>
 
 #define RULES_FROM_POOL "metallb.io/ip-allocated-from-pool" /* see controlplane/balancer_impl.h */
 #define RULES_MARK      "0x4d4b0000" /* "came for a node port: answer through this node" */
-#define RULES_SETTLE_MS 10           /* changes of one rollout step come together */
 
-/* --- pure: choosing endpoints --- */
+/* --- choosing endpoints --- */
 
 struct rules_target {
     const char *ip; /* borrowed from the slices */
@@ -88,7 +86,7 @@ static void rules_choose(struct rules_targets *ret, const json_t *slices, const 
         rules_collect(ret, slices, port, local, rules_is_last_resort);
 }
 
-/* --- pure: printing --- */
+/* --- printing --- */
 
 struct rules_out {
     struct text chains, ips, ports, dead, dead_ports, hairpin;
@@ -419,111 +417,4 @@ void service_rules_print(struct text *ret, const json_t *services, const json_t 
         text_fini(texts[i]);
     map_free(out.seen);
     map_free(out.slices);
-}
-
-/* --- effects --- */
-
-struct service_rules {
-    struct informer *services, *slices; /* borrowed */
-    char *node_name;                    /* owned */
-    struct nft *nft;
-};
-
-static json_t *rules_trees(const struct informer *informer)
-{
-    json_t *list = json_array();
-    const struct object *o;
-    size_t it = 0;
-
-    while ((o = informer_next(informer, &it)) != NULL)
-        json_array_append_new(list, object_tree(o));
-    return list;
-}
-
-static int rules_by_name(const void *a, const void *b)
-{
-    const json_t *const *x = a;
-    const json_t *const *y = b;
-    int order = strcmp(json_str_or(*x, "metadata.namespace", ""),
-                       json_str_or(*y, "metadata.namespace", ""));
-
-    return order != 0
-               ? order
-               : strcmp(json_str_or(*x, "metadata.name", ""), json_str_or(*y, "metadata.name", ""));
-}
-
-/* Sorted, so that the same objects always print the same rules. */
-static json_t *rules_sorted(json_t *list_steal)
-{
-    size_t n = json_array_size(list_steal);
-    json_t **order = MEM_NEW_ARRAY(json_t *, n + 1);
-    json_t *ret = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        order[i] = json_array_get(list_steal, i);
-    qsort(order, n, sizeof(*order), rules_by_name);
-    for (size_t i = 0; i < n; i++)
-        json_array_append(ret, order[i]);
-    free(order);
-    json_decref(list_steal);
-    return ret;
-}
-
-static int rules_on_print(void *arg, struct text *ret, struct err *err UNUSED)
-{
-    const struct service_rules *s = arg;
-    cleanup(json_decrefpp) json_t *services = NULL;
-    cleanup(json_decrefpp) json_t *slices = NULL;
-
-    if (!informer_synced(s->services) || !informer_synced(s->slices))
-        return 0;
-    services = rules_sorted(rules_trees(s->services));
-    slices = rules_sorted(rules_trees(s->slices));
-    service_rules_print(ret, services, slices, s->node_name);
-    return 1;
-}
-
-static void rules_on_synced(void *arg)
-{
-    struct service_rules *s = arg;
-
-    nft_changed(s->nft);
-}
-
-static void rules_on_change(void *arg, const struct object *object UNUSED,
-                            const struct object *before UNUSED)
-{
-    rules_on_synced(arg);
-}
-
-int service_rules_new(struct service_rules **ret, uv_loop_t *loop,
-                      const struct service_rules_opts *opts, struct err *err UNUSED)
-{
-    struct service_rules *s = MEM_NEW(struct service_rules);
-    struct informer_listener listener = { .on_change = rules_on_change,
-                                          .on_synced = rules_on_synced,
-                                          .arg = s };
-
-    s->services = opts->services;
-    s->slices = opts->slices;
-    s->node_name = mem_str(opts->node_name);
-    s->nft = nft_new(loop, &(struct nft_opts){ .what = "service rules",
-                                               .table = "mkube_services",
-                                               .settle_ms = RULES_SETTLE_MS,
-                                               .print = rules_on_print,
-                                               .arg = s });
-    informer_listen(opts->services, &listener);
-    informer_listen(opts->slices, &listener);
-    *ret = s;
-    return 0;
-}
-
-struct service_rules *service_rules_close(struct service_rules *s)
-{
-    if (s == NULL)
-        return NULL;
-    nft_close(s->nft);
-    free(s->node_name);
-    free(s);
-    return NULL;
 }
