@@ -27,15 +27,9 @@ def lab_name():
 @pytest.fixture(scope="session")
 def whole_site(lab_name):
     """A fresh lab under a name of its own, so that nobody's `make up` is disturbed."""
-    site = Site(lab_name)
-    site.lab("down")
-    try:
-        site.up()
+    with labfixtures.standing(Site(lab_name)) as site:
         site.push_images()
         yield site
-    finally:
-        if not os.environ.get("LAB_KEEP"):
-            site.lab("down")
 
 
 @pytest.fixture
@@ -56,12 +50,8 @@ def api(site):
 def namespace(site, request):
     """A namespace that goes, with all in it, when the test is over."""
     name = re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50].strip("-")
-    site.kubectl("create", "namespace", name)
-    wait_for("the default service account", 10,
-             lambda: site.kubectl("-n", name, "get", "serviceaccount", "default"))
-    yield name
-    site.up()
-    site.kubectl("delete", "namespace", name, "--timeout=60s", timeout=90)
+    with labfixtures.namespace(site, name):
+        yield name
 
 
 @pytest.fixture(scope="session")

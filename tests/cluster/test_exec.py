@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+import labfixtures
 from labsite import wait_for
 
 PODS = """
@@ -48,14 +49,11 @@ def way(request):
 @pytest.fixture(scope="module")
 def pods(whole_site):
     whole_site.up()
-    whole_site.kubectl("create", "namespace", "streams")
-    wait_for("the default service account", 10,
-             lambda: whole_site.kubectl("-n", "streams", "get", "serviceaccount", "default"))
-    whole_site.kubectl("-n", "streams", "apply", "-f", "-", stdin=PODS)
-    whole_site.kubectl("-n", "streams", "wait", "--for=condition=Ready", "pod/box", "pod/reader", "--timeout=60s",
-                       timeout=70)
-    yield whole_site
-    whole_site.kubectl("delete", "namespace", "streams", "--timeout=60s", timeout=90)
+    with labfixtures.namespace(whole_site, "streams"):
+        whole_site.kubectl("-n", "streams", "apply", "-f", "-", stdin=PODS)
+        whole_site.kubectl("-n", "streams", "wait", "--for=condition=Ready", "pod/box", "pod/reader", "--timeout=60s",
+                           timeout=70)
+        yield whole_site
 
 
 @pytest.fixture

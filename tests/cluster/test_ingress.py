@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import labfixtures
 from labsite import wait_for
 
 ECHO = """
@@ -142,17 +143,14 @@ def site(whole_site):
 @pytest.fixture(scope="module")
 def world(site):
     """Everything above in one namespace, served."""
-    ns = "ingress"
-    site.kubectl("create", "namespace", ns)
-    wait_for("the default service account", 10, lambda: site.get("-n", ns, "serviceaccount", "default"))
-    site.apply(OTHERS.replace("NAMESPACE", ns) + "".join(
-        ECHO.replace("APP", name).replace("REPLICAS", n) for name, n in (("echo", "2"), ("canary", "1"))), "-n", ns)
-    site.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": INGRESSES}), "-n", ns)
-    for name in ("echo", "canary"):
-        site.kubectl("-n", ns, "rollout", "status", f"deployment/{name}", "--timeout=60s", timeout=70)
-    wait_for("the entry", 10, lambda: ask(site, "classless").status == 200)
-    yield ns
-    site.kubectl("delete", "namespace", ns, "--timeout=60s", timeout=90)
+    with labfixtures.namespace(site, "ingress") as ns:
+        site.apply(OTHERS.replace("NAMESPACE", ns) + "".join(
+            ECHO.replace("APP", name).replace("REPLICAS", n) for name, n in (("echo", "2"), ("canary", "1"))), "-n", ns)
+        site.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": INGRESSES}), "-n", ns)
+        for name in ("echo", "canary"):
+            site.kubectl("-n", ns, "rollout", "status", f"deployment/{name}", "--timeout=60s", timeout=70)
+        wait_for("the entry", 10, lambda: ask(site, "classless").status == 200)
+        yield ns
 
 
 class Answer:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import labfixtures
 from labsite import WORKERS, name_of, wait_for
 
 # One web pod on each node, so that every path across nodes is used.
@@ -50,13 +51,10 @@ PODS = {f"web-{worker}" for worker in WORKERS}
 def net(whole_site):
     """One namespace with these pods for all tests here: they change nothing in it but add Services of their own."""
     whole_site.up()
-    whole_site.kubectl("create", "namespace", "net")
-    wait_for("the default service account", 10, lambda: whole_site.get("-n", "net", "serviceaccount", "default"))
-    whole_site.apply("".join(WEB.replace("NODE", w) for w in WORKERS) + VISITOR, "-n", "net")
-    whole_site.kubectl("-n", "net", "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s", timeout=70)
-    yield "net"
-    whole_site.up()
-    whole_site.kubectl("delete", "namespace", "net", "--timeout=60s", timeout=90)
+    with labfixtures.namespace(whole_site, "net") as ns:
+        whole_site.apply("".join(WEB.replace("NODE", w) for w in WORKERS) + VISITOR, "-n", ns)
+        whole_site.kubectl("-n", ns, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s", timeout=70)
+        yield ns
 
 
 def visit(site, url, pod="visitor"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+import labfixtures
 from labsite import wait_for
 
 POD = """
@@ -33,18 +34,15 @@ PLACES = {"db": "worker1", "near": "worker1", "far": "worker2"}
 def town(whole_site):
     site = whole_site
     site.up()
-    for ns in ("town", "village"):
-        site.kubectl("create", "namespace", ns)
-        wait_for("the service account", 10, lambda: site.get("-n", ns, "serviceaccount", "default"))
-    site.kubectl("label", "namespace", "village", "team=b")
-    site.apply("".join(POD.replace("NAME", name).replace("NODE", node) for name, node in PLACES.items()), "-n", "town")
-    site.apply(POD.replace("NAME", "guest").replace("NODE", "worker3"), "-n", "village")
-    for ns in ("town", "village"):
-        site.kubectl("-n", ns, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s", timeout=70)
-    yield {name: site.get("-n", ns, "pod", name)["status"]["podIP"]
-           for ns, name in [("town", "db"), ("town", "near"), ("town", "far"), ("village", "guest")]}
-    site.up()
-    site.kubectl("delete", "namespace", "town", "village", "--timeout=60s", timeout=90)
+    with labfixtures.namespace(site, "town"), labfixtures.namespace(site, "village"):
+        site.kubectl("label", "namespace", "village", "team=b")
+        pods = "".join(POD.replace("NAME", name).replace("NODE", node) for name, node in PLACES.items())
+        site.apply(pods, "-n", "town")
+        site.apply(POD.replace("NAME", "guest").replace("NODE", "worker3"), "-n", "village")
+        for ns in ("town", "village"):
+            site.kubectl("-n", ns, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s", timeout=70)
+        yield {name: site.get("-n", ns, "pod", name)["status"]["podIP"]
+               for ns, name in [("town", "db"), ("town", "near"), ("town", "far"), ("village", "guest")]}
 
 
 def gets(site, town, visitor, target="db", port=8080):

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from labsite import wait_for
+import labfixtures
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -34,13 +34,10 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}]}
 @pytest.fixture(scope="module")
 def web(whole_site):
     whole_site.up()
-    whole_site.kubectl("create", "namespace", "forward")
-    wait_for("the default service account", 10,
-             lambda: whole_site.kubectl("-n", "forward", "get", "serviceaccount", "default"))
-    whole_site.kubectl("-n", "forward", "apply", "-f", "-", stdin=MANIFEST)
-    whole_site.kubectl("-n", "forward", "rollout", "status", "deployment/web", "--timeout=60s", timeout=70)
-    yield whole_site
-    whole_site.kubectl("delete", "namespace", "forward", "--timeout=60s", timeout=90)
+    with labfixtures.namespace(whole_site, "forward"):
+        whole_site.kubectl("-n", "forward", "apply", "-f", "-", stdin=MANIFEST)
+        whole_site.kubectl("-n", "forward", "rollout", "status", "deployment/web", "--timeout=60s", timeout=70)
+        yield whole_site
 
 
 @pytest.fixture

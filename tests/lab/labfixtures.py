@@ -2,11 +2,12 @@
 
 import contextlib
 import itertools
+import os
 import socket
 
 import pytest
 
-from labsite import WORKERS
+from labsite import WORKERS, wait_for
 
 
 @contextlib.contextmanager
@@ -20,6 +21,31 @@ def free_lab(prefix):
                 return
             except OSError:
                 pass
+
+
+@contextlib.contextmanager
+def standing(site):
+    """@site, made anew; down again afterwards, unless LAB_KEEP says otherwise."""
+    site.lab("down")
+    try:
+        site.up()
+        yield site
+    finally:
+        if not os.environ.get("LAB_KEEP"):
+            site.lab("down")
+
+
+@contextlib.contextmanager
+def namespace(site, name):
+    """Namespace @name, ready for pods; it goes with all in it."""
+    site.kubectl("create", "namespace", name)
+    try:
+        wait_for("the default service account", 10,
+                 lambda: site.kubectl("-n", name, "get", "serviceaccount", "default"))
+        yield name
+    finally:
+        site.up()
+        site.kubectl("delete", "namespace", name, "--timeout=60s", timeout=90)
 
 
 @pytest.hookimpl(hookwrapper=True)

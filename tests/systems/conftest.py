@@ -32,14 +32,8 @@ def lab_name():
 
 @pytest.fixture(scope="session")
 def whole_site(lab_name):
-    site = SystemsSite(lab_name, agent_flags=("--memory=3Gi",))
-    site.lab("down")
-    try:
-        site.up()
+    with labfixtures.standing(SystemsSite(lab_name, agent_flags=("--memory=3Gi",))) as site:
         yield site
-    finally:
-        if not os.environ.get("LAB_KEEP"):
-            site.lab("down")
 
 
 @pytest.fixture
