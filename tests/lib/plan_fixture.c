@@ -2,6 +2,7 @@
 #include "tests/lib/plan_fixture.h"
 
 #include "base/mem.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <stdio.h>
@@ -90,17 +91,7 @@ const struct object *plan_fixture_put_tree(struct plan_fixture *f, const char *b
 
 const struct object *plan_fixture_put(struct plan_fixture *f, const char *bucket, const char *json)
 {
-    cleanup(freep) char *text = mem_str(json);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *c = text; *c; c++)
-        if (*c == '\'')
-            *c = '"';
-    if (json_parse(&tree, text, strlen(text), NULL, &err) < 0)
-        print_error("%s in %s\n", err.text, text);
-    CHECK(tree != NULL);
-    return plan_fixture_put_tree(f, bucket, tree);
+    return plan_fixture_put_tree(f, bucket, quoted(json));
 }
 
 const struct object *plan_fixture_putf(struct plan_fixture *f, const char *bucket, const char *fmt,
@@ -137,16 +128,10 @@ void plan_fixture_remove(struct plan_fixture *f, const char *bucket, const char 
 void plan_fixture_set(struct plan_fixture *f, const char *bucket, const char *name,
                       const char *path, const char *json_value)
 {
-    cleanup(freep) char *text = mem_str(json_value);
     const struct object *o = plan_fixture_get(f, bucket, name);
-    struct err err = ERR_EMPTY;
-    json_t *tree, *value = NULL;
+    json_t *tree, *value = quoted(json_value);
 
     CHECK(o != NULL);
-    for (char *c = text; *c; c++)
-        if (*c == '\'')
-            *c = '"';
-    CHECK_INT(json_parse(&value, text, strlen(text), NULL, &err), 0);
     tree = object_tree(o);
     if (json_is_null(value)) {
         json_del(tree, path);

@@ -4,6 +4,7 @@
  * as they meant it, or they would write for ever. */
 #include "controlplane/controllers.h"
 #include "controlplane/runner.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include "api/conditions.h"
@@ -158,22 +159,9 @@ static void cluster_write(struct cluster *c, enum registry_verb verb, const char
     CHECK(c->http >= 200 && c->http < 300);
 }
 
-static json_t *parse(const char *json)
-{
-    cleanup(freep) char *text = mem_str(json);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *p = text; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    CHECK_INT(json_parse(&tree, text, strlen(text), NULL, &err), 0);
-    return tree;
-}
-
 static void cluster_create(struct cluster *c, const char *bucket, const char *ns, const char *json)
 {
-    cluster_write(c, REGISTRY_CREATE, bucket, "", ns, "", parse(json));
+    cluster_write(c, REGISTRY_CREATE, bucket, "", ns, "", quoted(json));
 }
 
 static void cluster_delete(struct cluster *c, const char *bucket, const char *ns, const char *name)
@@ -218,12 +206,12 @@ static void cluster_agents(struct cluster *c)
         if (value) {
             json_decref(tree);
             cluster_write(c, REGISTRY_DELETE, "pods", "", ns, name,
-                          parse("{'gracePeriodSeconds': 0}"));
+                          quoted("{'gracePeriodSeconds': 0}"));
             continue;
         }
         json_put_str(tree, "status.phase", "Running");
         json_put_str(tree, "status.podIP", "10.244.0.7");
-        json_put(tree, "status.podIPs", parse("[{'ip': '10.244.0.7'}]"));
+        json_put(tree, "status.podIPs", quoted("[{'ip': '10.244.0.7'}]"));
         condition_set(json_object_get(tree, "status"), "Ready", "True", NULL, NULL, c->now.wall_ms);
         cluster_write(c, REGISTRY_UPDATE, "pods", "status", ns, name, tree);
     }
@@ -393,8 +381,8 @@ static void cluster_remove_data(struct cluster *c)
             json_array_append_new(names, json_string(o->name));
     json_array_foreach (names, i, name)
         cluster_write(c, REGISTRY_PATCH, "persistentvolumes", "", "", json_string_value(name),
-                      parse("{'metadata': {'$deleteFromPrimitiveList/finalizers':"
-                            " ['mkube.io/local-volume']}}"));
+                      quoted("{'metadata': {'$deleteFromPrimitiveList/finalizers':"
+                             " ['mkube.io/local-volume']}}"));
 }
 
 TEST(controllers, a_stateful_set_comes_to_rest_with_volumes)

@@ -2,6 +2,7 @@
 #include "controlplane/hpa_impl.h"
 
 #include "base/mem.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
@@ -393,26 +394,13 @@ static const struct {
       "DesiredWithinRange" },
 };
 
-static json_t *tree(const char *text)
-{
-    cleanup(freep) char *json = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *ret = NULL;
-
-    for (char *c = json; *c != '\0'; c++)
-        if (*c == '\'')
-            *c = '"';
-    CHECK_INT(json_parse(&ret, json, strlen(json), NULL, &err), 0);
-    return ret;
-}
-
 TEST(hpa_limits, windows_and_rates_limit_the_size)
 {
     const int64_t now_ms = 10000000;
 
     for (size_t i = 0; i < N_ELEMENTS(limits); i++) {
         cleanup(json_decrefpp)
-            json_t *behavior = limits[i].behavior != NULL ? tree(limits[i].behavior) : NULL;
+            json_t *behavior = limits[i].behavior != NULL ? quoted(limits[i].behavior) : NULL;
         struct hpa_bounds bounds = { .behavior = behavior,
                                      .min = limits[i].min,
                                      .max = limits[i].max,

@@ -1,27 +1,14 @@
 /* layer: api */
 #include "api/patch.h"
 #include "base/mem.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
 
-/* Trees are written with ' for " to be readable. */
-static json_t *tree_of(const char *text)
-{
-    cleanup(freep) char *copy = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *p = copy; *p != '\0'; p++)
-        *p = *p == '\'' ? '"' : *p;
-    if (json_parse(&tree, copy, strlen(copy), NULL, &err) < 0)
-        CHECK_STR(err.text, text);
-    return tree;
-}
-
 static void check_tree(const json_t *have, const char *want)
 {
-    cleanup(json_decrefpp) json_t *tree = tree_of(want);
+    cleanup(json_decrefpp) json_t *tree = quoted(want);
     cleanup(freep) char *a = json_print_sorted(have, NULL);
     cleanup(freep) char *b = json_print_sorted(tree, NULL);
 
@@ -32,8 +19,8 @@ typedef int (*patch_fn)(json_t **ret, const json_t *doc, const json_t *patch, st
 
 static void check_patch(patch_fn apply, const char *doc, const char *patch, const char *want)
 {
-    cleanup(json_decrefpp) json_t *d = tree_of(doc);
-    cleanup(json_decrefpp) json_t *p = tree_of(patch);
+    cleanup(json_decrefpp) json_t *d = quoted(doc);
+    cleanup(json_decrefpp) json_t *p = quoted(patch);
     cleanup(json_decrefpp) json_t *result = NULL;
     struct err err = ERR_EMPTY;
 
@@ -46,8 +33,8 @@ static void check_patch(patch_fn apply, const char *doc, const char *patch, cons
 
 static void check_refused(patch_fn apply, const char *doc, const char *patch, int code)
 {
-    cleanup(json_decrefpp) json_t *d = tree_of(doc);
-    cleanup(json_decrefpp) json_t *p = tree_of(patch);
+    cleanup(json_decrefpp) json_t *d = quoted(doc);
+    cleanup(json_decrefpp) json_t *p = quoted(patch);
     json_t *result = NULL;
     struct err err = ERR_EMPTY;
 
@@ -115,14 +102,14 @@ TEST(patch, json_refusals_have_their_codes)
 
 TEST(patch, json_bounds_operations_and_copies)
 {
-    cleanup(json_decrefpp) json_t *doc = tree_of("{'a':{'t':'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'}}");
+    cleanup(json_decrefpp) json_t *doc = quoted("{'a':{'t':'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'}}");
     cleanup(json_decrefpp) json_t *many = json_array();
     cleanup(json_decrefpp) json_t *doubling = json_array();
     json_t *result = NULL;
     struct err err = ERR_EMPTY;
 
     for (int i = 0; i <= PATCH_MAX_OPERATIONS; i++)
-        json_array_append_new(many, tree_of("{'op':'test','path':'/a'}"));
+        json_array_append_new(many, quoted("{'op':'test','path':'/a'}"));
     CHECK_INT(patch_json(&result, doc, many, &err), ERR_LIMIT);
     CHECK_STR(err.text, "The allowed maximum operations in a JSON patch is 10000, got 10001");
     for (int i = 0; i < 30; i++)
@@ -281,8 +268,8 @@ TEST(patch, strategic_refusals_have_their_codes)
 
 TEST(patch, strategic_bounds_its_work)
 {
-    cleanup(json_decrefpp) json_t *doc = tree_of("{'metadata':{'finalizers':[]}}");
-    cleanup(json_decrefpp) json_t *patch = tree_of("{'metadata':{'finalizers':['z']}}");
+    cleanup(json_decrefpp) json_t *doc = quoted("{'metadata':{'finalizers':[]}}");
+    cleanup(json_decrefpp) json_t *patch = quoted("{'metadata':{'finalizers':['z']}}");
     json_t *result = NULL, *list = json_at(doc, "metadata.finalizers");
     struct err err = ERR_EMPTY;
 
@@ -294,15 +281,15 @@ TEST(patch, strategic_bounds_its_work)
 
 TEST(patch, json_bounds_the_depth_of_its_result)
 {
-    cleanup(json_decrefpp) json_t *doc = tree_of("{'a':{}}");
+    cleanup(json_decrefpp) json_t *doc = quoted("{'a':{}}");
     cleanup(json_decrefpp) json_t *ops = json_array();
     json_t *result = NULL;
     struct err err = ERR_EMPTY;
 
     for (int i = 0; i < 600; i++) {
-        json_array_append_new(ops, tree_of("{'op':'add','path':'/b','value':{}}"));
-        json_array_append_new(ops, tree_of("{'op':'move','from':'/a','path':'/b/x'}"));
-        json_array_append_new(ops, tree_of("{'op':'move','from':'/b','path':'/a'}"));
+        json_array_append_new(ops, quoted("{'op':'add','path':'/b','value':{}}"));
+        json_array_append_new(ops, quoted("{'op':'move','from':'/a','path':'/b/x'}"));
+        json_array_append_new(ops, quoted("{'op':'move','from':'/b','path':'/a'}"));
     }
     CHECK_INT(patch_json(&result, doc, ops, &err), ERR_LIMIT);
     CHECK(result == NULL);

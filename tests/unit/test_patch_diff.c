@@ -2,29 +2,15 @@
 #include "api/patch.h"
 #include "api/patch_diff.h"
 #include "base/mem.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
 
 /* Trees are written with ' for " to be readable; NULL stays NULL. */
-static json_t *tree_of(const char *text)
-{
-    cleanup(freep) char *copy = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    if (text == NULL)
-        return NULL;
-    for (char *p = copy; *p != '\0'; p++)
-        *p = *p == '\'' ? '"' : *p;
-    if (json_parse(&tree, copy, strlen(copy), NULL, &err) < 0)
-        CHECK_STR(err.text, text);
-    return tree;
-}
-
 static void check_tree(const json_t *have, const char *want)
 {
-    cleanup(json_decrefpp) json_t *tree = tree_of(want);
+    cleanup(json_decrefpp) json_t *tree = quoted(want);
     cleanup(freep) char *a = json_print_sorted(have, NULL);
     cleanup(freep) char *b = json_print_sorted(tree, NULL);
 
@@ -42,9 +28,9 @@ struct diff_case {
 static void check_diff(const struct diff_case *c)
 {
     const struct schema_type *type = c->type != NULL ? schema_type(c->type) : NULL;
-    cleanup(json_decrefpp) json_t *last = tree_of(c->last);
-    cleanup(json_decrefpp) json_t *want = tree_of(c->want);
-    cleanup(json_decrefpp) json_t *live = tree_of(c->live);
+    cleanup(json_decrefpp) json_t *last = quoted(c->last);
+    cleanup(json_decrefpp) json_t *want = quoted(c->want);
+    cleanup(json_decrefpp) json_t *live = quoted(c->live);
     cleanup(json_decrefpp) json_t *patch = NULL;
     cleanup(json_decrefpp) json_t *after = NULL;
     cleanup(json_decrefpp) json_t *again = NULL;
@@ -160,9 +146,9 @@ TEST(patch_diff, whole_lists_that_the_server_only_filled_in_stay)
 
 TEST(patch_diff, equal_merge_keys_are_told)
 {
-    cleanup(json_decrefpp) json_t *want = tree_of(
+    cleanup(json_decrefpp) json_t *want = quoted(
         "{'ports':[{'port':53,'protocol':'TCP'},{'port':53,'protocol':'UDP'}]}");
-    cleanup(json_decrefpp) json_t *live = tree_of("{'ports':[{'port':53,'protocol':'TCP'}]}");
+    cleanup(json_decrefpp) json_t *live = quoted("{'ports':[{'port':53,'protocol':'TCP'}]}");
     const struct schema_type *type = schema_type("core/v1.ServiceSpec");
     cleanup(json_decrefpp) json_t *patch = NULL;
     struct err err = ERR_EMPTY;
@@ -175,8 +161,8 @@ TEST(patch_diff, equal_merge_keys_are_told)
 
 TEST(patch_diff, refuses_what_is_no_object)
 {
-    cleanup(json_decrefpp) json_t *list = tree_of("[1]");
-    cleanup(json_decrefpp) json_t *object = tree_of("{}");
+    cleanup(json_decrefpp) json_t *list = quoted("[1]");
+    cleanup(json_decrefpp) json_t *object = quoted("{}");
     json_t *patch = NULL;
     struct err err = ERR_EMPTY;
 

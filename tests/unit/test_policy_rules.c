@@ -1,26 +1,15 @@
 /* layer: net */
 #include "net/policy_rules.h"
 
-#include "base/child.h"
 #include "base/mem.h"
+#include "tests/lib/nft_rules.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* --- objects in few words --- */
-
-static json_t *quoted(const char *text)
-{
-    cleanup(freep) char *copy = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *s = copy; *s != '\0'; s++)
-        *s = *s == '\'' ? '"' : *s;
-    CHECK_INT(json_parse(&tree, copy, strlen(copy), NULL, &err), 0);
-    return tree;
-}
 
 #define POD(ns, ip, local, app)                                                           \
     "{'ns':'" ns "','ip':'" ip "','local':" local ",'labels':{'app':'" app "'},'ports':[" \
@@ -48,30 +37,11 @@ static char *print(const char *policies)
     return text_take(&t);
 }
 
-/* The real nft reads what was printed, in a network namespace of its own. */
-static void check_loads(const char *rules)
-{
-    static const char *const argv[] = { "unshare", "-n", "nft", "-f", "-", NULL };
-    struct child_spec spec = {
-        .argv = argv, .input = rules, .input_len = strlen(rules), .deadline_ms = 20000
-    };
-    struct err err = ERR_EMPTY;
-
-    if (geteuid() == 0 && child_run_sync(&spec, NULL, NULL, &err) < 0)
-        test_failed(err.text, rules, 0);
-}
-
 static void check_has(const char *policies, const char *const *wanted)
 {
     cleanup(freep) char *rules = print(policies);
 
-    for (size_t i = 0; wanted[i] != NULL; i++) {
-        bool absent = wanted[i][0] == '!';
-
-        if ((strstr(rules, wanted[i] + absent) == NULL) != absent)
-            test_failed(wanted[i], rules, 0);
-    }
-    check_loads(rules);
+    check_nft_rules(rules, wanted);
 }
 #define CHECK_HAS(policies, ...) check_has((policies), (const char *const[]){ __VA_ARGS__, NULL })
 

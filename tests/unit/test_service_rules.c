@@ -1,26 +1,15 @@
 /* layer: net */
 #include "net/service_rules.h"
 
-#include "base/child.h"
 #include "base/mem.h"
+#include "tests/lib/nft_rules.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* --- objects in few words --- */
-
-static json_t *quoted(const char *text)
-{
-    cleanup(freep) char *copy = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *s = copy; *s != '\0'; s++)
-        *s = *s == '\'' ? '"' : *s;
-    CHECK_INT(json_parse(&tree, copy, strlen(copy), NULL, &err), 0);
-    return tree;
-}
 
 #define SERVICE(name, spec) "{'metadata':{'name':'" name "','namespace':'d'},'spec':{" spec "}}"
 #define SLICE(name, endpoints)                                                     \
@@ -45,30 +34,11 @@ static char *print(const char *services, const char *slices)
     return text_take(&t);
 }
 
-/* The real nft reads what was printed and puts it into a network namespace of its own. */
-static void check_loads(const char *rules)
-{
-    static const char *const argv[] = { "unshare", "-n", "nft", "-f", "-", NULL };
-    struct child_spec spec = {
-        .argv = argv, .input = rules, .input_len = strlen(rules), .deadline_ms = 20000
-    };
-    struct err err = ERR_EMPTY;
-
-    if (geteuid() == 0 && child_run_sync(&spec, NULL, NULL, &err) < 0)
-        test_failed(err.text, rules, 0);
-}
-
 static void check_has(const char *services, const char *slices, const char *const *wanted)
 {
     cleanup(freep) char *rules = print(services, slices);
 
-    for (size_t i = 0; wanted[i] != NULL; i++) {
-        bool absent = wanted[i][0] == '!';
-
-        if ((strstr(rules, wanted[i] + absent) == NULL) != absent)
-            test_failed(wanted[i], rules, 0);
-    }
-    check_loads(rules);
+    check_nft_rules(rules, wanted);
 }
 #define CHECK_HAS(services, slices, ...) \
     check_has((services), (slices), (const char *const[]){ __VA_ARGS__, NULL })
@@ -229,7 +199,7 @@ TEST(service_rules, five_thousand_services_are_printed_and_loaded)
     json_decref(services);
     json_decref(slices);
     CHECK(strstr(text_str(&t), "10.96.19.250 . 80 : goto s4999") != NULL);
-    check_loads(text_str(&t));
+    check_nft_takes(text_str(&t));
     text_fini(&t);
 }
 
@@ -251,7 +221,7 @@ TEST(service_rules, an_address_from_a_pool_leads_to_endpoints_and_the_entry_s_do
 
     CHECK(strstr(pool, "tcp . 192.0.2.7 . 80 : goto n1") != NULL);
     CHECK(strstr(entry, "192.0.2.7") == NULL);
-    check_loads(pool);
+    check_nft_takes(pool);
 }
 
 TEST(service_rules, source_ranges_guard_the_address_and_not_the_node_port)
@@ -272,7 +242,7 @@ TEST(service_rules, source_ranges_guard_the_address_and_not_the_node_port)
           NULL);
     CHECK(strstr(rules, "tcp . 192.0.2.7 . 80 : goto l2") != NULL);
     CHECK(strstr(rules, "tcp . 30080 : goto n1") != NULL);
-    check_loads(rules);
+    check_nft_takes(rules);
     CHECK(strstr(nobody, "chain l2 {\n  }") != NULL);
-    check_loads(nobody);
+    check_nft_takes(nobody);
 }

@@ -2,22 +2,10 @@
 #include "api/table.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
-
-static json_t *tree_of(const char *text)
-{
-    cleanup(freep) char *copy = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *p = copy; *p != '\0'; p++)
-        *p = *p == '\'' ? '"' : *p;
-    if (json_parse(&tree, copy, strlen(copy), NULL, &err) < 0)
-        CHECK_STR(err.text, text);
-    return tree;
-}
 
 static int64_t now_ms(void)
 {
@@ -30,7 +18,7 @@ static int64_t now_ms(void)
 /* The whole table of one object. */
 static json_t *table_of(const char *bucket, const char *text, enum table_include include)
 {
-    cleanup(json_decrefpp) json_t *tree = tree_of(text);
+    cleanup(json_decrefpp) json_t *tree = quoted(text);
     cleanup(object_unrefp) struct object *o = object_new(bucket, 7, tree);
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     struct table_opts opts = { .resource = schema_bucket(bucket),

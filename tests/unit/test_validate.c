@@ -2,27 +2,15 @@
 #include "api/decode.h"
 #include "api/validate.h"
 #include "base/mem.h"
+#include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
 
 #include <string.h>
 
-static json_t *tree_of(const char *text)
-{
-    cleanup(freep) char *copy = mem_str(text);
-    struct err err = ERR_EMPTY;
-    json_t *tree = NULL;
-
-    for (char *p = copy; *p != '\0'; p++)
-        *p = *p == '\'' ? '"' : *p;
-    if (json_parse(&tree, copy, strlen(copy), NULL, &err) < 0)
-        CHECK_STR(err.text, text);
-    return tree;
-}
-
 /* As the registry does it: types checked, defaults filled in. */
 static json_t *object_of(const struct schema_resource *r, const char *text)
 {
-    json_t *tree = tree_of(text);
+    json_t *tree = quoted(text);
     struct err err = ERR_EMPTY;
 
     if (decode_check(tree, r->type, NULL, &err) < 0)
