@@ -232,8 +232,9 @@ def test_attach_feeds_a_container(pods):
 
 
 def test_run_a_command_and_forget_it(run, pods, way):
-    code, out, err = run("run", "once", "--rm", "-i", "--image=busybox:1", "--restart=Never", "--", "nslookup",
-                         "kubernetes.default.svc.cluster.local", timeout=60)
+    # It waits for its input: what a program says before kubectl has attached is lost, as in Kubernetes.
+    code, out, err = run("run", "once", "--rm", "-i", "--image=busybox:1", "--restart=Never", "--", "sh", "-c",
+                         "read name && nslookup $name", stdin=b"kubernetes.default.svc.cluster.local\n", timeout=60)
     assert code == 0 and b"Address" in out, (out, err)
     assert run("get", "pod", "once")[0] == 1
     shell = Terminal(pods.env | way, "run", "typed", "--rm", "-it", "--image=busybox:1", "--restart=Never", "--", "sh")
