@@ -17,6 +17,7 @@
 
 #define PEERS_IP_MS    10000
 #define PEERS_RETRY_MS 3000
+#define PEERS_WATCH_MS 15000 /* looks whether the routes are still there */
 #define PEERS_FILE_MAX (1024 * 1024)
 
 /* --- pure --- */
@@ -127,6 +128,35 @@ void peers_plan(struct peers_plan *ret, const struct peers_link *link,
         peers_plan_add(ret, link, &now[i]);
 }
 
+static bool peers_has_route(const char *routes, uint32_t first, uint32_t mask)
+{
+    for (const char *line = routes; line != NULL; line = strchr(line, '\n')) {
+        unsigned destination, line_mask;
+
+        line += *line == '\n';
+        if (sscanf(line, "%*s %x %*x %*x %*d %*d %*d %x", &destination, &line_mask) == 2 &&
+            ntohl(destination) == first && ntohl(line_mask) == mask)
+            return true;
+    }
+    return false;
+}
+
+bool peers_have_routes(const char *routes, const struct podnet_peer *peers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct err ignored = ERR_EMPTY;
+        uint32_t first, ip;
+        unsigned bits;
+
+        if (!peers_parse(&peers[i], &ip) ||
+            alloc_cidr(&first, &bits, peers[i].pod_cidr, &ignored) < 0)
+            continue;
+        if (!peers_has_route(routes, first, bits == 0 ? 0 : UINT32_MAX << (32 - bits)))
+            return false;
+    }
+    return true;
+}
+
 /* --- the link --- */
 
 static int peers_take_link(struct peers_link *ret, const struct ifaddrs *list, uint32_t ip)
@@ -189,9 +219,10 @@ struct peers {
     struct peers_link link;
     char *own_cidr, *path; /* owned; own_cidr NULL = no pods here */
     struct peers_set applied, wanted;
-    struct timer *retry;
+    struct timer *retry, *watch;
     struct peers_job *job; /* under way, or NULL */
     bool again;
+    bool is_failing; /* and was told so */
 };
 
 struct peers_job {
@@ -272,10 +303,13 @@ static void peers_job_done(void *arg, int rc, const struct err *err)
             peers_set_fini(&p->applied);
             p->applied = j->set;
             memset(&j->set, 0, sizeof(j->set));
+            timer_start(p->watch, PEERS_WATCH_MS);
         } else {
-            log_warn("routes to other nodes not set", KV_ERR(err));
+            if (!p->is_failing)
+                log_warn("routes to other nodes not set", KV_ERR(err));
             timer_start(p->retry, PEERS_RETRY_MS);
         }
+        p->is_failing = rc < 0;
         if (p->again)
             peers_apply(p);
     }
@@ -307,6 +341,24 @@ static void peers_apply(struct peers *p)
 static void peers_on_retry(void *arg)
 {
     peers_apply(arg);
+}
+
+/* They go with a link that was down, however short (ifdown, networkd's restart). */
+static void peers_on_watch(void *arg)
+{
+    struct peers *p = arg;
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    struct err ignored = ERR_EMPTY;
+
+    if (p->job != NULL || timer_active(p->retry))
+        return; /* its end starts us again */
+    if (file_read(&t, "/proc/net/route", PEERS_FILE_MAX, &ignored) < 0 ||
+        peers_have_routes(text_str(&t), p->applied.list, p->applied.n)) {
+        timer_start(p->watch, PEERS_WATCH_MS);
+        return;
+    }
+    log_warn("routes to other nodes are gone: setting them again");
+    peers_apply(p);
 }
 
 void peers_set(struct peers *p, const struct podnet_peer *peers, size_t n)
@@ -354,6 +406,7 @@ int peers_new(struct peers **ret, uv_loop_t *loop, const char *node_ip, const ch
     p->own_cidr = mem_str(own_cidr);
     p->path = mem_fmt("%s/peers.json", run_dir);
     p->retry = timer_new(loop, peers_on_retry, p);
+    p->watch = timer_new(loop, peers_on_watch, p);
     peers_recall(p);
     *ret = p;
     return 0;
@@ -366,6 +419,7 @@ struct peers *peers_free(struct peers *p)
     if (p->job != NULL)
         p->job->owner = NULL;
     timer_close(p->retry);
+    timer_close(p->watch);
     peers_set_fini(&p->applied);
     peers_set_fini(&p->wanted);
     free(p->own_cidr);

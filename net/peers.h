@@ -1,6 +1,7 @@
 /* peers: ways to the pod networks of other nodes: a route where they share our link, else VXLAN.
  *
- * peers_plan is pure; peers_set applies it, one run at a time, the newest set winning.
+ * peers_plan is pure; peers_set applies it, one run at a time, the newest set winning.  Routes that
+ * the kernel dropped, as it does when a link goes down, are set again within 15 s.
  * A VXLAN peer needs no learning: its MAC follows from its node's address.
  */
 #ifndef NET_PEERS_H
@@ -33,6 +34,8 @@ void peers_plan_fini(struct peers_plan *p);
 void peers_plan(struct peers_plan *ret, const struct peers_link *link,
                 const struct podnet_peer *before, size_t n_before, const struct podnet_peer *now,
                 size_t n_now);
+/* Is there a route to each peer's pods?  @routes: /proc/net/route (proc(5)). */
+bool peers_have_routes(const char *routes, const struct podnet_peer *peers, size_t n);
 /* Deterministic MAC of a node's VXLAN end: locally administered, from its IPv4 address. */
 void peers_mac(char ret[18], uint32_t node_ip);
 int peers_find_link(struct peers_link *ret, const char *node_ip, struct err *err);

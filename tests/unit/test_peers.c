@@ -108,3 +108,24 @@ TEST(peers, the_link_is_that_of_the_address)
     CHECK_INT(peers_find_link(&found, "192.0.2.1", &err), ERR_NOT_FOUND);
     CHECK_INT(peers_find_link(&found, "x", &err), ERR_INVALID);
 }
+
+TEST(peers, routes_that_are_gone_are_missed)
+{
+    static const char head[] =
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n";
+    static const char ours[] = "eth0\t0001F40A\t03004D0A\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+    static const char wider[] = "eth0\t0001F40A\t03004D0A\t0003\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
+    static const struct podnet_peer peers[] = { { "10.77.0.3", "10.244.1.0/24" },
+                                                { "10.77.0.4", "10.244.2.0/24" },
+                                                { "nonsense", "10.244.9.0/24" } };
+    cleanup(freep) char *some = mem_fmt("%s%s", head, ours);
+    cleanup(freep) char *other = mem_fmt("%s%s", head, wider);
+
+    CHECK(peers_have_routes(head, NULL, 0));
+    CHECK(peers_have_routes(some, peers, 1));
+    CHECK(!peers_have_routes(some, peers, 2));
+    CHECK(!peers_have_routes(other, peers, 1));
+    CHECK(!peers_have_routes(head, peers, 1));
+    CHECK(!peers_have_routes("", peers, 1));
+    CHECK(peers_have_routes(head, peers + 2, 1));
+}
