@@ -77,7 +77,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 # --- targets ---------------------------------------------------------------
 
-.PHONY: systems systems-quick all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
+.PHONY: systems systems-quick vm all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
         deps clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -92,6 +92,7 @@ help:
 	@echo 'make systems  the five systems as their owners deploy them (root; half an hour)'
 	@echo 'make check    all of these but the last, units under the sanitizers'
 	@echo 'make up/down  a three-host cluster on this machine with the hello example'
+	@echo 'make vm       a host of Debian 12 with systemd and control groups v2, under qemu (root)'
 	@echo 'make bench    measure; make fuzz; make lint; make format; make deps; make clean'
 
 libs: $(call archives,$(filter-out cmd,$(LAYERS)))
@@ -169,6 +170,11 @@ systems-quick: all
 # The five systems as their owners deploy them: half an hour.  T=swap_reporting: one of them.
 systems: all
 	@tests/run.sh $(OUT) systems $(PYTHON) -m pytest -q -rs tests/systems$(if $(T),/test_$(T).py)
+
+# A machine of its own under qemu: minutes, since its processor is emulated.  T=memory: only tests of that name.
+vm: all
+	@tests/deps.sh vm
+	@tests/run.sh $(OUT) vm tests/vm/run $(VM_FLAGS) $(T)
 
 check: deps
 	@$(MAKE) --no-print-directory unit-san

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that sets of this project need: deps.sh build|lab|test|bench|lint...
+# Installs the Debian packages that sets of this project need: deps.sh build|lab|test|bench|lint|vm...
 # Does nothing, quickly, when all are there.  Works as root on a minimal Debian 12.
 set -eu
 
@@ -15,12 +15,15 @@ test='python3-pytest python3-pytest-xdist python3-kubernetes python3-yaml libcmo
 bench='wrk'
 lint='clang-format clang-tidy cppcheck clang git'
 
+# qemu is only run, the disk of its machine is made from Debian's archive.
+vm="qemu-system-x86 qemu-utils mmdebstrap e2fsprogs cpio kmod python3 $lab"
+
 missing=()
 for set in "$@"; do
     case $set in
-    build | lab | test | lint | bench) ;;
+    build | lab | test | lint | bench | vm) ;;
     *)
-        echo "deps.sh: no set \"$set\" (build, lab, test, bench, lint)" >&2
+        echo "deps.sh: no set \"$set\" (build, lab, test, bench, lint, vm)" >&2
         exit 2
         ;;
     esac
