@@ -56,14 +56,16 @@ static const struct podnet_peer *peers_find_cidr(const struct podnet_peer *list,
     return NULL;
 }
 
-/* Both become words of commands: nothing else may be in them. */
-static bool peers_parse(const struct podnet_peer *peer, uint32_t *ret_ip)
+/* Both become words of commands: nothing else may be in them.  A peer at our own address is the
+ * agent beside this server: its pods are on this host, and no route must lead elsewhere. */
+static bool peers_parse(const struct peers_link *link, const struct podnet_peer *peer,
+                        uint32_t *ret_ip)
 {
     struct err ignored = ERR_EMPTY;
     uint32_t first;
     unsigned bits;
 
-    return alloc_ip_parse(peer->node_ip, ret_ip) &&
+    return alloc_ip_parse(peer->node_ip, ret_ip) && *ret_ip != link->ip &&
            alloc_cidr(&first, &bits, peer->pod_cidr, &ignored) == 0;
 }
 
@@ -79,7 +81,7 @@ static void peers_plan_add(struct peers_plan *ret, const struct peers_link *link
     char mac[18];
     uint32_t ip;
 
-    if (!peers_parse(peer, &ip))
+    if (!peers_parse(link, peer, &ip))
         return;
     if (peers_on_link(link, ip)) {
         text_fmt(&ret->ip, "route replace %s via %s dev %s\n", peer->pod_cidr, peer->node_ip,
@@ -104,14 +106,14 @@ static void peers_plan_del(struct peers_plan *ret, const struct peers_link *link
     char mac[18];
     uint32_t ip, heir_ip;
 
-    if (!peers_parse(peer, &ip))
+    if (!peers_parse(link, peer, &ip))
         return;
     if (heir == NULL)
         text_fmt(&ret->ip, "route del %s\n", peer->pod_cidr);
     if (peers_on_link(link, ip))
         return;
     peers_mac(mac, ip);
-    if (heir == NULL || (peers_parse(heir, &heir_ip) && peers_on_link(link, heir_ip)))
+    if (heir == NULL || (peers_parse(link, heir, &heir_ip) && peers_on_link(link, heir_ip)))
         text_fmt(&ret->ip, "neigh del %s dev " PEERS_VXLAN "\n", first);
     text_fmt(&ret->fdb, "fdb del %s dev " PEERS_VXLAN " dst %s self\n", mac, peer->node_ip);
 }
@@ -141,14 +143,15 @@ static bool peers_has_route(const char *routes, uint32_t first, uint32_t mask)
     return false;
 }
 
-bool peers_have_routes(const char *routes, const struct podnet_peer *peers, size_t n)
+bool peers_have_routes(const char *routes, const struct peers_link *link,
+                       const struct podnet_peer *peers, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct err ignored = ERR_EMPTY;
         uint32_t first, ip;
         unsigned bits;
 
-        if (!peers_parse(&peers[i], &ip) ||
+        if (!peers_parse(link, &peers[i], &ip) ||
             alloc_cidr(&first, &bits, peers[i].pod_cidr, &ignored) < 0)
             continue;
         if (!peers_has_route(routes, first, bits == 0 ? 0 : UINT32_MAX << (32 - bits)))
@@ -353,7 +356,7 @@ static void peers_on_watch(void *arg)
     if (p->job != NULL || timer_active(p->retry))
         return; /* its end starts us again */
     if (file_read(&t, "/proc/net/route", PEERS_FILE_MAX, &ignored) < 0 ||
-        peers_have_routes(text_str(&t), p->applied.list, p->applied.n)) {
+        peers_have_routes(text_str(&t), &p->link, p->applied.list, p->applied.n)) {
         timer_start(p->watch, PEERS_WATCH_MS);
         return;
     }

@@ -35,7 +35,8 @@ void peers_plan(struct peers_plan *ret, const struct peers_link *link,
                 const struct podnet_peer *before, size_t n_before, const struct podnet_peer *now,
                 size_t n_now);
 /* Is there a route to each peer's pods?  @routes: /proc/net/route (proc(5)). */
-bool peers_have_routes(const char *routes, const struct podnet_peer *peers, size_t n);
+bool peers_have_routes(const char *routes, const struct peers_link *link,
+                       const struct podnet_peer *peers, size_t n);
 /* Deterministic MAC of a node's VXLAN end: locally administered, from its IPv4 address. */
 void peers_mac(char ret[18], uint32_t node_ip);
 int peers_find_link(struct peers_link *ret, const char *node_ip, struct err *err);

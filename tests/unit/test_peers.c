@@ -121,11 +121,22 @@ TEST(peers, routes_that_are_gone_are_missed)
     cleanup(freep) char *some = mem_fmt("%s%s", head, ours);
     cleanup(freep) char *other = mem_fmt("%s%s", head, wider);
 
-    CHECK(peers_have_routes(head, NULL, 0));
-    CHECK(peers_have_routes(some, peers, 1));
-    CHECK(!peers_have_routes(some, peers, 2));
-    CHECK(!peers_have_routes(other, peers, 1));
-    CHECK(!peers_have_routes(head, peers, 1));
-    CHECK(!peers_have_routes("", peers, 1));
-    CHECK(peers_have_routes(head, peers + 2, 1));
+    CHECK(peers_have_routes(head, &eth0, NULL, 0));
+    CHECK(peers_have_routes(some, &eth0, peers, 1));
+    CHECK(!peers_have_routes(some, &eth0, peers, 2));
+    CHECK(!peers_have_routes(other, &eth0, peers, 1));
+    CHECK(!peers_have_routes(head, &eth0, peers, 1));
+    CHECK(!peers_have_routes("", &eth0, peers, 1));
+    CHECK(peers_have_routes(head, &eth0, peers + 2, 1));
+}
+
+/* Server and agent on one host: the route would lead the pods' traffic back to the host itself. */
+TEST(peers, the_agent_on_this_host_needs_no_route)
+{
+    static const struct podnet_peer self = { "10.0.0.1", "10.244.0.0/24" };
+
+    check_plan((struct lists){ .now = { self, NEAR } },
+               "route replace 10.244.1.0/24 via 10.0.0.2 dev eth0\n", "", false);
+    check_plan((struct lists){ .before = { self } }, "", "", false);
+    CHECK(peers_have_routes("", &eth0, &self, 1));
 }

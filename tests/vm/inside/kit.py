@@ -214,6 +214,9 @@ class Site:
         for name in ("server", "agent"):
             for line in self.services.log(name).splitlines():
                 say(f"log {name}: {line[:600]}")
+        for command in ("ip -br addr", "ip route", "ip neigh", "bridge link", "nft list ruleset"):
+            for line in run(*command.split(), check=False).stdout.splitlines():
+                say(f"log {command}: {line[:300]}")
 
 
 def mounts_below(word):
