@@ -82,8 +82,10 @@ def crontabs(site, k):
     """The definition, established; it goes with the test."""
     k("apply", "-f", "-", stdin=DEFINITION)
     k("wait", "--for=condition=established", "--timeout=10s", "crd/" + NAME)
+    site.forget_kinds()  # kubectl looks again for a kind it does not know, but not for a short name
     yield NAME
     k("delete", "crd", NAME, "--ignore-not-found", "--timeout=30s", timeout=40)
+    site.forget_kinds()
 
 
 def refusal(k, *args, **options):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -80,6 +81,10 @@ class Site:
     def kubectl(self, *args, check=True, stdin=None, timeout=60):
         """What kubectl printed; with check=False, the whole CompletedProcess."""
         return self._run(["kubectl", *args], check, timeout=timeout, input=stdin)
+
+    def forget_kinds(self):
+        """kubectl keeps for minutes what kinds there are: who adds or takes one away must say so."""
+        shutil.rmtree(os.path.join(self.env["HOME"], ".kube", "cache", "discovery"), ignore_errors=True)
 
     def kubectl_process(self, *args):
         """A kubectl that goes on beside the test; the caller ends it (see follow)."""
