@@ -14,14 +14,8 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
 pytest.register_assert_rewrite("acceptance", "owner", "trip_overlays")
 
 import labfixtures  # noqa: E402
-from labsite import Site, wait_for  # noqa: E402
-from owner import Owner  # noqa: E402
-from system import push  # noqa: E402
-
-
-class SystemsSite(Site):
-    def push(self, names):
-        push(self, names)
+from labsite import wait_for  # noqa: E402
+from owner import Owner, SystemsSite  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,14 @@ import time
 
 import yaml
 
-from labsite import WORKERS, CommandFailed, is_ready, name_of, wait_for
+from labsite import WORKERS, CommandFailed, Site, is_ready, name_of, wait_for
 from outside import Outside
-from system import OWN, images_of, matches, named, other_tag, stand_in
+from system import OWN, images_of, matches, named, other_tag, push, stand_in
+
+
+class SystemsSite(Site):
+    def push(self, names):
+        push(self, names)
 
 
 class Owner:
