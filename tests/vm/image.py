@@ -18,7 +18,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 CACHE = os.environ.get("MKUBE_VM_CACHE") or "/var/cache/mkube-vm"
-MIRROR = os.environ.get("MKUBE_VM_MIRROR") or "http://deb.debian.org/debian"
+# Where this machine's own Debian comes from.
+SOURCES = next(filter(os.path.exists, (os.environ.get("MKUBE_VM_SOURCES", ""), "/etc/apt/sources.list.d/debian.sources",
+                                       "/etc/apt/sources.list")), None)
 KERNEL = "linux-image-cloud-amd64"
 DISK_MB = 6144
 
@@ -66,12 +68,13 @@ def fetch_kernel(scratch):
 
 
 def make_root(root, kernel):
-    suites = [f"deb {MIRROR} bookworm main", "deb http://deb.debian.org/debian-security bookworm-security main"]
+    if SOURCES is None:
+        sys.exit("vm: MKUBE_VM_SOURCES= must name a file of apt's sources")
     # Its mounts end with it: what stays is files that may be removed.
     run("unshare", "--mount", "mmdebstrap", "--mode=root", "--variant=minbase", "--include=" + ",".join(NEEDED + MACHINE),
         "--aptopt=Acquire::Retries \"3\"", "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--skip=cleanup/tmp",
-        "bookworm", root, *suites, timeout=1500)
+        "bookworm", root, SOURCES, timeout=1500)
     version = os.listdir(os.path.join(kernel, "lib/modules"))[0]
     shutil.copytree(os.path.join(kernel, "lib/modules", version), os.path.join(root, "usr/lib/modules", version),
                     symlinks=True)
