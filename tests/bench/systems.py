@@ -101,12 +101,13 @@ class Systems:
 
     def front_page(self, owner):
         load = owner.system.load
-        if not load or load.get("tls"):
+        if not load:
             return
         host, path = load.get("host", self.site.control), load["path"]
+        scheme, standard = ("https", 443) if load.get("tls") else ("http", 80)
         try:
             before = self.on_host("control", "processes")["entry"]
-            rate, n = self.wrk(f"http://{self.site.control}:{load.get('port', 80)}{path}", host)
+            rate, n = self.wrk(f"{scheme}://{self.site.control}:{load.get('port', standard)}{path}", host)
             after = self.on_host("control", "processes")["entry"]
         except CommandFailed as e:
             self.report.skip("  front page through the entry", str(e).splitlines()[0][:120])
