@@ -205,7 +205,7 @@ def test_a_config_that_is_not_there(site, namespace, what):
     if what == "missing":
         wait_for("the event", 20, lambda: any('configmap "init-sql" not found' in m
                                               for m in events(site, namespace, "FailedMount")))
-        assert "ContainerCreating" in site.kubectl("-n", namespace, "get", "pods")
+        wait_for("its status", 20, lambda: "ContainerCreating" in site.kubectl("-n", namespace, "get", "pods"))
         site.kubectl("-n", namespace, "create", "configmap", "init-sql", "--from-literal=a.sql=SELECT")
     site.kubectl("-n", namespace, "wait", "--for=condition=Available", "deployment/init", "--timeout=60s", timeout=70)
 
