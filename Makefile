@@ -22,14 +22,15 @@ PKG_CONFIG ?= pkg-config
 
 # Layers in order: each may use those before it, except that nodeagent and
 # controlplane never see each other (ARCH.md holds the rule, `make lint` checks it).
-LAYERS := base storage api net nodeagent controlplane cmd
+LAYERS := base storage api net nodeagent controlplane client cmd
 UP_TO_base := base
 UP_TO_storage := storage $(UP_TO_base)
 UP_TO_api := api $(UP_TO_storage)
 UP_TO_net := net $(UP_TO_api)
 UP_TO_nodeagent := nodeagent $(UP_TO_net)
 UP_TO_controlplane := controlplane $(UP_TO_net)
-UP_TO_cmd := cmd controlplane $(UP_TO_nodeagent)
+UP_TO_client := client $(UP_TO_api)
+UP_TO_cmd := cmd client controlplane $(UP_TO_nodeagent)
 
 PKGS := libuv yaml-0.1 jansson libmicrohttpd gnutls sqlite3 libcurl libarchive ldns zlib libpcre2-8
 comma := ,

@@ -325,7 +325,7 @@ static int worker_fill_flags(struct agent_flags *f, char host[256], char ip[INET
     return rc;
 }
 
-int cmd_agent(const struct cmd *self, int argc, char **argv)
+int cmd_agent(const struct verb *self, int argc, char **argv)
 {
     struct worker *w = MEM_NEW(struct worker);
     struct agent_flags *f = &w->flags;
@@ -368,7 +368,7 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
                                      .log_dir = "/var/log",
                                      .run_dir = "/run/mkube",
                                      .resolv_conf = "/etc/resolv.conf" };
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code)) {
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code)) {
         free(w);
         return exit_code;
     }
@@ -384,7 +384,7 @@ int cmd_agent(const struct cmd *self, int argc, char **argv)
     loop_finish(&w->loop);
     identity_fini(&w->id);
     tls_server_unref(w->creds);
-    exit_code = w->err.code != 0 ? cmd_fail(self, &w->err) : CMD_DONE;
+    exit_code = w->err.code != 0 ? verb_fail(self, &w->err) : VERB_DONE;
     free(w);
     return exit_code;
 }

@@ -93,14 +93,14 @@ static const struct {
     { CHECK_AGENT, "control groups", NULL, check_cgroups, "mount cgroup2 at /sys/fs/cgroup" },
 };
 
-int cmd_check(const struct cmd *self, int argc, char **argv)
+int cmd_check(const struct verb *self, int argc, char **argv)
 {
     static const struct opt table[] = { { .name = NULL } };
     unsigned role = CHECK_SERVER | CHECK_AGENT;
     unsigned lacking = 0;
     int n, exit_code;
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     if (n == 1 && str_eq(argv[0], "server"))
         role = CHECK_SERVER;
@@ -108,7 +108,7 @@ int cmd_check(const struct cmd *self, int argc, char **argv)
         role = CHECK_AGENT;
     else if (n != 0) {
         fprintf(stderr, "Usage: %s\n", self->usage);
-        return CMD_USAGE;
+        return VERB_USAGE;
     }
     for (size_t i = 0; i < N_ELEMENTS(check_rows); i++) {
         bool there = check_rows[i].is_there(check_rows[i].arg);
@@ -119,5 +119,5 @@ int cmd_check(const struct cmd *self, int argc, char **argv)
         printf("%-8s %-24s %s\n", there ? "ok" : "lacking", check_rows[i].what,
                there ? "" : check_rows[i].answer);
     }
-    return lacking == 0 ? CMD_DONE : CMD_FAILED;
+    return lacking == 0 ? VERB_DONE : VERB_FAILED;
 }

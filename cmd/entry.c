@@ -139,7 +139,7 @@ static int gate_check_flags(const struct gate *g, struct err *err)
     return 0;
 }
 
-int cmd_entry(const struct cmd *self, int argc, char **argv)
+int cmd_entry(const struct verb *self, int argc, char **argv)
 {
     struct gate g = {
         .run_dir = "/run/mkube", .address = "0.0.0.0", .http_port = 80, .https_port = 443
@@ -160,18 +160,18 @@ int cmd_entry(const struct cmd *self, int argc, char **argv)
         { .name = NULL },
     };
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     rc = gate_check_flags(&g, &err);
     if (rc == 0)
         rc = entry_lock_take(g.run_dir, &err);
     if (rc != 0)
-        return rc < 0 ? cmd_fail(self, &err) : CMD_DONE; /* one is running already */
+        return rc < 0 ? verb_fail(self, &err) : VERB_DONE; /* one is running already */
     uv_loop_init(&g.loop);
     rc = gate_start(&g, &err);
     if (rc < 0)
         gate_close(&g);
     uv_run(&g.loop, UV_RUN_DEFAULT);
     loop_finish(&g.loop);
-    return rc < 0 ? cmd_fail(self, &err) : CMD_DONE;
+    return rc < 0 ? verb_fail(self, &err) : VERB_DONE;
 }

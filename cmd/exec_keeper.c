@@ -5,11 +5,11 @@
 
 #include <stdio.h>
 
-int cmd_exec_keeper(const struct cmd *self, int argc, char **argv)
+int cmd_exec_keeper(const struct verb *self, int argc, char **argv)
 {
     if (argc < 2) {
         fprintf(stderr, "Usage: %s\n", self->usage);
-        return CMD_USAGE;
+        return VERB_USAGE;
     }
     return exec_keeper(argv[0], argv + 1);
 }

@@ -18,7 +18,7 @@ static int image_read_credentials(char user[256], char password[4096], struct er
     return 0;
 }
 
-int cmd_image(const struct cmd *self, int argc, char **argv)
+int cmd_image(const struct verb *self, int argc, char **argv)
 {
     struct err err = ERR_EMPTY;
     const char *data_dir = "/var/lib/mkube";
@@ -39,11 +39,11 @@ int cmd_image(const struct cmd *self, int argc, char **argv)
     };
     struct image_pull_opts opts = { .mirrors = mirrors.values };
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     if (n != 2 || (!str_eq(argv[0], "pull") && !str_eq(argv[0], "load"))) {
         fprintf(stderr, "Usage: %s\n", self->usage);
-        return CMD_USAGE;
+        return VERB_USAGE;
     }
     rc = image_layout_init(&layout, data_dir, &err);
     if (rc == 0 && credentials) {
@@ -56,8 +56,8 @@ int cmd_image(const struct cmd *self, int argc, char **argv)
         rc = str_eq(argv[0], "pull") ? image_pull(&layout, &opts, &record, &err)
                                      : image_load_dir(&layout, argv[1], &err);
     if (rc < 0)
-        return cmd_fail(self, &err);
+        return verb_fail(self, &err);
     if (record != NULL)
         printf("%s %s\n", json_str_or(record, "ref", ""), json_str_or(record, "id", ""));
-    return CMD_DONE;
+    return VERB_DONE;
 }

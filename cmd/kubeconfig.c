@@ -2,14 +2,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "client/oneshot.h"
 #include "cmd/cmd.h"
-#include "cmd/oneshot.h"
 
 #include <stdio.h>
 
 #define KUBECONFIG_MAX (1024 * 1024)
 
-int cmd_kubeconfig(const struct cmd *self, int argc, char **argv)
+int cmd_kubeconfig(const struct verb *self, int argc, char **argv)
 {
     struct err err = ERR_EMPTY;
     const char *data_dir = "/var/lib/mkube";
@@ -26,16 +26,16 @@ int cmd_kubeconfig(const struct cmd *self, int argc, char **argv)
         { .name = NULL },
     };
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     path = mem_fmt("%s/admin.kubeconfig", data_dir);
     if (client_config_load(&config, path, &err) < 0)
-        return cmd_fail(self, &err);
+        return verb_fail(self, &err);
     if (server != NULL) {
         free(config.server);
         config.server = mem_str(server);
     }
     client_config_print(&t, &config, "mkube");
     fputs(text_str(&t), stdout);
-    return CMD_DONE;
+    return VERB_DONE;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "client/verbs.h"
 #include "cmd/cmd.h"
 
 #include <signal.h>
@@ -10,16 +11,16 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-int cmd_version(const struct cmd *self, int argc, char **argv)
+int cmd_version(const struct verb *self, int argc, char **argv)
 {
     (void)self;
     (void)argc;
     (void)argv;
     printf("mkube %s (Kubernetes API %s)\n", MKUBE_VERSION, MKUBE_KUBERNETES_VERSION);
-    return CMD_DONE;
+    return VERB_DONE;
 }
 
-static const struct cmd cmds[] = {
+static const struct verb cmds[] = {
     { "server", "run the control VM: API, scheduler, controllers, entry", "mkube server [flags]",
       cmd_server },
     { "agent", "run a worker: join the cluster and run its pods",
@@ -30,11 +31,11 @@ static const struct cmd cmds[] = {
     { "kubeconfig", "print a kubeconfig for this cluster", "mkube kubeconfig [flags]",
       cmd_kubeconfig },
     { "apply", "make the cluster hold what manifests say",
-      "mkube apply -f FILE|DIR|- [-n NS] [--dry-run]", cmd_apply },
-    { "get", "show objects", "mkube get KIND [NAME...] | KIND/NAME... [flags]", cmd_get },
+      "mkube apply -f FILE|DIR|- [-n NS] [--dry-run]", apply_main },
+    { "get", "show objects", "mkube get KIND [NAME...] | KIND/NAME... [flags]", get_main },
     { "delete", "delete objects, and wait until they are gone",
-      "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", cmd_delete },
-    { "logs", "show what a pod's container wrote", "mkube logs POD [-c NAME] [flags]", cmd_logs },
+      "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", delete_main },
+    { "logs", "show what a pod's container wrote", "mkube logs POD [-c NAME] [flags]", logs_main },
     { "secretstore", "keep the keys that ExternalSecrets are made of",
       "mkube secretstore put KEY PROPERTY=VALUE... | put KEY -f FILE | get KEY [PROPERTY] | list | "
       "delete KEY [flags]",
@@ -49,31 +50,6 @@ static const struct cmd cmds[] = {
       "mkube check [server|agent]", cmd_check },
     { "version", "print the version", "mkube version", cmd_version },
 };
-
-bool cmd_begin(const struct cmd *self, const struct opt *table, int argc, char **argv, int *ret_n,
-               int *ret_exit)
-{
-    struct err err = ERR_EMPTY;
-    int rc = opts_parse(table, argc, argv, ret_n, &err);
-
-    if (rc == 0)
-        return true;
-    if (rc == OPTS_HELP) {
-        printf("%s\n\nUsage: %s\n\nFlags:\n", self->summary, self->usage);
-        opts_print(table);
-        *ret_exit = CMD_DONE;
-        return false;
-    }
-    fprintf(stderr, "mkube %s: %s\nSee `mkube %s --help`.\n", self->name, err.text, self->name);
-    *ret_exit = CMD_USAGE;
-    return false;
-}
-
-int cmd_fail(const struct cmd *self, const struct err *err)
-{
-    fprintf(stderr, "mkube %s: %s\n", self->name, err->text);
-    return CMD_FAILED;
-}
 
 static int cmd_help(FILE *out, int code)
 {
@@ -110,14 +86,14 @@ int main(int argc, char **argv)
     if (level != NULL && log_set_level(level, &err) < 0)
         fprintf(stderr, "mkube: MKUBE_LOG: %s\n", err.text);
     if (argc < 2)
-        return cmd_help(stderr, CMD_USAGE);
+        return cmd_help(stderr, VERB_USAGE);
     if (str_eq(argv[1], "help") || str_eq(argv[1], "--help") || str_eq(argv[1], "-h"))
-        return cmd_help(stdout, CMD_DONE);
+        return cmd_help(stdout, VERB_DONE);
     if (str_eq(argv[1], "--version"))
         return cmd_version(NULL, 0, NULL);
     for (size_t i = 0; i < N_ELEMENTS(cmds); i++)
         if (str_eq(argv[1], cmds[i].name))
             return cmds[i].run(&cmds[i], argc - 2, argv + 2);
     fprintf(stderr, "mkube: unknown command \"%s\"\n", argv[1]);
-    return cmd_help(stderr, CMD_USAGE);
+    return cmd_help(stderr, VERB_USAGE);
 }

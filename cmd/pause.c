@@ -4,17 +4,17 @@
 
 #include <stdio.h>
 
-int cmd_pause(const struct cmd *self, int argc, char **argv)
+int cmd_pause(const struct verb *self, int argc, char **argv)
 {
     static const struct opt table[] = { { .name = NULL } };
     struct err err = ERR_EMPTY;
     int n, exit_code;
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     if (n != 1) {
         fprintf(stderr, "Usage: %s\n", self->usage);
-        return CMD_USAGE;
+        return VERB_USAGE;
     }
-    return pid_ns_pause(argv[0], &err) < 0 ? cmd_fail(self, &err) : CMD_DONE;
+    return pid_ns_pause(argv[0], &err) < 0 ? verb_fail(self, &err) : VERB_DONE;
 }

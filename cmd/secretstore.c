@@ -1,8 +1,8 @@
 /* mkube secretstore: the keys that ExternalSecrets are made of (api/secret_store.h). */
 #include "api/secret_store.h"
 #include "base/mem.h"
+#include "client/session.h"
 #include "cmd/cmd.h"
-#include "cmd/session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -238,7 +238,7 @@ static const struct {
     { "delete", 1, 1, secretstore_delete },
 };
 
-int cmd_secretstore(const struct cmd *self, int argc, char **argv)
+int cmd_secretstore(const struct verb *self, int argc, char **argv)
 {
     cleanup(session_freep) struct session *session = NULL;
     struct session_opts opts = { .kubeconfig = NULL };
@@ -252,18 +252,18 @@ int cmd_secretstore(const struct cmd *self, int argc, char **argv)
         { .name = NULL },
     };
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     for (size_t i = 0; n > 0 && i < N_ELEMENTS(secretstore_verbs); i++) {
         if (!str_eq(argv[0], secretstore_verbs[i].name) || n - 1 < secretstore_verbs[i].min ||
             n - 1 > secretstore_verbs[i].max)
             continue;
         if (session_new(&session, &opts, &err) < 0)
-            return cmd_fail(self, &err);
+            return verb_fail(self, &err);
         s.session = session;
-        return secretstore_verbs[i].run(&s, n - 1, argv + 1, &err) < 0 ? cmd_fail(self, &err)
-                                                                       : CMD_DONE;
+        return secretstore_verbs[i].run(&s, n - 1, argv + 1, &err) < 0 ? verb_fail(self, &err)
+                                                                       : VERB_DONE;
     }
     fprintf(stderr, "Usage: %s\n", self->usage);
-    return CMD_USAGE;
+    return VERB_USAGE;
 }

@@ -406,7 +406,7 @@ static int control_service_ips(struct control *c, struct err *err)
     return 0;
 }
 
-int cmd_server(const struct cmd *self, int argc, char **argv)
+int cmd_server(const struct verb *self, int argc, char **argv)
 {
     static char guessed[INET_ADDRSTRLEN];
     struct control *c = MEM_NEW(struct control);
@@ -447,7 +447,7 @@ int cmd_server(const struct cmd *self, int argc, char **argv)
                                       .domain = "cluster.local",
                                       .http_port = 80,
                                       .https_port = 443 };
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code)) {
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code)) {
         free(c);
         return exit_code;
     }
@@ -466,10 +466,10 @@ int cmd_server(const struct cmd *self, int argc, char **argv)
     registry_free(c->registry);
     metrics_free(c->metrics);
     pki_fini(&c->pki);
-    exit_code = CMD_DONE;
+    exit_code = VERB_DONE;
     if (c->err.code != 0) {
-        cmd_fail(self, &c->err);
-        exit_code = c->err.code == ERR_CORRUPT ? CMD_REFUSED : CMD_FAILED;
+        verb_fail(self, &c->err);
+        exit_code = c->err.code == ERR_CORRUPT ? VERB_REFUSED : VERB_FAILED;
     }
     free(c);
     return exit_code;

@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/tls.h"
+#include "client/oneshot.h"
 #include "cmd/cmd.h"
-#include "cmd/oneshot.h"
 
 #include <stdio.h>
 
@@ -45,7 +45,7 @@ static int token_create(const char *kubeconfig, int64_t hours, bool bare, struct
     return 0;
 }
 
-int cmd_token(const struct cmd *self, int argc, char **argv)
+int cmd_token(const struct verb *self, int argc, char **argv)
 {
     struct err err = ERR_EMPTY;
     const char *kubeconfig = NULL;
@@ -60,11 +60,11 @@ int cmd_token(const struct cmd *self, int argc, char **argv)
         { .name = NULL },
     };
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     if (n != 1 || !str_eq(argv[0], "create") || hours < 1 || hours > TOKEN_HOURS_MAX) {
         fprintf(stderr, "Usage: %s\n", self->usage);
-        return CMD_USAGE;
+        return VERB_USAGE;
     }
-    return token_create(kubeconfig, hours, bare, &err) < 0 ? cmd_fail(self, &err) : CMD_DONE;
+    return token_create(kubeconfig, hours, bare, &err) < 0 ? verb_fail(self, &err) : VERB_DONE;
 }

@@ -1,7 +1,7 @@
-/* layer: cmd */
+/* layer: client */
 #include "base/file.h"
 #include "base/mem.h"
-#include "cmd/manifest.h"
+#include "client/manifest.h"
 #include "tests/lib/test.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* layer: cmd */
-#include "cmd/opts.h"
+/* layer: client */
+#include "client/opts.h"
 
 #include "base/mem.h"
 #include "base/text.h"

@@ -1,6 +1,6 @@
-/* layer: cmd */
+/* layer: client */
 #include "base/mem.h"
-#include "cmd/print.h"
+#include "client/print.h"
 #include "tests/lib/test.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* layer: cmd */
+/* layer: client */
 #include "base/mem.h"
-#include "cmd/target.h"
+#include "client/target.h"
 #include "tests/lib/test.h"
 
 #include <string.h>

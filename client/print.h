@@ -3,8 +3,8 @@
  * Columns are as wide as the widest cell so far plus three blanks; a watch prints row after row and
  * never narrows them.  Writes to a text; the verb writes that to stdout.  Pure.
  */
-#ifndef CMD_PRINT_H
-#define CMD_PRINT_H
+#ifndef CLIENT_PRINT_H
+#define CLIENT_PRINT_H
 
 #include "api/schema.h"
 #include "base/json.h"

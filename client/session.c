@@ -1,9 +1,9 @@
-#include "cmd/session.h"
+#include "client/session.h"
 
 #include "api/client.h"
 #include "base/mem.h"
-#include "cmd/cmd.h"
-#include "cmd/oneshot.h"
+#include "client/oneshot.h"
+#include "client/verb.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -289,7 +289,7 @@ int session_complain(const struct session_answer *a, const struct err *err, cons
     if (doing != NULL)
         fprintf(stderr, "%s: ", doing);
     fprintf(stderr, "%s\n", json_str_or(a->body, "message", err->text));
-    return CMD_FAILED;
+    return VERB_FAILED;
 }
 
 void session_query(struct text *path, const char *name, const char *value)

@@ -1,4 +1,4 @@
-#include "cmd/opts.h"
+#include "client/opts.h"
 
 #include "base/mem.h"
 #include "base/text.h"

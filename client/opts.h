@@ -2,8 +2,8 @@
  *
  * Accepts --name value, --name=value, -x value; "--" ends flags.  Values are borrowed from argv.
  */
-#ifndef CMD_OPTS_H
-#define CMD_OPTS_H
+#ifndef CLIENT_OPTS_H
+#define CLIENT_OPTS_H
 
 #include "base/err.h"
 

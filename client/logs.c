@@ -1,9 +1,9 @@
 /* mkube logs: what a container wrote. */
 #include "base/duration.h"
 #include "base/mem.h"
-#include "cmd/cmd.h"
-#include "cmd/session.h"
-#include "cmd/target.h"
+#include "client/session.h"
+#include "client/target.h"
+#include "client/verbs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +84,7 @@ static int logs_run(struct session *s, const struct logs *l, const char *pod)
         logs_query(&path, l, text_str(&container));
         rc = session_stream(s, text_str(&path), "*/*", logs_on_data, NULL, &answer, &err);
     }
-    return rc < 0 ? session_complain(&answer, &err, NULL) : CMD_DONE;
+    return rc < 0 ? session_complain(&answer, &err, NULL) : VERB_DONE;
 }
 
 /* "web" or "pod/web". */
@@ -114,7 +114,7 @@ static int logs_since(struct logs *l, struct err *err)
     return 0;
 }
 
-int cmd_logs(const struct cmd *self, int argc, char **argv)
+int logs_main(const struct verb *self, int argc, char **argv)
 {
     cleanup(session_freep) struct session *session = NULL;
     struct session_opts session_opts = { .ns = NULL };
@@ -134,12 +134,12 @@ int cmd_logs(const struct cmd *self, int argc, char **argv)
     };
     int n, exit_code, rc;
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     rc = logs_pod(&pod, n, argv, &err);
     if (rc == 0)
         rc = logs_since(&l, &err);
     if (rc == 0)
         rc = session_new(&session, &session_opts, &err);
-    return rc < 0 ? cmd_fail(self, &err) : logs_run(session, &l, pod);
+    return rc < 0 ? verb_fail(self, &err) : logs_run(session, &l, pod);
 }

@@ -3,14 +3,14 @@
  * Calls are waited for, so that verbs read from top to bottom; streams hand their bytes over as
  * they come.  What went wrong is told in kubectl's words.  Thread: main.
  */
-#ifndef CMD_SESSION_H
-#define CMD_SESSION_H
+#ifndef CLIENT_SESSION_H
+#define CLIENT_SESSION_H
 
 #include "api/schema.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "cmd/opts.h"
+#include "client/opts.h"
 
 /* Tables as kubectl asks for them; objects as they are. */
 #define SESSION_TABLE "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -60,7 +60,7 @@ int session_watch(struct session *s, const char *path, const char *accept, sessi
 
 /* What session_* refused as a line on stderr, in kubectl's words:
  * `Error from server (NotFound): pods "x" not found`.  @doing (may be NULL) stands before the
- * message: `error when creating "f.yaml"`.  Returns CMD_FAILED. */
+ * message: `error when creating "f.yaml"`.  Returns VERB_FAILED. */
 int session_complain(const struct session_answer *a, const struct err *err, const char *doing);
 
 /* Appends "?name=value" or "&name=value", the value percent-encoded. */

@@ -2,8 +2,8 @@
  *
  * Owns its own loop, so that verbs read from top to bottom.  Thread: main.
  */
-#ifndef CMD_ONESHOT_H
-#define CMD_ONESHOT_H
+#ifndef CLIENT_ONESHOT_H
+#define CLIENT_ONESHOT_H
 
 #include "api/client.h"
 #include "base/err.h"

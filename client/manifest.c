@@ -1,4 +1,4 @@
-#include "cmd/manifest.h"
+#include "client/manifest.h"
 
 #include "base/file.h"
 #include "base/mem.h"

@@ -1,9 +1,9 @@
 /* mkube delete: objects by name, by labels, or those of manifests; waits until they are gone. */
 #include "base/mem.h"
-#include "cmd/cmd.h"
-#include "cmd/manifest.h"
-#include "cmd/session.h"
-#include "cmd/target.h"
+#include "client/manifest.h"
+#include "client/session.h"
+#include "client/target.h"
+#include "client/verbs.h"
 
 #include <stdio.h>
 
@@ -228,7 +228,7 @@ static void delete_run(struct delete *d, const struct target_list *targets,
             return;
 }
 
-int cmd_delete(const struct cmd *self, int argc, char **argv)
+int delete_main(const struct verb *self, int argc, char **argv)
 {
     cleanup(session_freep) struct session *session = NULL;
     cleanup(target_list_fini) struct target_list targets = { .n = 0 };
@@ -251,7 +251,7 @@ int cmd_delete(const struct cmd *self, int argc, char **argv)
     };
     int n, exit_code, rc = 0;
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     if (n > 0 || files.n == 0)
         rc = target_parse(&targets, n, argv, &err);
@@ -260,9 +260,9 @@ int cmd_delete(const struct cmd *self, int argc, char **argv)
     if (rc == 0)
         rc = session_new(&session, &session_opts, &err);
     if (rc < 0)
-        return cmd_fail(self, &err);
+        return verb_fail(self, &err);
     d.session = session;
     d.forced_ns = session_opts.ns != NULL;
     delete_run(&d, &targets, &files);
-    return d.failed ? CMD_FAILED : CMD_DONE;
+    return d.failed ? VERB_FAILED : VERB_DONE;
 }

@@ -1,14 +1,14 @@
 /* mkube get: objects as a table, or as they are. */
 #include "base/mem.h"
-#include "cmd/cmd.h"
-#include "cmd/print.h"
-#include "cmd/session.h"
-#include "cmd/target.h"
+#include "client/print.h"
+#include "client/session.h"
+#include "client/target.h"
+#include "client/verbs.h"
 
 #include <stdio.h>
 
 struct get {
-    const struct cmd *cmd;
+    const struct verb *cmd;
     struct session_opts session_opts;
     struct session *session; /* owned */
     const char *selector, *output;
@@ -156,7 +156,7 @@ static size_t get_group(struct get *g, size_t i, unsigned *n_rows)
 
         if (n < 0) {
             fprintf(stderr, "mkube get: the server's answer is no table\n");
-            g->exit_code = CMD_FAILED;
+            g->exit_code = VERB_FAILED;
         }
         *n_rows += n > 0 ? (unsigned)n : 0;
     }
@@ -164,7 +164,7 @@ static size_t get_group(struct get *g, size_t i, unsigned *n_rows)
         text_putc(&out, '\n');
     print_flush(&out, p);
     get_write(&out);
-    if (g->watch && g->exit_code == CMD_DONE)
+    if (g->watch && g->exit_code == VERB_DONE)
         get_follow(g, first, p);
     print_free(p);
     return i;
@@ -177,7 +177,7 @@ static void get_tables(struct get *g)
 
     for (size_t i = 0; i < g->targets.n;)
         i = get_group(g, i, &n_rows);
-    if (n_rows > 0 || g->exit_code != CMD_DONE)
+    if (n_rows > 0 || g->exit_code != VERB_DONE)
         return;
     if (namespaced && !g->all_namespaces)
         fprintf(stderr, "No resources found in %s namespace.\n", session_namespace(g->session));
@@ -230,7 +230,7 @@ static void get_objects(struct get *g)
         if (get_fetch(g, &g->targets.items[i], &answer) == 0)
             get_collect(items, answer.body, g->targets.items[i].resource);
     get_print_items(g, items);
-    if (g->watch && g->exit_code == CMD_DONE)
+    if (g->watch && g->exit_code == VERB_DONE)
         get_follow(g, &g->targets.items[0], NULL);
 }
 
@@ -263,7 +263,7 @@ static int get_check(const struct get *g, struct err *err)
     return 0;
 }
 
-int cmd_get(const struct cmd *self, int argc, char **argv)
+int get_main(const struct verb *self, int argc, char **argv)
 {
     struct err err = ERR_EMPTY;
     struct get g = { .cmd = self };
@@ -279,16 +279,16 @@ int cmd_get(const struct cmd *self, int argc, char **argv)
     };
     int n, rc;
 
-    if (!cmd_begin(self, table, argc, argv, &n, &g.exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &g.exit_code))
         return g.exit_code;
-    g.exit_code = CMD_DONE;
+    g.exit_code = VERB_DONE;
     rc = target_parse(&g.targets, n, argv, &err);
     if (rc == 0)
         rc = get_check(&g, &err);
     if (rc == 0)
         rc = session_new(&g.session, &g.session_opts, &err);
     if (rc < 0)
-        g.exit_code = cmd_fail(self, &err);
+        g.exit_code = verb_fail(self, &err);
     else if (get_as_table(&g))
         get_tables(&g);
     else

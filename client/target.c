@@ -1,4 +1,4 @@
-#include "cmd/target.h"
+#include "client/target.h"
 
 #include "api/client.h"
 #include "base/mem.h"

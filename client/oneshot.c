@@ -1,4 +1,4 @@
-#include "cmd/oneshot.h"
+#include "client/oneshot.h"
 
 #include "base/file.h"
 #include "base/loop.h"

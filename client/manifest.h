@@ -3,8 +3,8 @@
  * YAML and JSON, several documents in one file, Lists taken apart.  What cannot be read is told
  * beside the objects, so that the rest can still be applied.  Blocking.  Thread: main.
  */
-#ifndef CMD_MANIFEST_H
-#define CMD_MANIFEST_H
+#ifndef CLIENT_MANIFEST_H
+#define CLIENT_MANIFEST_H
 
 #include "base/err.h"
 #include "base/json.h"

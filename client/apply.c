@@ -1,11 +1,11 @@
 /* mkube apply: makes the cluster hold what manifests say, as `kubectl apply` does. */
 #include "api/patch_diff.h"
 #include "base/mem.h"
-#include "cmd/cmd.h"
-#include "cmd/manifest.h"
-#include "cmd/print.h"
-#include "cmd/session.h"
-#include "cmd/target.h"
+#include "client/manifest.h"
+#include "client/print.h"
+#include "client/session.h"
+#include "client/target.h"
+#include "client/verbs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -209,10 +209,10 @@ static int apply_sources(struct apply *a, const struct opt_list *files)
         for (size_t k = 0; k < m.n; k++)
             apply_object(a, &m.objects[k]);
     }
-    return a->failed == 0 ? CMD_DONE : CMD_FAILED;
+    return a->failed == 0 ? VERB_DONE : VERB_FAILED;
 }
 
-int cmd_apply(const struct cmd *self, int argc, char **argv)
+int apply_main(const struct verb *self, int argc, char **argv)
 {
     cleanup(session_freep) struct session *session = NULL;
     struct session_opts session_opts = { .ns = NULL };
@@ -229,14 +229,14 @@ int cmd_apply(const struct cmd *self, int argc, char **argv)
     };
     int n, exit_code;
 
-    if (!cmd_begin(self, table, argc, argv, &n, &exit_code))
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
         return exit_code;
     if (n != 0 || files.n == 0) {
         fprintf(stderr, "Usage: %s\n", self->usage);
-        return CMD_USAGE;
+        return VERB_USAGE;
     }
     if (session_new(&session, &session_opts, &err) < 0)
-        return cmd_fail(self, &err);
+        return verb_fail(self, &err);
     a.session = session;
     a.forced_ns = session_opts.ns != NULL;
     return apply_sources(&a, &files);

@@ -1,4 +1,4 @@
-#include "cmd/print.h"
+#include "client/print.h"
 
 #include "base/mem.h"
 #include "base/yaml.h"

@@ -2,8 +2,8 @@
  *
  * "pods web db", "deploy/web svc/web", "po,svc", "all".  Pure, from the built-in tables.
  */
-#ifndef CMD_TARGET_H
-#define CMD_TARGET_H
+#ifndef CLIENT_TARGET_H
+#define CLIENT_TARGET_H
 
 #include "api/schema.h"
 #include "base/err.h"
