@@ -3,8 +3,8 @@
 #include "api/conditions.h"
 #include "api/custom.h"
 #include "api/custom_tree.h"
-#include "api/pattern.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 
 #include <string.h>
 

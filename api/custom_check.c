@@ -1,8 +1,8 @@
 /* What a custom object's values break, in the words of kube-openapi's validator. */
 #include "api/custom_tree.h"
 
-#include "api/pattern.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #include "api/validate_impl.h"
 
 #include "api/custom_tree.h"
-#include "api/pattern.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* layer: api
  * A pattern, a line break, a text: both may be anything. */
 #include "api/jsonpath.h"
-#include "api/pattern.h"
 #include "base/mem.h"
+#include "base/pattern.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* layer: api */
-#include "api/pattern.h"
+/* layer: base */
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "base/text.h"
 #include "tests/lib/test.h"
 

@@ -4,8 +4,8 @@
  * never worse, whatever a client sends.  Answers only whether there is a match anywhere.
  * Not served: classes of Unicode (\pL).  Pure.  Thread: any.
  */
-#ifndef API_PATTERN_H
-#define API_PATTERN_H
+#ifndef BASE_PATTERN_H
+#define BASE_PATTERN_H
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
 /* Matching: all states of the program side by side, one character at a time. */
-#include "api/pattern_impl.h"
+#include "base/pattern_impl.h"
 
 #include "base/mem.h"
 

@@ -1,8 +1,8 @@
-/* pattern_impl: the program that a pattern is compiled to.  Private to api/pattern*.c. */
-#ifndef API_PATTERN_IMPL_H
-#define API_PATTERN_IMPL_H
+/* pattern_impl: the program that a pattern is compiled to.  Private to base/pattern*.c. */
+#ifndef BASE_PATTERN_IMPL_H
+#define BASE_PATTERN_IMPL_H
 
-#include "api/pattern.h"
+#include "base/pattern.h"
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "api/pattern_impl.h"
+#include "base/pattern_impl.h"
 
 #include "base/mem.h"
 #include "base/text.h"
