@@ -4,7 +4,8 @@
 #   SAN=address,undefined     instrumented build, beside the plain one
 #   WERROR=1                  warnings are errors (as CI builds)
 #   V=1                       show the commands
-#   T=store                   unit, fuzz: only tests/unit/test_store*.c, tests/fuzz/fuzz_store*.c
+#   T=store                   unit, fuzz: only tests/unit/test_store*.c, tests/fuzz/fuzz_store*.c;
+#                             conformance: one area
 
 BUILD ?= build
 # So many labs at once for the cluster tests: most of their time they wait.
@@ -78,7 +79,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 # --- targets ---------------------------------------------------------------
 
-.PHONY: systems systems-quick vm all help libs unit unit-san sim cluster check up down demo bench lint format fuzz fuzz-bins \
+.PHONY: systems systems-quick vm all help libs unit unit-san sim cluster conformance check up down demo bench lint format fuzz fuzz-bins \
         deps clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -90,6 +91,7 @@ help:
 	@echo 'make unit     unit tests (T=store: only test_store*)'
 	@echo 'make sim      the control plane in the simulator'
 	@echo 'make cluster  tests against real clusters in the lab (root)'
+	@echo 'make conformance  what stands of the behaviours of Kubernetes'"'"' conformance suite (root; T=rq: one area)'
 	@echo 'make systems  the five systems as their owners deploy them (root; half an hour)'
 	@echo 'make check    all of these but the last, units under the sanitizers'
 	@echo 'make up/down  a three-host cluster on this machine with the hello example'
@@ -162,7 +164,11 @@ sim: $(if $(SIM_SRC),$(OUT)/sim)
 	@$(if $(SIM_SRC),tests/run.sh $(OUT) bugs tests/sim/bugs.sh $(abspath $(OUT)))
 
 cluster: all
-	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) -m pytest -q -n $(LABS) --dist loadfile tests/cluster,echo 'cluster: no tests yet')
+	@$(if $(wildcard tests/cluster/*.py),tests/run.sh $(OUT) cluster $(PYTHON) tests/lib/stage.py $(OUT)/log/cluster/outcomes.json $(LABS) tests/cluster,echo 'cluster: no tests yet')
+
+# Kubernetes' conformance suite, written anew: N of 408.  T=rq: one area.
+conformance: all
+	@tests/run.sh $(OUT) conformance tests/conformance/run $(OUT) $(LABS) $(T)
 
 # One of the five systems, from our own manifests, without the power cuts.
 systems-quick: all
@@ -181,6 +187,7 @@ check: deps
 	@$(MAKE) --no-print-directory unit-san
 	@$(MAKE) --no-print-directory all sim
 	@$(MAKE) --no-print-directory cluster
+	@$(MAKE) --no-print-directory conformance
 	@$(MAKE) --no-print-directory systems-quick
 
 # A make of its own: this one asked pkg-config before there was one.

@@ -1,0 +1,46 @@
+"""The lab of the cluster tests; the mark that says which behaviour a test shows (behaviour.py)."""
+
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "lab")]
+
+import labfixtures  # noqa: E402
+from sitefixtures import api, lab_name, namespace, site, whole_site  # noqa: E402, F401
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "behaviour(*codenames): what of Kubernetes' conformance suite a test shows")
+
+
+@pytest.fixture(autouse=True)
+def behaviours_of_the_report(request, record_property):
+    """Whoever reads the reports (tests/lib/outcomes.py) learns what the test stands for."""
+    for mark in request.node.iter_markers("behaviour"):
+        for codename in mark.args:
+            record_property("behaviour", codename)
+
+
+@pytest.fixture
+def k(site, namespace):  # noqa: F811
+    """kubectl in the test's namespace."""
+    def call(*args, **options):
+        return site.kubectl("-n", namespace, *args, **options)
+    return call
+
+
+@pytest.fixture
+def kinds(site):  # noqa: F811
+    """Any kind by kinds(apiVersion, kind): the official client's, with get, create, replace, patch, delete, watch, status..."""
+    config = pytest.importorskip("kubernetes.config")
+    dynamic = pytest.importorskip("kubernetes.dynamic")
+    with config.new_client_from_config(site.kubeconfig) as c:
+        found = dynamic.DynamicClient(c, cache_file=os.path.join(os.path.dirname(site.kubeconfig), "kinds-of-python.json"))
+        yield lambda api_version, kind: found.resources.get(api_version=api_version, kind=kind)
+
+
+pytest_runtest_makereport = labfixtures.show_the_site_of_a_failure
