@@ -1,0 +1,46 @@
+/* admission: steps between decoding and validation, one file per family of plugins.  Private to
+ * api/admission*.c; the registry calls admit_create, admit_named and admit_update
+ * (api/registry_impl.h), which go through the table in admission.c.
+ *
+ * A step may change op->tree and may refuse (op_refuse); the first refusal ends the way.
+ */
+#ifndef API_ADMISSION_H
+#define API_ADMISSION_H
+
+#include "api/registry_impl.h"
+
+/* --- admission.c: what steps share --- */
+const char *admit_name(const struct op *op); /* name, or generateName while there is none */
+/* Including what is not on the disk yet; borrowed or NULL. */
+const struct object *admit_find(const struct op *op, const char *bucket, const char *ns,
+                                const char *name);
+
+/* --- admission_lifecycle.c --- */
+void admit_namespace_lifecycle(struct op *op);
+void admit_node_restriction(struct op *op);
+
+/* --- admission_account.c --- */
+void admit_service_account(struct op *op);
+
+/* --- admission_pod.c --- */
+void admit_priority(struct op *op);
+void admit_tolerations(struct op *op);
+
+/* --- admission_class.c --- */
+/* The object of @bucket whose field or annotation @flag is true; borrowed or NULL. */
+const struct object *admit_default_class(const struct op *op, const char *bucket, const char *flag);
+void admit_storage_class(struct op *op);
+void admit_ingress_class(struct op *op);
+
+/* --- admission_prepare.c --- */
+void admit_pod_status(struct op *op);
+void admit_namespace(struct op *op);
+void admit_namespace_finalizers(struct op *op);
+void admit_namespace_label(struct op *op);
+void admit_volume(struct op *op);
+void admit_secret(struct op *op);
+void admit_job_selector(struct op *op);
+void admit_apiservice(struct op *op);
+void admit_service_status(struct op *op);
+
+#endif
