@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <stdarg.h>
+
 const char *admit_name(const struct op *op)
 {
     return json_str_or(op->tree, "metadata.name",
@@ -18,17 +20,29 @@ const struct object *admit_find(const struct op *op, const char *bucket, const c
     return store_latest(op->r->store, bucket, ns, name);
 }
 
+void admit_forbid(struct op *op, const char *fmt, ...)
+{
+    cleanup(text_fini) struct text why = TEXT_EMPTY;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text_vfmt(&why, fmt, ap);
+    va_end(ap);
+    op_refuse(op, status_forbidden(op->resource, admit_name(op), text_str(&why)));
+}
+
 enum admit_stage {
-    ADMIT_CREATE,
-    ADMIT_NAMED, /* create, once a generated name is known */
-    ADMIT_UPDATE,
+    ADMIT_CREATE = 1,
+    ADMIT_NAMED = 2, /* create, once a generated name is known */
+    ADMIT_UPDATE = 4,
+    ADMIT_CHECK_CREATE = 8, /* after validation: nothing may change any more */
+    ADMIT_CHECK_UPDATE = 16,
+    ADMIT_CHECK = ADMIT_CHECK_CREATE | ADMIT_CHECK_UPDATE,
 };
-#define ADMIT_AT(stage) (1u << (stage))
 
 /* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
 static const char *const admit_without_effect[] = {
     "resourcequotas",
-    "limitranges",
     "runtimeclasses.node.k8s.io",
     "apiservices.apiregistration.k8s.io",
     "certificatesigningrequests.certificates.k8s.io",
@@ -52,27 +66,31 @@ static const struct admit_row {
     unsigned stages;
     void (*admit)(struct op *op);
 } admit_rows[] = {
-    { NULL, ADMIT_AT(ADMIT_CREATE), admit_namespace_lifecycle },
-    { NULL, ADMIT_AT(ADMIT_CREATE), admit_warn_of_no_effect },
-    { "nodes", ADMIT_AT(ADMIT_NAMED), admit_node_restriction },
-    { "leases.coordination.k8s.io", ADMIT_AT(ADMIT_NAMED), admit_node_restriction },
-    { "pods", ADMIT_AT(ADMIT_CREATE), admit_service_account },
-    { "pods", ADMIT_AT(ADMIT_CREATE), admit_priority },
-    { "pods", ADMIT_AT(ADMIT_CREATE), admit_tolerations },
-    { "pods", ADMIT_AT(ADMIT_CREATE), admit_pod_status },
-    { "namespaces", ADMIT_AT(ADMIT_CREATE), admit_namespace },
-    { "namespaces", ADMIT_AT(ADMIT_UPDATE), admit_namespace_finalizers },
-    { "namespaces", ADMIT_AT(ADMIT_NAMED) | ADMIT_AT(ADMIT_UPDATE), admit_namespace_label },
-    { "jobs.batch", ADMIT_AT(ADMIT_NAMED), admit_job_selector },
-    { "persistentvolumeclaims", ADMIT_AT(ADMIT_CREATE), admit_storage_class },
-    { "ingresses.networking.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_ingress_class },
-    { "persistentvolumes", ADMIT_AT(ADMIT_CREATE), admit_volume },
-    { "secrets", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_secret },
-    { "configmaps", ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_root_ca },
-    { "apiservices.apiregistration.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_apiservice },
-    { "services", ADMIT_AT(ADMIT_CREATE), admit_service_status },
-    { CUSTOM_BUCKET, ADMIT_AT(ADMIT_CREATE) | ADMIT_AT(ADMIT_UPDATE), admit_definition },
-    { "ingresses.networking.k8s.io", ADMIT_AT(ADMIT_CREATE), admit_service_status },
+    { NULL, ADMIT_CREATE, admit_namespace_lifecycle },
+    { NULL, ADMIT_CREATE, admit_warn_of_no_effect },
+    /* LimitRanger */
+    { "pods", ADMIT_CREATE, admit_limit_defaults },
+    { "pods", ADMIT_CHECK_CREATE, admit_limits },
+    { "persistentvolumeclaims", ADMIT_CHECK, admit_limits },
+    { "nodes", ADMIT_NAMED, admit_node_restriction },
+    { "leases.coordination.k8s.io", ADMIT_NAMED, admit_node_restriction },
+    { "pods", ADMIT_CREATE, admit_service_account },
+    { "pods", ADMIT_CREATE, admit_priority },
+    { "pods", ADMIT_CREATE, admit_tolerations },
+    { "pods", ADMIT_CREATE, admit_pod_status },
+    { "namespaces", ADMIT_CREATE, admit_namespace },
+    { "namespaces", ADMIT_UPDATE, admit_namespace_finalizers },
+    { "namespaces", ADMIT_NAMED | ADMIT_UPDATE, admit_namespace_label },
+    { "jobs.batch", ADMIT_NAMED, admit_job_selector },
+    { "persistentvolumeclaims", ADMIT_CREATE, admit_storage_class },
+    { "ingresses.networking.k8s.io", ADMIT_CREATE, admit_ingress_class },
+    { "persistentvolumes", ADMIT_CREATE, admit_volume },
+    { "secrets", ADMIT_CREATE | ADMIT_UPDATE, admit_secret },
+    { "configmaps", ADMIT_CREATE | ADMIT_UPDATE, admit_root_ca },
+    { "apiservices.apiregistration.k8s.io", ADMIT_CREATE, admit_apiservice },
+    { "services", ADMIT_CREATE, admit_service_status },
+    { CUSTOM_BUCKET, ADMIT_CREATE | ADMIT_UPDATE, admit_definition },
+    { "ingresses.networking.k8s.io", ADMIT_CREATE, admit_service_status },
 };
 
 static void admit_run(struct op *op, enum admit_stage stage)
@@ -82,7 +100,7 @@ static void admit_run(struct op *op, enum admit_stage stage)
 
         if (row->bucket != NULL && !str_eq(row->bucket, op->resource->bucket))
             continue;
-        if ((row->stages & ADMIT_AT(stage)) != 0)
+        if ((row->stages & stage) != 0)
             row->admit(op);
     }
 }
@@ -95,6 +113,14 @@ void admit_create(struct op *op)
 void admit_named(struct op *op)
 {
     admit_run(op, ADMIT_NAMED);
+}
+
+void admit_check(struct op *op)
+{
+    if (op->old == NULL)
+        admit_run(op, ADMIT_CHECK_CREATE);
+    else if (op->sub[0] == '\0')
+        admit_run(op, ADMIT_CHECK_UPDATE);
 }
 
 void admit_update(struct op *op)

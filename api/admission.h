@@ -1,8 +1,9 @@
-/* admission: steps between decoding and validation, one file per family of plugins.  Private to
- * api/admission*.c; the registry calls admit_create, admit_named and admit_update
+/* admission: steps before and after validation, one file per family of plugins.  Private to
+ * api/admission*.c; the registry calls admit_create, admit_named, admit_update and admit_check
  * (api/registry_impl.h), which go through the table in admission.c.
  *
- * A step may change op->tree and may refuse (op_refuse); the first refusal ends the way.
+ * A step may change op->tree, unless it is a check, and may refuse (op_refuse); the first refusal
+ * ends the way.
  */
 #ifndef API_ADMISSION_H
 #define API_ADMISSION_H
@@ -15,9 +16,16 @@ const char *admit_name(const struct op *op); /* name, or generateName while ther
 const struct object *admit_find(const struct op *op, const char *bucket, const char *ns,
                                 const char *name);
 
+/* `pods "x" is forbidden: why` */
+void admit_forbid(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* --- admission_lifecycle.c --- */
 void admit_namespace_lifecycle(struct op *op);
 void admit_node_restriction(struct op *op);
+
+/* --- admission_limits.c --- */
+void admit_limit_defaults(struct op *op);
+void admit_limits(struct op *op);
 
 /* --- admission_account.c --- */
 void admit_service_account(struct op *op);

@@ -238,6 +238,8 @@ static void registry_create(struct op *op)
     }
     if (op_ok(op))
         op_validate(op);
+    if (op_ok(op))
+        admit_check(op);
     if (op_ok(op) && op_name_is_taken(op))
         op_refuse(op, status_exists(op->resource, json_str(op->tree, "metadata.name")));
     if (op_ok(op))
@@ -298,6 +300,8 @@ void registry_update_rest(struct op *op)
     }
     if (op_ok(op))
         op_validate(op);
+    if (op_ok(op))
+        admit_check(op);
     if (op_ok(op))
         service_alloc_update(op);
     op->gone = op_ok(op) && registry_delete_is_due(op->tree);

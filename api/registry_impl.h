@@ -111,6 +111,7 @@ json_t *bootstrap_roles(void); /* array of ClusterRoles, the caller's */
 void admit_create(struct op *op); /* mutates op->tree, may refuse */
 void admit_update(struct op *op);
 void admit_named(struct op *op); /* what needs the final name */
+void admit_check(struct op *op); /* after validation: refuses or not, changes nothing */
 
 /* --- namespace_extras.c --- */
 /* What every namespace has; right behind the submitted namespace. */
