@@ -18,6 +18,7 @@
 #include "controlplane/controllers.h"
 #include "controlplane/runner.h"
 #include "storage/backend.h"
+#include "storage/seal.h"
 #include "storage/store.h"
 
 #include <arpa/inet.h>
@@ -41,6 +42,8 @@ struct control {
     uv_loop_t loop;
     struct loop_signals *signals;
     struct pki pki;
+    struct seal *seal;
+    struct store_backend *backend; /* the store's */
     struct store *store;
     struct registry *registry;
     struct metrics *metrics;
@@ -321,14 +324,36 @@ static void control_on_bootstrapped(void *arg, int rc, const struct err *bootstr
     control_offer_token(c);
 }
 
+static void control_on_resealed(void *arg, int rc, const struct err *err)
+{
+    (void)arg;
+    if (rc < 0 && rc != ERR_CANCELED)
+        log_warn("Secrets are not all under the newest key: tried again at the next start",
+                 KV_ERR(err));
+}
+
+/* The first key is made only after the store was read: if Secrets are sealed and the key file is
+ * gone, it is the old one that is needed. */
 static int control_open_store(struct control *c, struct err *err)
 {
     cleanup(freep) char *path = mem_fmt("%s/state.db", c->flags.data_dir);
-    struct store_backend *backend;
+    cleanup(freep) char *keys = mem_fmt("%s/pki/secrets.key", c->flags.data_dir);
     struct store_opts opts = { 0 };
-    int rc = backend_sqlite_open(&backend, &c->loop, path, err);
+    int rc = seal_new(&c->seal, keys, err);
 
-    return rc < 0 ? rc : store_open(&c->store, backend, &opts, err);
+    if (rc == 0)
+        rc = backend_sqlite_open(&c->backend, &c->loop, path, err);
+    if (rc < 0)
+        return rc;
+    backend_sqlite_seal(c->backend, c->seal);
+    rc = store_open(&c->store, c->backend, &opts, err);
+    if (rc == ERR_NOT_FOUND) /* the key: data that must be refused */
+        err->code = ERR_CORRUPT;
+    if (rc == 0)
+        rc = seal_ensure(c->seal, err);
+    if (rc == 0)
+        backend_sqlite_reseal(c->backend, false, control_on_resealed, c);
+    return rc;
 }
 
 static int control_make_registry(struct control *c, struct err *err)
@@ -465,6 +490,7 @@ int cmd_server(const struct verb *self, int argc, char **argv)
     loop_finish(&c->loop);
     registry_free(c->registry);
     metrics_free(c->metrics);
+    seal_free(c->seal);
     pki_fini(&c->pki);
     exit_code = VERB_DONE;
     if (c->err.code != 0) {

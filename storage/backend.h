@@ -79,6 +79,15 @@ struct store_backend {
 int backend_sqlite_open(struct store_backend **ret, uv_loop_t *loop, const char *path,
                         struct err *err);
 
+/* Before store_open: SEAL_BUCKET is sealed by @seal (borrowed until closed) when it is written. */
+struct seal;
+void backend_sqlite_seal(struct store_backend *b, struct seal *seal);
+/* Rewrites what is plain or under an older key, in small steps between commits, and forgets the older keys;
+ * @rotate: begins with a new key.  After store_open and seal_ensure; one at a time.  @done on the loop, never
+ * from within; ERR_CANCELED: closed before the end.  What was not done is done by the next one. */
+void backend_sqlite_reseal(struct store_backend *b, bool rotate,
+                           void (*done)(void *arg, int rc, const struct err *err), void *arg);
+
 /* Keeps committed rows in memory across store_open calls (simulated restart).  Commits, deferred
  * calls and closing complete when backend_memory_step is called.  Faults are armed by count. */
 struct backend_memory;

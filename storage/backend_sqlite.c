@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/work.h"
 #include "storage/sqlite_file.h"
+#include "storage/sqlite_load.h"
+#include "storage/sqlite_reseal.h"
 
 #include <assert.h>
 #include <string.h>
@@ -32,6 +34,8 @@ static const char *const sqlite_steps[] = {
     "    id INTEGER PRIMARY KEY CHECK (id = 1),"
     "    ceiling INTEGER NOT NULL, floor INTEGER NOT NULL);"
     "INSERT INTO meta VALUES (1, 0, 0)",
+    /* 1 -> 2: Secrets are sealed; 1 = nothing is left of plain ones */
+    "ALTER TABLE meta ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0",
 };
 
 static const struct sqlite_format sqlite_format = {
@@ -89,8 +93,15 @@ struct backend_sqlite {
     sqlite3 *db;
     sqlite3_stmt *stmts[SQLITE_N_SQL];
     struct sqlite_meta meta;
-    bool full; /* PRAGMA synchronous */
+    bool full;          /* PRAGMA synchronous */
+    struct seal *seal;  /* borrowed; NULL: nothing is sealed */
+    struct text sealed; /* the record that is bound */
 
+    /* Batches and steps of resealing take turns. */
+    bool busy, was_batch;
+    struct sqlite_reseal reseal;
+    void (*reseal_done)(void *arg, int rc, const struct err *err); /* NULL: none under way */
+    void *reseal_arg;
     const struct backend_batch *batch;
     void (*done)(void *arg, int rc, const struct err *err);
     void *done_arg;
@@ -144,6 +155,22 @@ static void sqlite_bind_int(sqlite3_stmt *stmt, int at, uint64_t value)
 
 /* --- writing, on the worker --- */
 
+/* Text as it is, or sealed bytes; good until the next one is bound. */
+static int sqlite_bind_json(struct backend_sqlite *b, sqlite3_stmt *stmt,
+                            const struct seal_place *place, const struct object *o, struct err *err)
+{
+    int rc;
+
+    if (b->seal == NULL || !str_eq(o->bucket, SEAL_BUCKET)) {
+        sqlite_bind_text(stmt, 5, o->json, o->json_len);
+        return 0;
+    }
+    rc = seal_close(b->seal, &b->sealed, place, o->json, o->json_len, err);
+    if (rc == 0)
+        sqlite3_bind_blob64(stmt, 5, b->sealed.data, b->sealed.len, SQLITE_STATIC);
+    return rc;
+}
+
 static int sqlite_write_state(struct backend_sqlite *b, const struct backend_row *row,
                               struct err *err)
 {
@@ -155,8 +182,12 @@ static int sqlite_write_state(struct backend_sqlite *b, const struct backend_row
     sqlite_bind_text(stmt, 2, o->ns, strlen(o->ns));
     sqlite_bind_text(stmt, 3, o->name, strlen(o->name));
     if (which == SQLITE_SQL_PUT) {
+        const struct seal_place place = { 'o', o->bucket, o->ns, o->name, row->revision };
+        int rc = sqlite_bind_json(b, stmt, &place, o, err);
+
+        if (rc < 0)
+            return rc;
         sqlite_bind_int(stmt, 4, row->revision);
-        sqlite_bind_text(stmt, 5, o->json, o->json_len);
     }
     return sqlite_run(b, which, err);
 }
@@ -171,8 +202,12 @@ static int sqlite_write_change(struct backend_sqlite *b, const struct backend_ro
     sqlite_bind_text(stmt, 1, o->bucket, strlen(o->bucket));
     sqlite_bind_int(stmt, 4, row->revision);
     if (!row->lazy) {
+        const struct seal_place place = { 'c', o->bucket, "", "", row->revision };
+        int rc = sqlite_bind_json(b, stmt, &place, o, err);
+
+        if (rc < 0)
+            return rc;
         sqlite_bind_int(stmt, 2, row->type);
-        sqlite_bind_text(stmt, 5, o->json, o->json_len);
     }
     return sqlite_run(b, which, err);
 }
@@ -277,12 +312,17 @@ static int sqlite_on_write(void *arg, struct err *err)
     return rc;
 }
 
+static void sqlite_turn(struct backend_sqlite *b);
+
 static void sqlite_on_written(void *arg, int rc, const struct err *err)
 {
     struct backend_sqlite *b = arg;
 
     b->batch = NULL;
+    b->busy = false;
+    b->was_batch = true;
     b->done(b->done_arg, rc, err);
+    sqlite_turn(b);
 }
 
 static void sqlite_commit(struct store_backend *base, const struct backend_batch *batch,
@@ -294,100 +334,58 @@ static void sqlite_commit(struct store_backend *base, const struct backend_batch
     b->batch = batch;
     b->done = done;
     b->done_arg = arg;
-    work_submit(b->loop, sqlite_on_write, sqlite_on_written, b);
+    sqlite_turn(b);
+}
+
+/* --- resealing --- */
+
+static int sqlite_on_reseal(void *arg, struct err *err)
+{
+    struct backend_sqlite *b = arg;
+    int rc = sqlite_set_sync(b, true, err);
+
+    return rc < 0 ? rc : sqlite_reseal_step(&b->reseal, err);
+}
+
+static void sqlite_end_reseal(struct backend_sqlite *b, int rc, const struct err *err)
+{
+    void (*done)(void *, int, const struct err *) = STEAL(b->reseal_done);
+
+    sqlite_reseal_fini(&b->reseal);
+    done(b->reseal_arg, rc, err);
+}
+
+static void sqlite_on_resealed(void *arg, int rc, const struct err *err)
+{
+    struct backend_sqlite *b = arg;
+
+    b->busy = false;
+    b->was_batch = false;
+    if (rc <= 0)
+        sqlite_end_reseal(b, rc, err);
+    sqlite_turn(b);
+}
+
+void backend_sqlite_seal(struct store_backend *base, struct seal *seal)
+{
+    container_of(base, struct backend_sqlite, base)->seal = seal;
+}
+
+void backend_sqlite_reseal(struct store_backend *base, bool rotate,
+                           void (*done)(void *arg, int rc, const struct err *err), void *arg)
+{
+    struct backend_sqlite *b = container_of(base, struct backend_sqlite, base);
+
+    assert(b->seal != NULL && b->reseal_done == NULL && b->on_closed == NULL);
+    b->reseal = (struct sqlite_reseal){
+        .db = b->db, .path = b->path, .seal = b->seal, .rotate = rotate
+    };
+    b->reseal_done = done;
+    b->reseal_arg = arg;
+    sqlite_turn(b);
 }
 
 /* --- loading --- */
-
-struct sqlite_reader {
-    const struct backend_load *load;
-    uint64_t last, ceiling, floor;
-};
-
-/* A damaged row may hold NULL where the schema forbids it; "" is refused further up. */
-static const char *sqlite_text(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-
-    return text ? text : "";
-}
-
-static int sqlite_read_object(struct sqlite_reader *r, sqlite3_stmt *row, struct err *err)
-{
-    uint64_t revision = (uint64_t)sqlite3_column_int64(row, 1);
-    const char *json = sqlite_text(row, 2);
-
-    r->last = revision > r->last ? revision : r->last;
-    return r->load->on_object(r->load->arg, sqlite_text(row, 0), revision, json,
-                              (size_t)sqlite3_column_bytes(row, 2), err);
-}
-
-static int sqlite_read_change(struct sqlite_reader *r, sqlite3_stmt *row, struct err *err)
-{
-    uint64_t revision = (uint64_t)sqlite3_column_int64(row, 1);
-    const char *json = sqlite_text(row, 2);
-    int type = sqlite3_column_int(row, 3);
-
-    if (type < STORE_ADDED || type > STORE_DELETED)
-        return err_set(err, ERR_CORRUPT, "a change of unknown type %d", type);
-    r->last = revision > r->last ? revision : r->last;
-    return r->load->on_change(r->load->arg, sqlite_text(row, 0), revision,
-                              (enum store_change_type)type, json,
-                              (size_t)sqlite3_column_bytes(row, 2), err);
-}
-
-static int sqlite_read_forgotten(struct sqlite_reader *r, sqlite3_stmt *row, struct err *err)
-{
-    uint64_t revision = (uint64_t)sqlite3_column_int64(row, 1);
-
-    (void)err;
-    r->last = revision > r->last ? revision : r->last;
-    r->load->on_forgotten(r->load->arg, sqlite_text(row, 0), revision);
-    return 0;
-}
-
-static int sqlite_read_meta(struct sqlite_reader *r, sqlite3_stmt *row, struct err *err)
-{
-    r->ceiling = (uint64_t)sqlite3_column_int64(row, 0);
-    r->floor = (uint64_t)sqlite3_column_int64(row, 1);
-    if (r->ceiling < r->last)
-        return err_set(err, ERR_CORRUPT, "revisions are above the ceiling");
-    return 0;
-}
-
-/* In the order of struct backend_load; meta last, when the newest revision is known. */
-static const struct {
-    const char *sql;
-    int (*read)(struct sqlite_reader *r, sqlite3_stmt *row, struct err *err);
-} sqlite_tables[] = {
-    { "SELECT bucket, revision, json FROM objects", sqlite_read_object },
-    { "SELECT bucket, revision, json, type FROM changes ORDER BY revision", sqlite_read_change },
-    { "SELECT bucket, revision FROM forgotten", sqlite_read_forgotten },
-    { "SELECT ceiling, floor FROM meta", sqlite_read_meta },
-};
-
-static int sqlite_read_table(struct backend_sqlite *b, struct sqlite_reader *r, size_t table,
-                             struct err *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = 0, code;
-
-    code = sqlite3_prepare_v2(b->db, sqlite_tables[table].sql, -1, &stmt, NULL);
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
-        code = sqlite3_step(stmt);
-        if (code != SQLITE_ROW)
-            break;
-        rc = sqlite_tables[table].read(r, stmt, err);
-        if (rc < 0)
-            break;
-    }
-    if (rc == 0 && code != SQLITE_DONE)
-        rc = sqlite_fail(b, err);
-    else if (rc == ERR_CORRUPT)
-        sqlite_file_damaged(err, b->path);
-    sqlite3_finalize(stmt);
-    return rc;
-}
 
 static void sqlite_on_tick(void *arg)
 {
@@ -401,18 +399,16 @@ static void sqlite_on_tick(void *arg)
 static int sqlite_load(struct store_backend *base, const struct backend_load *load, struct err *err)
 {
     struct backend_sqlite *b = container_of(base, struct backend_sqlite, base);
-    struct sqlite_reader reader = { .load = load };
-    int rc = 0;
+    struct sqlite_loaded found;
+    int rc = sqlite_load_tables(&found, b->db, b->path, b->seal, load, err);
 
-    for (size_t i = 0; rc == 0 && i < N_ELEMENTS(sqlite_tables); i++)
-        rc = sqlite_read_table(b, &reader, i, err);
     if (rc == 0)
         rc = sqlite_prepare(b, err);
     if (rc < 0)
         return rc;
-    load->on_revision(load->arg, reader.last, reader.ceiling, reader.floor);
-    b->meta.ceiling = reader.ceiling;
-    b->meta.floor = reader.floor;
+    load->on_revision(load->arg, found.last, found.ceiling, found.floor);
+    b->meta.ceiling = found.ceiling;
+    b->meta.floor = found.floor;
     sqlite_file_accept(b->db);
     sqlite3_db_release_memory(b->db);
     if (b->base.lazy_flush_ms > 0)
@@ -446,6 +442,7 @@ static void sqlite_on_closed(void *arg, int rc, const struct err *err)
 
     (void)rc;
     (void)err;
+    text_fini(&b->sealed);
     free(b->path);
     free(b);
     on_closed(on_closed_arg);
@@ -459,7 +456,26 @@ static void sqlite_close(struct store_backend *base, void (*on_closed)(void *arg
     b->on_closed = on_closed;
     b->on_closed_arg = arg;
     b->flush_timer = timer_close(b->flush_timer);
-    work_submit(b->loop, sqlite_on_close, sqlite_on_closed, b);
+    sqlite_turn(b);
+}
+
+/* Whatever waits for the file gets it when it is free.  Between two batches resealing may do a
+ * step; closing does not wait for more than that. */
+static void sqlite_turn(struct backend_sqlite *b)
+{
+    struct err err = ERR_EMPTY;
+
+    if (b->busy)
+        return;
+    if (b->on_closed != NULL && b->reseal_done != NULL)
+        sqlite_end_reseal(b, err_set(&err, ERR_CANCELED, "closed"), &err);
+    b->busy = b->batch != NULL || b->reseal_done != NULL || b->on_closed != NULL;
+    if (b->reseal_done != NULL && (b->batch == NULL || b->was_batch))
+        work_submit(b->loop, sqlite_on_reseal, sqlite_on_resealed, b);
+    else if (b->batch != NULL)
+        work_submit(b->loop, sqlite_on_write, sqlite_on_written, b);
+    else if (b->on_closed != NULL)
+        work_submit(b->loop, sqlite_on_close, sqlite_on_closed, b);
 }
 
 int backend_sqlite_open(struct store_backend **ret, uv_loop_t *loop, const char *path,

@@ -102,7 +102,7 @@ TEST(sqlite_file, newer_file_is_refused)
 {
     make_store(3);
     make_raw("PRAGMA user_version = 99");
-    check_refused(ERR_CORRUPT, "newer program (format 99, this one knows up to 1)");
+    check_refused(ERR_CORRUPT, "newer program (format 99, this one knows up to 2)");
 }
 
 /* Runs @sql and leaves it in the log, as a crash does. */
@@ -254,7 +254,7 @@ TEST(sqlite_file, file_of_version_0_is_brought_up_to_date)
     fixture_restart(&f);
     CHECK(value_is(&f, "pods", "a", "1"));
     fixture_down(&f);
-    CHECK_INT(query(f.path, "PRAGMA user_version"), 1);
+    CHECK_INT(query(f.path, "PRAGMA user_version"), 2);
 }
 
 static const char *const good_steps[] = {
