@@ -337,7 +337,8 @@ static void sched_map_add(struct queue *q, struct view *v, const struct object *
 
 struct sched_open {
     const struct object *object;
-    const char *created;
+    char created[24];
+    int64_t priority;
 };
 
 static int sched_by_age(const void *a, const void *b)
@@ -348,6 +349,17 @@ static int sched_by_age(const void *a, const void *b)
     return order ? order : strcmp(x->object->name, y->object->name);
 }
 
+/* Its tree goes at once: there may be tens of thousands that wait. */
+static void sched_open_read(struct sched_open *ret, const struct object *o)
+{
+    cleanup(json_decrefpp) json_t *tree = object_tree(o);
+
+    ret->object = o;
+    ret->priority = json_int(tree, "spec.priority", 0);
+    snprintf(ret->created, sizeof(ret->created), "%s",
+             json_str_or(tree, "metadata.creationTimestamp", ""));
+}
+
 /* Every pod that waits for a node, the oldest first; @about: only those whose text holds this. */
 static void sched_map_open(struct queue *q, struct view *v, const char *about)
 {
@@ -356,6 +368,8 @@ static void sched_map_open(struct queue *q, struct view *v, const char *about)
     struct store_iter it;
     size_t n = 0, cap = 0;
 
+    if (!view_first(v, about ? about : "pods without a node"))
+        return;
     store_iter_init(&it, view_store(v), "pods", NULL, NULL, NULL);
     while ((o = store_iter_next(&it))) {
         if (!sched_is_open(o) || (about && !strstr(o->json, about)))
@@ -364,13 +378,12 @@ static void sched_map_open(struct queue *q, struct view *v, const char *about)
             cap = cap ? 2 * cap : 16;
             list = mem_grow(list, cap, sizeof(*list));
         }
-        list[n++] = (struct sched_open){ o, json_str_or(view_tree(v, o),
-                                                        "metadata.creationTimestamp", "") };
+        sched_open_read(&list[n++], o);
     }
     if (n > 0)
         qsort(list, n, sizeof(*list), sched_by_age);
     for (size_t i = 0; i < n; i++)
-        sched_map_add(q, v, list[i].object);
+        queue_add_ranked(q, list[i].object->ns, list[i].object->name, list[i].priority);
     free(list);
 }
 

@@ -1,6 +1,7 @@
 #include "controlplane/view.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <assert.h>
 
@@ -22,6 +23,8 @@ struct view {
     size_t n_slots, n_used;
     size_t json_bytes, keep_bytes;
     struct view_list_block *lists; /* owned */
+    const char *asked[8];          /* by view_first in this step */
+    size_t n_asked;
 };
 
 #define VIEW_SLOTS_MIN 64
@@ -84,8 +87,19 @@ void view_keep(struct view *v, size_t json_bytes)
     v->keep_bytes = json_bytes;
 }
 
+bool view_first(struct view *v, const char *what)
+{
+    for (size_t i = 0; i < v->n_asked; i++)
+        if (str_eq(v->asked[i], what))
+            return false;
+    if (v->n_asked < N_ELEMENTS(v->asked))
+        v->asked[v->n_asked++] = what;
+    return true;
+}
+
 void view_end_step(struct view *v)
 {
+    v->n_asked = 0;
     if (v->json_bytes > v->keep_bytes)
         view_forget_trees(v);
     while (v->lists) {

@@ -31,6 +31,10 @@ const struct object *const *view_owned(struct view *v, const char *bucket, const
 const struct object *const *view_on_node(struct view *v, const char *node,
                                          size_t *ret_n); /* pods */
 
+/* True when it is asked for @what (a literal) for the first time since the step began: what looks at
+ * every object need not do so for each of many changes, all of which it sees already. */
+bool view_first(struct view *v, const char *what);
+
 /* Forgets trees and arrays; the runner calls it after each step. */
 void view_end_step(struct view *v);
 /* Trees of up to @json_bytes outlive their step (objects do not change, so they stay true): time

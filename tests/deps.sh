@@ -12,7 +12,7 @@ lab='tzdata runc conmon nftables iproute2 docker-registry python3 util-linux mou
 command -v kubectl > /dev/null || lab="$lab kubernetes-client"
 test='python3-pytest python3-pytest-xdist python3-kubernetes python3-yaml libcmocka-dev busybox-static
     curl'
-bench='wrk'
+bench='wrk etcd-server openssl'
 lint='clang-format clang-tidy cppcheck clang git'
 
 # qemu is only run, the disk of its machine is made from Debian's archive.

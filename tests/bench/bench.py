@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """bench: measures mkube in a lab of its own, beside the floor that the same machine sets in the same run.
 
-  bench.py [--keep] [PART...]     PARTs: rest start scale restart creates systems (default: all)
+  bench.py [--keep] [PART...]     PARTs: rest start scale restart creates systems beside (default: all)
 
 Prints a table, writes build/bench.json, takes the lab down (--keep: leaves it).  Machines are noisy and differ:
 what counts are the ratios.  LAB=bench, BUILD= and MKUBE= as in tests/lab/lab.
@@ -21,6 +21,7 @@ sys.path[:0] = [HERE, os.path.join(REPO, "tests", "lab")]
 os.environ["LAB"] = os.environ.get("LAB") or "bench"
 
 import floor  # noqa: E402
+from beside import Beside  # noqa: E402
 from hosts import BUILD, MKUBE, Lab  # noqa: E402
 from kube import Kube  # noqa: E402
 from linux import LabError  # noqa: E402
@@ -217,6 +218,11 @@ class Bench:
             self.report.add("  ratio", made["per_s"] / least, "x")
 
 
+    # --- beside etcd
+
+    def beside(self):
+        Beside(self.report, say, BUILD, MKUBE).run()
+
     # --- the five systems
 
     def systems(self):
@@ -241,7 +247,7 @@ def wait_for(what, seconds, condition, pause=0.0005):
         time.sleep(pause)
 
 
-PARTS = ("rest", "start", "scale", "restart", "creates", "systems")
+PARTS = ("rest", "start", "scale", "restart", "creates", "systems", "beside")
 
 
 def main():
@@ -256,7 +262,7 @@ def main():
     bench = Bench()
     try:
         run(os.path.join(REPO, "tests/lab/lab"), "down")
-        if set(args.parts or PARTS) != {"systems"}:  # those have a lab of their own
+        if not set(args.parts or PARTS) <= {"systems", "beside"}:  # one has labs of its own, the other none
             bench.up()
         for part in args.parts or PARTS:
             getattr(bench, part)()

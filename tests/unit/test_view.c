@@ -80,3 +80,16 @@ TEST(view, keeps_trees_when_told_to)
     CHECK(view_tree(f.view, plan_fixture_get(&f, "pods", "a")) == tree);
     plan_fixture_down(&f);
 }
+
+TEST(view, says_once_per_step_that_nobody_has_looked_yet)
+{
+    struct plan_fixture f;
+
+    plan_fixture_up(&f);
+    CHECK(view_first(f.view, "pods"));
+    CHECK(view_first(f.view, "nodes"));
+    CHECK(!view_first(f.view, "pods"));
+    view_end_step(f.view);
+    CHECK(view_first(f.view, "pods"));
+    plan_fixture_down(&f);
+}
