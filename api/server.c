@@ -285,6 +285,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->registry = opts->registry;
     s->store = registry_store(opts->registry);
     s->metrics = opts->metrics;
+    s->site = opts->site;
     s->ca.cert_pem = mem_str(opts->ca->cert_pem);
     s->ca.key_pem = mem_str(opts->ca->key_pem);
     s->sa_key_pem = mem_str(opts->sa_key_pem);

@@ -16,6 +16,13 @@
 
 struct server;
 
+/* What only the process around us knows; each may be NULL: then it is not served. */
+struct server_site {
+    json_t *(*encryption)(void *arg); /* a new tree */
+    int (*encryption_rotate)(void *arg, struct err *err);
+    void *arg;
+};
+
 struct server_opts {                    /* strings are copied */
     struct registry *registry;          /* borrowed */
     const char *address;                /* bind */
@@ -28,6 +35,7 @@ struct server_opts {                    /* strings are copied */
     const char *sa_key_pem;             /* signs and verifies ServiceAccount tokens */
     const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */
     size_t max_body;                                           /* 0 = 3 MiB */
+    struct server_site site;
 };
 
 int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *opts,

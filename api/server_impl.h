@@ -32,6 +32,7 @@ struct server {
     struct auth_keys keys;
     char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
+    struct server_site site;
     struct list watches; /* of struct watch */
     bool closing;
     void (*on_closed)(void *arg);
@@ -99,6 +100,10 @@ void server_metrics(struct call *c);
 
 /* --- server_misc.c: everything that is no resource --- */
 void server_other(struct call *c);
+
+/* --- server_site.c: what the process around us tells administrators --- */
+void server_encryption(struct call *c);
+void server_encryption_rotate(struct call *c);
 
 /* --- server_node.c: joining, tokens, logs --- */
 void server_join(struct call *c);

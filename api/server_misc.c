@@ -145,6 +145,8 @@ static const struct {
     { "/api", true, NULL, misc_discovery },
     { "/apis", true, NULL, misc_discovery },
     { "/mkube/v1/join", false, "POST", server_join },
+    { "/mkube/v1/encryption", false, NULL, server_encryption },
+    { "/mkube/v1/encryption/rotate", false, "POST", server_encryption_rotate },
     { "/", false, NULL, misc_root },
 };
 

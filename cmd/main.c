@@ -40,6 +40,8 @@ static const struct verb cmds[] = {
       "mkube secretstore put KEY PROPERTY=VALUE... | put KEY -f FILE | get KEY [PROPERTY] | list | "
       "delete KEY [flags]",
       cmd_secretstore },
+    { "encryption", "show, or change, the key under which Secrets are stored",
+      "mkube encryption status | rotate [flags]", cmd_encryption },
     { "image", "bring an image, or a directory of archives, to this node",
       "mkube image pull REF | load DIR [flags]", cmd_image },
     { "pause", "hold a process namespace (started by `mkube agent`)", "mkube pause PATH",

@@ -13,12 +13,11 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cmd/cmd.h"
+#include "cmd/encryption.h"
 #include "cmd/entry_guard.h"
 #include "cmd/pki.h"
 #include "controlplane/controllers.h"
 #include "controlplane/runner.h"
-#include "storage/backend.h"
-#include "storage/seal.h"
 #include "storage/store.h"
 
 #include <arpa/inet.h>
@@ -42,8 +41,7 @@ struct control {
     uv_loop_t loop;
     struct loop_signals *signals;
     struct pki pki;
-    struct seal *seal;
-    struct store_backend *backend; /* the store's */
+    struct encryption *encryption;
     struct store *store;
     struct registry *registry;
     struct metrics *metrics;
@@ -84,6 +82,7 @@ static void control_close_store(struct control *c)
 {
     c->step = timer_close(c->step);
     c->runner = runner_free(c->runner);
+    encryption_stop(c->encryption);
     if (c->store != NULL)
         store_close(STEAL(c->store), control_on_store_closed, c);
     else
@@ -255,6 +254,18 @@ static void control_offer_token(struct control *c)
     registry_write(c->registry, &req, control_on_token, offer);
 }
 
+/* --- what the API tells about this process --- */
+
+static json_t *control_encryption(void *arg)
+{
+    return encryption_status(((struct control *)arg)->encryption);
+}
+
+static int control_encryption_rotate(void *arg, struct err *err)
+{
+    return encryption_rotate(((struct control *)arg)->encryption, err);
+}
+
 /* --- starting --- */
 
 static int control_listen(struct control *c, struct err *err)
@@ -274,6 +285,9 @@ static int control_listen(struct control *c, struct err *err)
         .service_cidr = f->service_cidr,
         .dns_ip = c->dns_ip,
         .domain = f->domain,
+        .site = { .encryption = control_encryption,
+                  .encryption_rotate = control_encryption_rotate,
+                  .arg = c },
     };
 
     return server_new(&c->server, &c->loop, &opts, err);
@@ -324,38 +338,6 @@ static void control_on_bootstrapped(void *arg, int rc, const struct err *bootstr
     control_offer_token(c);
 }
 
-static void control_on_resealed(void *arg, int rc, const struct err *err)
-{
-    (void)arg;
-    if (rc < 0 && rc != ERR_CANCELED)
-        log_warn("Secrets are not all under the newest key: tried again at the next start",
-                 KV_ERR(err));
-}
-
-/* The first key is made only after the store was read: if Secrets are sealed and the key file is
- * gone, it is the old one that is needed. */
-static int control_open_store(struct control *c, struct err *err)
-{
-    cleanup(freep) char *path = mem_fmt("%s/state.db", c->flags.data_dir);
-    cleanup(freep) char *keys = mem_fmt("%s/pki/secrets.key", c->flags.data_dir);
-    struct store_opts opts = { 0 };
-    int rc = seal_new(&c->seal, keys, err);
-
-    if (rc == 0)
-        rc = backend_sqlite_open(&c->backend, &c->loop, path, err);
-    if (rc < 0)
-        return rc;
-    backend_sqlite_seal(c->backend, c->seal);
-    rc = store_open(&c->store, c->backend, &opts, err);
-    if (rc == ERR_NOT_FOUND) /* the key: data that must be refused */
-        err->code = ERR_CORRUPT;
-    if (rc == 0)
-        rc = seal_ensure(c->seal, err);
-    if (rc == 0)
-        backend_sqlite_reseal(c->backend, false, control_on_resealed, c);
-    return rc;
-}
-
 static int control_make_registry(struct control *c, struct err *err)
 {
     struct registry_opts opts = {
@@ -386,7 +368,7 @@ static int control_start(struct control *c, struct err *err)
     if (rc == 0)
         rc = pki_load(&c->pki, c->flags.data_dir, &names, err);
     if (rc == 0)
-        rc = control_open_store(c, err);
+        rc = encryption_open(&c->encryption, &c->store, &c->loop, c->flags.data_dir, err);
     if (rc == 0)
         rc = control_make_registry(c, err);
     if (rc < 0)
@@ -490,7 +472,7 @@ int cmd_server(const struct verb *self, int argc, char **argv)
     loop_finish(&c->loop);
     registry_free(c->registry);
     metrics_free(c->metrics);
-    seal_free(c->seal);
+    encryption_free(c->encryption);
     pki_fini(&c->pki);
     exit_code = VERB_DONE;
     if (c->err.code != 0) {
