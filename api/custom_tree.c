@@ -1,5 +1,6 @@
 #include "api/custom_tree.h"
 
+#include "api/schema.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -41,6 +42,26 @@ static void custom_prune_note(struct custom_pruning *p, const char *key)
     json_array_append_new(p->problems, json_string(text_str(&t)));
 }
 
+/* The metadata of an embedded resource has the fields of any object's, whatever the schema preserves
+ * (apiextensions-apiserver, schema/objectmeta). */
+static void custom_prune_metadata(struct custom_pruning *p, json_t *metadata)
+{
+    const struct schema_type *type = schema_type("meta/v1.ObjectMeta");
+    size_t len = p->path.len;
+    const char *key;
+    json_t *value;
+    void *next;
+
+    text_fmt(&p->path, "%smetadata", len > 0 ? "." : "");
+    json_object_foreach_safe (metadata, next, key, value) {
+        if (schema_field(type, key) != NULL)
+            continue;
+        custom_prune_note(p, key);
+        json_object_del(metadata, key);
+    }
+    custom_path_cut(&p->path, len);
+}
+
 static void custom_prune_object(struct custom_pruning *p, json_t *object,
                                 const struct custom_node *n, bool root)
 {
@@ -52,8 +73,11 @@ static void custom_prune_object(struct custom_pruning *p, json_t *object,
         const struct custom_node *child = custom_node_child(n, key);
         size_t len = p->path.len;
 
-        if (custom_is_envelope(n, root, key))
+        if (custom_is_envelope(n, root, key)) {
+            if (!root && str_eq(key, "metadata"))
+                custom_prune_metadata(p, value);
             continue;
+        }
         if (child == NULL && n->items != NULL)
             child = n->items;
         if (child != NULL) {

@@ -1,6 +1,7 @@
 /* custom_tree: a custom object against its compiled schema: pruned, filled, checked.
  *
- * Pure.  apiVersion, kind and metadata are left alone, at the root and in embedded resources.
+ * Pure.  apiVersion, kind and metadata are the API's, not the schema's, at the root (where they are left alone) and in
+ * embedded resources (whose metadata loses what no object's has).
  */
 #ifndef API_CUSTOM_TREE_H
 #define API_CUSTOM_TREE_H

@@ -33,6 +33,8 @@ void decode_problems_text(struct text *ret, const json_t *problems);
  * semantics section 7): imagePullPolicy by tag, requests from limits, targetPort = port, ...
  * Idempotent. */
 void decode_defaults(json_t *tree, const struct schema_resource *r);
+/* Puts the status that an object begins with in place of what its maker wrote: its defaults, or none. */
+void decode_fresh_status(json_t *tree, const struct schema_resource *r);
 
 /* Kubernetes' envelope 6b 38 73 00 + runtime.Unknown into a tree with apiVersion and kind;
  * the message inside is read by the tables.  Bounded depth; ERR_BAD_REQUEST otherwise.

@@ -104,3 +104,18 @@ void decode_defaults(json_t *tree, const struct schema_resource *r)
 {
     defaults_struct(tree, r->type);
 }
+
+void decode_fresh_status(json_t *tree, const struct schema_resource *r)
+{
+    const struct schema_field *f = r->type != NULL ? schema_field(r->type, "status") : NULL;
+    json_t *status;
+
+    json_object_del(tree, "status");
+    if (f == NULL || f->def == NULL)
+        return;
+    status = json_loads(f->def, JSON_DECODE_ANY, NULL);
+    assert(status != NULL); /* gen.py has read it */
+    if (f->type != NULL)
+        defaults_member(status, f);
+    json_object_set_new_nocheck(tree, "status", status);
+}

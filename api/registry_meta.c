@@ -2,6 +2,7 @@
  * (API conventions; rest.BeforeCreate, rest.BeforeUpdate). */
 #include "api/registry_impl.h"
 
+#include "api/decode.h"
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -126,7 +127,7 @@ void meta_prepare_create(struct op *op)
     if (meta_is_generation_kind(op->resource))
         json_put_int(op->tree, "metadata.generation", 1);
     if (meta_has_status_sub(op->resource) && !META_IN(op->resource->bucket, meta_status_on_create))
-        json_object_del(op->tree, "status");
+        decode_fresh_status(op->tree, op->resource);
 }
 
 /* --- update --- */

@@ -225,6 +225,56 @@ static void validate_attachment_change(struct field_errors *e, const json_t *tre
     validate_immutable(e, json_object_get(tree, "spec"), json_object_get(old, "spec"), "spec");
 }
 
+static void validate_driver(struct field_errors *e, const json_t *tree)
+{
+    const char *name = json_str_or(tree, "metadata.name", "");
+
+    /* What a socket of the kubelet is called after it. */
+    if (strlen(name) > 63)
+        field_too_long(e, "metadata.name", 63);
+}
+
+static void validate_driver_change(struct field_errors *e, const json_t *tree, const json_t *old)
+{
+    const json_t *now = json_object_get(tree, "spec"), *was = json_object_get(old, "spec");
+
+    /* The first name is spelled as Kubernetes spells it. */
+    validate_immutable(e, json_object_get(now, "attachRequired"),
+                       json_object_get(was, "attachRequired"), "spec.attachedRequired");
+    validate_immutable(e, json_object_get(now, "volumeLifecycleModes"),
+                       json_object_get(was, "volumeLifecycleModes"), "spec.volumeLifecycleModes");
+}
+
+static void validate_capacity(struct field_errors *e, const json_t *tree)
+{
+    validate_text(e, tree, "storageClassName", "", validate_dns1123_subdomain);
+    validate_label_selector(e, json_object_get(tree, "nodeTopology"), "nodeTopology");
+    validate_quantity_not_negative(e, json_object_get(tree, "capacity"), "capacity");
+    validate_quantity_not_negative(e, json_object_get(tree, "maximumVolumeSize"),
+                                   "maximumVolumeSize");
+}
+
+static void validate_capacity_change(struct field_errors *e, const json_t *tree, const json_t *old)
+{
+    validate_immutable_selector(e, json_object_get(tree, "nodeTopology"),
+                                json_object_get(old, "nodeTopology"), "nodeTopology");
+    validate_immutable(e, json_object_get(tree, "storageClassName"),
+                       json_object_get(old, "storageClassName"), "storageClassName");
+}
+
+static void validate_csinode_change(struct field_errors *e, const json_t *tree, const json_t *old)
+{
+    const json_t *before = json_at(old, "spec.drivers"), *driver;
+    size_t i;
+
+    json_array_foreach (json_at(tree, "spec.drivers"), i, driver) {
+        const json_t *was = json_find(before, "name", json_str_or(driver, "name", ""));
+
+        if (was != NULL)
+            validate_immutable(e, driver, was, "CSINodeDriver");
+    }
+}
+
 static void validate_csinode(struct field_errors *e, const json_t *tree)
 {
     const json_t *drivers = json_at(tree, "spec.drivers"), *driver;
@@ -250,6 +300,14 @@ const struct validate_kind validate_kinds_storage[] = {
     { .bucket = "volumeattachments.storage.k8s.io",
       .always = validate_attachment,
       .change = validate_attachment_change },
-    { .bucket = "csinodes.storage.k8s.io", .always = validate_csinode },
+    { .bucket = "csinodes.storage.k8s.io",
+      .always = validate_csinode,
+      .change = validate_csinode_change },
+    { .bucket = "csidrivers.storage.k8s.io",
+      .always = validate_driver,
+      .change = validate_driver_change },
+    { .bucket = "csistoragecapacities.storage.k8s.io",
+      .always = validate_capacity,
+      .change = validate_capacity_change },
     { .bucket = NULL },
 };

@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "lab")]
 
 import labfixtures  # noqa: E402
+from kit import Kind  # noqa: E402
 from sitefixtures import api, lab_name, namespace, site, whole_site  # noqa: E402, F401
 
 
@@ -35,12 +36,12 @@ def k(site, namespace):  # noqa: F811
 
 @pytest.fixture
 def kinds(site):  # noqa: F811
-    """Any kind by kinds(apiVersion, kind): the official client's, with get, create, replace, patch, delete, watch, status..."""
+    """kinds(apiVersion, kind, namespace=None): a kit.Kind of the official client."""
     config = pytest.importorskip("kubernetes.config")
     dynamic = pytest.importorskip("kubernetes.dynamic")
     with config.new_client_from_config(site.kubeconfig) as c:
         found = dynamic.DynamicClient(c, cache_file=os.path.join(os.path.dirname(site.kubeconfig), "kinds-of-python.json"))
-        yield lambda api_version, kind: found.resources.get(api_version=api_version, kind=kind)
+        yield lambda api_version, kind, namespace=None: Kind(found.resources.get(api_version=api_version, kind=kind), namespace)
 
 
 pytest_runtest_makereport = labfixtures.show_the_site_of_a_failure

@@ -1,6 +1,7 @@
 """Leases: what elections among controllers hold on to."""
 
 from behaviour import behaviour
+from kit import STRATEGIC
 
 
 def lease(name, holder, seconds):
@@ -11,21 +12,20 @@ def lease(name, holder, seconds):
 
 @behaviour("[sig-node] Lease lease API should be available [Conformance]")
 def test_leases_are_served(kinds, namespace):
-    leases = kinds("coordination.k8s.io/v1", "Lease")
-    leases.create(lease("one", "holder", 30), namespace=namespace)
-    got = leases.get("one", namespace).to_dict()
+    leases = kinds("coordination.k8s.io/v1", "Lease", namespace)
+    leases.create(lease("one", "holder", 30))
+    got = leases.get("one")
     assert got["spec"] == lease("one", "holder", 30)["spec"]
 
     got["spec"] |= {"holderIdentity": "other", "leaseDurationSeconds": 60, "leaseTransitions": 1}
     leases.replace(got)
-    assert leases.get("one", namespace).to_dict()["spec"] == got["spec"]
+    assert leases.get("one")["spec"] == got["spec"]
 
-    leases.patch(body={"spec": {"holderIdentity": "third"}}, name="one", namespace=namespace,
-                 content_type="application/strategic-merge-patch+json")
-    spec = leases.get("one", namespace).spec
-    assert (spec.holderIdentity, spec.leaseTransitions) == ("third", 1)
+    leases.patch("one", {"spec": {"holderIdentity": "third"}}, STRATEGIC)
+    spec = leases.get("one")["spec"]
+    assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("third", 1)
 
-    leases.create(lease("two", "holder", 30), namespace=namespace)
-    assert len(leases.get(namespace=namespace, label_selector="deletecollection=true").items) == 2
-    leases.delete(namespace=namespace, label_selector="deletecollection=true")
-    assert leases.get(namespace=namespace, label_selector="deletecollection=true").items == []
+    leases.create(lease("two", "holder", 30))
+    assert leases.names("deletecollection=true") == ["one", "two"]
+    leases.delete_all("deletecollection=true")
+    assert leases.names("deletecollection=true") == []

@@ -58,6 +58,10 @@ TEST(custom_tree, drops_what_no_schema_knows)
         { OBJECT("'a':{'type':'object','x-kubernetes-embedded-resource':true}"),
           "{'a':{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p'},'spec':1}}",
           "{'a':{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p'}}} unknown field 'a.spec'" },
+        { OBJECT("'a':{'type':'object','x-kubernetes-embedded-resource':true,"
+                 "'x-kubernetes-preserve-unknown-fields':true}"),
+          "{'a':{'kind':'K','metadata':{'name':'p','no':1},'spec':1}}",
+          "{'a':{'kind':'K','metadata':{'name':'p'},'spec':1}} unknown field 'a.metadata.no'" },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {

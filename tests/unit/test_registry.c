@@ -48,6 +48,20 @@ TEST(registry, create_wipes_what_only_the_server_may_say)
     registry_fixture_down(&f);
 }
 
+/* Clients read "attached" without asking whether there is a status. */
+TEST(registry, an_object_begins_with_the_defaults_of_its_status)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = "volumeattachments.storage.k8s.io", .ns = "",
+                     .body = "{'metadata':{'name':'va'},'spec':{'attacher':'a.b','nodeName':'n',"
+                             "'source':{'persistentVolumeName':'pv'}},'status':{'attached':true}}"),
+              201);
+    CHECK_AT("status", "{'attached':false}");
+    registry_fixture_down(&f);
+}
+
 TEST(registry, a_name_is_given_once)
 {
     struct registry_fixture f = { 0 };

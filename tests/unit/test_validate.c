@@ -487,6 +487,17 @@ TEST(validate, storage)
                  "spec: Forbidden: spec is immutable after creation except resources.requests and "
                  "volumeAttributesClassName for bound claims");
     check_create("storageclasses.storage.k8s.io", "{" META "}", "provisioner: Required value");
+    check_update("csidrivers.storage.k8s.io", "{" META ",'spec':{'attachRequired':true}}",
+                 "{" META ",'spec':{'attachRequired':false}}",
+                 "spec.attachedRequired: Invalid value: false: field is immutable");
+    check_update("csistoragecapacities.storage.k8s.io", "{" META ",'storageClassName':'a'}",
+                 "{" META ",'storageClassName':'b'}",
+                 "storageClassName: Invalid value: \"b\": field is immutable");
+    check_update(
+        "csinodes.storage.k8s.io", "{" META ",'spec':{'drivers':[{'name':'d','nodeID':'n'}]}}",
+        "{" META ",'spec':{'drivers':[{'name':'d','nodeID':'m'}]}}",
+        "CSINodeDriver: Invalid value: map[string]string{\"name\":\"d\", \"nodeID\":\"m\"}: "
+        "field is immutable");
     check_update("storageclasses.storage.k8s.io", "{" META ",'provisioner':'p'}",
                  "{" META ",'provisioner':'p','parameters':{'a':'b'}}",
                  "parameters: Forbidden: updates to parameters are forbidden.");
