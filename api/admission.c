@@ -2,6 +2,7 @@
  * order (v1.32, its default plugins); each family of plugins has a file of its own. */
 #include "api/admission.h"
 
+#include "api/csr.h"
 #include "api/custom.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -35,6 +36,7 @@ enum admit_stage {
     ADMIT_CREATE = 1,
     ADMIT_NAMED = 2, /* create, once a generated name is known */
     ADMIT_UPDATE = 4,
+    ADMIT_SUB = 32,         /* update of a subresource: status, approval, scale */
     ADMIT_CHECK_CREATE = 8, /* after validation: nothing may change any more */
     ADMIT_CHECK_UPDATE = 16,
     ADMIT_CHECK = ADMIT_CHECK_CREATE | ADMIT_CHECK_UPDATE,
@@ -45,7 +47,6 @@ static const char *const admit_without_effect[] = {
     "resourcequotas",
     "runtimeclasses.node.k8s.io",
     "apiservices.apiregistration.k8s.io",
-    "certificatesigningrequests.certificates.k8s.io",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",
@@ -89,6 +90,9 @@ static const struct admit_row {
     { "configmaps", ADMIT_CREATE | ADMIT_UPDATE, admit_root_ca },
     { "apiservices.apiregistration.k8s.io", ADMIT_CREATE, admit_apiservice },
     { "services", ADMIT_CREATE, admit_service_status },
+    { CSR_BUCKET, ADMIT_CREATE, admit_csr_create },
+    { CSR_BUCKET, ADMIT_UPDATE, admit_csr_update },
+    { CSR_BUCKET, ADMIT_SUB, admit_csr_sub },
     { CUSTOM_BUCKET, ADMIT_CREATE | ADMIT_UPDATE, admit_definition },
     { "ingresses.networking.k8s.io", ADMIT_CREATE, admit_service_status },
 };
@@ -125,6 +129,5 @@ void admit_check(struct op *op)
 
 void admit_update(struct op *op)
 {
-    if (op->sub[0] == '\0')
-        admit_run(op, ADMIT_UPDATE);
+    admit_run(op, op->sub[0] == '\0' ? ADMIT_UPDATE : ADMIT_SUB);
 }

@@ -82,6 +82,17 @@ void auth_make_user(struct auth_user *ret, const char *name, const json_t *group
         ret->node = mem_str(name + strlen("system:node:"));
 }
 
+void auth_borrow_user(struct auth_user *ret, const char *name, const char *const *groups,
+                      const char *uid)
+{
+    *ret = (struct auth_user){ .name = (char *)(uintptr_t)name,
+                               .groups = (char **)(uintptr_t)groups,
+                               .uid = (char *)(uintptr_t)uid,
+                               .anonymous = str_eq(name, "system:anonymous") };
+    if (str_starts(name, "system:node:") && auth_in_group(ret, "system:nodes"))
+        ret->node = ret->name + strlen("system:node:");
+}
+
 static bool auth_secret_field(const json_t *secret, const char *key, struct text *ret)
 {
     const char *value = json_string_value(json_object_get(json_at(secret, "data"), key));
@@ -227,6 +238,8 @@ static const struct auth_node_row {
     { "runtimeclasses", "", AUTH_READ, AUTH_ANY },
     { "events", "", "create update patch", AUTH_ANY },
     { "leases", "", "get create update patch", AUTH_OWN },
+    { "certificatesigningrequests", "", "create get list watch", AUTH_ANY },
+    { "certificatesigningrequests", "selfnodeclient", "create", AUTH_ANY },
 };
 
 static bool auth_word_in(const char *words, const char *word)

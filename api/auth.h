@@ -42,6 +42,10 @@ int auth_from_jwt(struct auth_user *ret, const struct store *store, const struct
 /* A user of whom only @name and @groups (array of strings) are known, as reviews ask about. */
 void auth_make_user(struct auth_user *ret, const char *name, const json_t *groups);
 
+/* The same without owning anything: not to be ended, and only as long as its strings live. */
+void auth_borrow_user(struct auth_user *ret, const char *name, const char *const *groups,
+                      const char *uid);
+
 struct auth_question { /* borrowed strings, "" = none */
     const char *verb, *group, *resource, *sub, *ns, *name;
     const char *path; /* non-resource requests; resource is "" then */

@@ -143,10 +143,6 @@ static bool bootstrap_is_renewed(const char *bucket)
 
 static void bootstrap_step(struct bootstrap *b)
 {
-    static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver",
-                                               .groups = groups,
-                                               .uid = "" };
 
     while (b->next < json_array_size(b->objects)) {
         json_t *row = json_array_get(b->objects, b->next);
@@ -162,7 +158,7 @@ static void bootstrap_step(struct bootstrap *b)
             .ns = ns,
             .name = present ? name : "",
             .body = tree,
-            .user = &user,
+            .user = &registry_itself,
             .grace_seconds = -1,
         };
 

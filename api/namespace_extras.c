@@ -17,10 +17,6 @@ static void extras_ignore(void *arg, const struct registry_answer *answer)
 
 static void extras_create(struct registry *r, const char *bucket, const char *ns, const char *name)
 {
-    static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver",
-                                               .groups = groups,
-                                               .uid = "" };
     cleanup(json_decrefpp) json_t *body = json_pack("{s:{s:s}}", "metadata", "name", name);
     struct registry_request req = {
         .verb = REGISTRY_CREATE,
@@ -29,7 +25,7 @@ static void extras_create(struct registry *r, const char *bucket, const char *ns
         .ns = ns,
         .name = "",
         .body = body,
-        .user = &user,
+        .user = &registry_itself,
         .grace_seconds = -1,
     };
 

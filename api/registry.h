@@ -25,7 +25,10 @@ struct registry_user {         /* who asks; borrowed */
     const char *name;          /* "system:admin" */
     const char *const *groups; /* NULL-terminated */
     const char *uid;           /* "" if none */
+    const json_t *extra;       /* name to list of strings; NULL = none */
 };
+/* The server as a user: it may all. */
+extern const struct registry_user registry_itself;
 
 struct registry_opts {
     struct store *store;           /* borrowed, outlives the registry */

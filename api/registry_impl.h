@@ -8,6 +8,7 @@
 #define API_REGISTRY_IMPL_H
 
 #include "api/alloc.h"
+#include "api/auth.h"
 #include "api/registry.h"
 #include "api/status.h"
 
@@ -63,6 +64,14 @@ void op_submit(struct op *op, enum store_verb verb);
 
 /* Answers with the present state: nothing had to change. */
 void op_answer_same(struct op *op);
+
+/* --- registry_access.c: what depends on who writes --- */
+bool op_may(const struct op *op, const struct auth_question *q);
+
+/* --- registry_csr.c: certificate requests --- */
+void admit_csr_create(struct op *op);
+void admit_csr_update(struct op *op);
+void admit_csr_sub(struct op *op); /* approval and status */
 
 /* --- registry.c --- */
 /* Types, strictness and defaults of @tree, which is or leads to op->tree. */

@@ -271,6 +271,7 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
         s->dialer = tls_dialer_close(s->dialer);
     } else {
         s->pull = metrics_pull_new(s->loop, s->store, s->nodes, s->metrics);
+        s->signer = csr_signer_new(s->loop, s->registry, &s->ca);
     }
     return rc;
 }
@@ -333,6 +334,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     s->arg = arg;
     server_watch_end_all(s);
     s->pull = metrics_pull_close(s->pull);
+    s->signer = csr_signer_close(s->signer);
     s->nodes = http_client_close(s->nodes);
     server_stream_end_all(s);
     s->dialer = tls_dialer_close(s->dialer);

@@ -6,6 +6,7 @@
 #define API_SERVER_IMPL_H
 
 #include "api/auth.h"
+#include "api/csr_signer.h"
 #include "api/metrics_pull.h"
 #include "api/route.h"
 #include "api/selector.h"
@@ -25,6 +26,7 @@ struct server {
     struct http_client *nodes; /* owned: calls to the nodes' API */
     struct metrics *metrics;   /* borrowed */
     struct metrics_pull *pull; /* owned */
+    struct csr_signer *signer; /* owned */
     struct tls_dialer *dialer; /* owned: streams to the nodes */
     struct list streams;       /* of struct server_stream */
     unsigned n_streams;

@@ -82,10 +82,6 @@ static void join_on_token_used(void *arg, const struct registry_answer *answer)
 
 static void join_use_token(struct join *j)
 {
-    static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver",
-                                               .groups = groups,
-                                               .uid = "" };
     struct call *c = j->call;
     cleanup(freep) char *name = mem_fmt("bootstrap-token-%s", c->user.join_id);
     struct registry_request req = { .verb = REGISTRY_DELETE,
@@ -93,7 +89,7 @@ static void join_use_token(struct join *j)
                                     .sub = "",
                                     .ns = "kube-system",
                                     .name = name,
-                                    .user = &user,
+                                    .user = &registry_itself,
                                     .grace_seconds = -1 };
 
     registry_write(c->s->registry, &req, join_on_token_used, j);

@@ -12,7 +12,7 @@ static const struct validate_kind *validate_kind(const struct schema_resource *r
         validate_kinds_pods,    validate_kinds_workloads, validate_kinds_batch,
         validate_kinds_service, validate_kinds_network,   validate_kinds_storage,
         validate_kinds_config,  validate_kinds_access,    validate_kinds_cluster,
-        validate_kinds_foreign, validate_kinds_crd,
+        validate_kinds_foreign, validate_kinds_crd,       validate_kinds_csr,
     };
 
     for (size_t i = 0; i < N_ELEMENTS(lists); i++) {
@@ -225,4 +225,6 @@ void validate_status(struct field_errors *ret, const struct schema_resource *r, 
 
     validate_metadata_change(ret, metadata, json_object_get(old, "metadata"));
     validate_metadata(ret, r, kind, metadata);
+    if (kind->status != NULL)
+        kind->status(ret, tree, old);
 }

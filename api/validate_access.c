@@ -149,36 +149,6 @@ static void validate_binding_change(struct field_errors *e, const json_t *tree, 
     field_invalid_printed(e, "roleRef", text_str(&printed), "cannot change roleRef");
 }
 
-/* --- certificate requests -------------------------------------------------------------------- */
-
-static const char *validate_signer(const char *s)
-{
-    const char *slash = strchr(s, '/');
-
-    if (slash == NULL || slash == s || slash[1] == '\0')
-        return "must be a fully qualified domain and path of the form "
-               "'example.com/signer-name'";
-    return strlen(s) > 571 ? "must be no more than 571 bytes" : NULL;
-}
-
-static void validate_request(struct field_errors *e, const json_t *tree)
-{
-    const json_t *spec = json_object_get(tree, "spec");
-    const json_t *seconds = json_object_get(spec, "expirationSeconds");
-
-    if (json_array_size(json_object_get(spec, "usages")) == 0)
-        field_required(e, "spec.usages", "usages must be provided");
-    validate_text(e, spec, "signerName", "spec", validate_signer);
-    if (json_is_integer(seconds) && json_integer_value(seconds) < 600)
-        field_invalid(e, "spec.expirationSeconds", seconds,
-                      "may not specify a duration less than 600 seconds (10 minutes)");
-}
-
-static void validate_request_change(struct field_errors *e, const json_t *tree, const json_t *old)
-{
-    validate_immutable(e, json_object_get(tree, "spec"), json_object_get(old, "spec"), "spec");
-}
-
 const struct validate_kind validate_kinds_access[] = {
     { .bucket = "roles." RBAC_GROUP, .name = validate_path_segment, .always = validate_role },
     { .bucket = "clusterroles." RBAC_GROUP,
@@ -192,9 +162,5 @@ const struct validate_kind validate_kinds_access[] = {
       .name = validate_path_segment,
       .always = validate_clusterrolebinding,
       .change = validate_binding_change },
-    { .bucket = "certificatesigningrequests.certificates.k8s.io",
-      .name = validate_any_name,
-      .always = validate_request,
-      .change = validate_request_change },
     { .bucket = NULL },
 };

@@ -30,6 +30,7 @@ struct validate_kind {
     validate_text_fn name;     /* NULL: DNS subdomain */
     validate_rule_fn always;   /* on create and update; NULL: none */
     validate_change_fn change; /* what may not change; NULL: none */
+    validate_change_fn status; /* of the subresource status and its like; NULL: none */
 };
 
 /* The kinds of each file; a row without bucket ends a list. */
@@ -44,6 +45,7 @@ extern const struct validate_kind validate_kinds_access[];
 extern const struct validate_kind validate_kinds_cluster[];
 extern const struct validate_kind validate_kinds_foreign[];
 extern const struct validate_kind validate_kinds_crd[];
+extern const struct validate_kind validate_kinds_csr[];
 
 /* Required fields and enumerations of the tables, all but metadata and status. */
 void validate_schema(struct field_errors *e, const struct schema_resource *r, const json_t *tree);

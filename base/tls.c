@@ -108,6 +108,10 @@ static int tls_set_names(tls_set_name_fn set, void *object, const struct tls_spe
         rc = set(object, GNUTLS_SAN_DNSNAME, *d, (unsigned)strlen(*d));
     for (const char *const *ip = spec->ips; rc == 0 && ip != NULL && *ip != NULL; ip++)
         rc = tls_set_ip(set, object, *ip);
+    for (const char *const *m = spec->emails; rc == 0 && m != NULL && *m != NULL; m++)
+        rc = set(object, GNUTLS_SAN_RFC822NAME, *m, (unsigned)strlen(*m));
+    for (const char *const *u = spec->uris; rc == 0 && u != NULL && *u != NULL; u++)
+        rc = set(object, GNUTLS_SAN_URI, *u, (unsigned)strlen(*u));
     return rc;
 }
 
@@ -223,7 +227,8 @@ static int tls_set_authority_key_id(gnutls_x509_crt_t crt, gnutls_x509_crt_t iss
 static time_t tls_leaf_end(gnutls_x509_crt_t ca, const struct tls_spec *spec)
 {
     int days = spec->days > 0 ? spec->days : TLS_LEAF_DAYS;
-    time_t end = (time_t)(clock_wall_ms() / 1000) + (time_t)days * TLS_DAY_S;
+    time_t life = spec->seconds > 0 ? (time_t)spec->seconds : (time_t)days * TLS_DAY_S;
+    time_t end = (time_t)(clock_wall_ms() / 1000) + life;
     time_t ca_end = gnutls_x509_crt_get_expiration_time(ca);
 
     return end < ca_end ? end : ca_end;
@@ -312,32 +317,12 @@ int tls_csr_make(char **ret_key_pem, char **ret_csr_pem, const struct tls_spec *
     return 0;
 }
 
-static int tls_csr_parse(gnutls_x509_crq_t *ret, const char *csr_pem, struct err *err)
-{
-    cleanup(tls_x509_crq_freep) gnutls_x509_crq_t crq = NULL;
-    gnutls_datum_t view;
-    int rc;
-
-    if (csr_pem == NULL || strlen(csr_pem) > TLS_MAX_PEM)
-        return err_set(err, ERR_INVALID, "no PEM certificate request");
-    view = tls_x509_view(csr_pem);
-    rc = gnutls_x509_crq_init(&crq);
-    if (rc == 0)
-        rc = gnutls_x509_crq_import(crq, &view, GNUTLS_X509_FMT_PEM);
-    if (rc == 0)
-        rc = gnutls_x509_crq_verify(crq, 0);
-    if (rc < 0)
-        return tls_x509_fail(err, ERR_INVALID, rc, "certificate request");
-    *ret = STEAL(crq);
-    return 0;
-}
-
 int tls_csr_sign(char **ret_cert_pem, const struct tls_pair *ca, const char *csr_pem,
                  const struct tls_spec *spec, struct err *err)
 {
     cleanup(tls_x509_crq_freep) gnutls_x509_crq_t crq = NULL;
     cleanup(tls_x509_pub_freep) gnutls_pubkey_t pub = NULL;
-    int rc = tls_csr_parse(&crq, csr_pem, err);
+    int rc = tls_x509_request(&crq, csr_pem, err);
 
     if (rc < 0)
         return rc;
@@ -347,20 +332,6 @@ int tls_csr_sign(char **ret_cert_pem, const struct tls_pair *ca, const char *csr
     if (rc < 0)
         return tls_x509_fail(err, ERR_INVALID, rc, "key of the certificate request");
     return tls_leaf_make(ret_cert_pem, ca, pub, spec, err);
-}
-
-int tls_csr_subject(char **ret_cn, char ***ret_orgs, const char *csr_pem, struct err *err)
-{
-    cleanup(tls_x509_crq_freep) gnutls_x509_crq_t crq = NULL;
-    char *cn;
-    int rc = tls_csr_parse(&crq, csr_pem, err);
-
-    if (rc < 0)
-        return rc;
-    cn = tls_x509_cn(tls_x509_crq_dn, crq);
-    *ret_cn = cn != NULL ? cn : mem_str("");
-    *ret_orgs = tls_x509_orgs(tls_x509_crq_dn, crq);
-    return 0;
 }
 
 int tls_cert_hash(char **ret, const char *cert_pem, struct err *err)

@@ -29,8 +29,10 @@ struct tls_spec {
     const char *const *orgs; /* NULL-terminated or NULL */
     const char *const *dns;  /* subject alternative names */
     const char *const *ips;
+    const char *const *emails, *const *uris;
     bool is_server, is_client;
-    int days; /* of validity; 0 = 365; cut to the CA's own end */
+    int days;        /* of validity; 0 = 365; cut to the CA's own end */
+    int64_t seconds; /* of validity instead of @days; 0 = not said */
 };
 
 /* A CA, self-signed, ten years. */
@@ -43,8 +45,24 @@ int tls_csr_make(char **ret_key_pem, char **ret_csr_pem, const struct tls_spec *
 /* Checks the request's own signature; subject and names come from @spec, never from the request. */
 int tls_csr_sign(char **ret_cert_pem, const struct tls_pair *ca, const char *csr_pem,
                  const struct tls_spec *spec, struct err *err);
-/* Subject of a request: CN and organisations (NULL-terminated, owned). */
-int tls_csr_subject(char **ret_cn, char ***ret_orgs, const char *csr_pem, struct err *err);
+
+/* What a request asks for; its own signature was checked.  End with tls_csr_fini. */
+struct tls_csr {
+    char *cn;      /* "" if none */
+    char **orgs;   /* these lists are NULL-terminated */
+    char **dns;    /* subject alternative names */
+    char **ips;    /* as text */
+    char **emails; /* what else it would be called */
+    char **uris;
+};
+#define TLS_CSR_EMPTY                                                                    \
+    {                                                                                    \
+        .cn = NULL, .orgs = NULL, .dns = NULL, .ips = NULL, .emails = NULL, .uris = NULL \
+    }
+void tls_csr_fini(struct tls_csr *c);
+/* ERR_INVALID, in Go's words for what is no PEM request at all; also for a subject or names that
+ * could be read in two ways (several CNs, a NUL within), or that are too many. */
+int tls_csr_read(struct tls_csr *ret, const char *csr_pem, struct err *err);
 /* "sha256:<hex>" over the DER SubjectPublicKeyInfo, as in kubeadm's discovery-token-ca-cert-hash. */
 int tls_cert_hash(char **ret, const char *cert_pem, struct err *err);
 int tls_cert_expiry(int64_t *ret_wall_ms, const char *cert_pem, struct err *err);

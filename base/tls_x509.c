@@ -7,7 +7,6 @@
 
 /* Names longer than this are cut off as absent; X.520 allows 64. */
 #define TLS_X509_MAX_NAME 1024
-#define TLS_X509_MAX_ORGS 64
 
 int tls_x509_fail(struct err *err, int code, int rc, const char *what)
 {
@@ -54,11 +53,6 @@ int tls_x509_key(gnutls_privkey_t *ret, const char *pem, struct err *err)
 int tls_x509_crt_dn(void *crt, const char *oid, unsigned index, void *buffer, size_t *size)
 {
     return gnutls_x509_crt_get_dn_by_oid(crt, oid, index, 0, buffer, size);
-}
-
-int tls_x509_crq_dn(void *crq, const char *oid, unsigned index, void *buffer, size_t *size)
-{
-    return gnutls_x509_crq_get_dn_by_oid(crq, oid, (int)index, 0, buffer, size);
 }
 
 /* A name that holds a NUL could show one thing to us and another to who reads it whole. */

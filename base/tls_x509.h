@@ -11,7 +11,8 @@
 #include <string.h>
 
 /* What a peer or a client may send us as PEM. */
-#define TLS_MAX_PEM (256 * 1024)
+#define TLS_MAX_PEM       (256 * 1024)
+#define TLS_X509_MAX_ORGS 64
 
 static inline void tls_x509_crt_freep(gnutls_x509_crt_t *p)
 {
@@ -53,6 +54,8 @@ static inline gnutls_datum_t tls_x509_view(const char *s)
 int tls_x509_fail(struct err *err, int code, int rc, const char *what);
 /* Parsers of PEM; each result is owned by the caller. @what names the thing in the message. */
 int tls_x509_cert(gnutls_x509_crt_t *ret, const char *pem, const char *what, struct err *err);
+int tls_x509_request(gnutls_x509_crq_t *ret, const char *csr_pem,
+                     struct err *err); /* its own signature holds */
 int tls_x509_key(gnutls_privkey_t *ret, const char *pem, struct err *err);
 /* Attributes of a name, from a reader that wraps gnutls_x509_cr{t,q}_get_dn_by_oid. */
 typedef int (*tls_x509_dn_fn)(void *object, const char *oid, unsigned index, void *buffer,
@@ -60,6 +63,5 @@ typedef int (*tls_x509_dn_fn)(void *object, const char *oid, unsigned index, voi
 char *tls_x509_cn(tls_x509_dn_fn get, void *object);    /* owned; NULL if absent */
 char **tls_x509_orgs(tls_x509_dn_fn get, void *object); /* owned, NULL-terminated */
 int tls_x509_crt_dn(void *crt, const char *oid, unsigned index, void *buffer, size_t *size);
-int tls_x509_crq_dn(void *crq, const char *oid, unsigned index, void *buffer, size_t *size);
 
 #endif

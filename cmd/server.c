@@ -231,10 +231,6 @@ static bool control_has_token(struct control *c)
 
 static void control_offer_token(struct control *c)
 {
-    static const char *const groups[] = { "system:masters", NULL };
-    static const struct registry_user user = { .name = "system:apiserver",
-                                               .groups = groups,
-                                               .uid = "" };
     struct join_offer *offer;
     cleanup(json_decrefpp) json_t *secret = NULL;
     struct registry_request req = { .verb = REGISTRY_CREATE,
@@ -242,7 +238,7 @@ static void control_offer_token(struct control *c)
                                     .sub = "",
                                     .ns = "kube-system",
                                     .name = "",
-                                    .user = &user,
+                                    .user = &registry_itself,
                                     .grace_seconds = -1 };
 
     if (control_has_token(c))

@@ -25,5 +25,7 @@ const struct controller *const controllers[] = {
     &balancer_controller,
     &secretstore_controller,
     &externalsecret_controller,
+    &csrapproving_controller,
+    &csrcleaner_controller,
     NULL,
 };

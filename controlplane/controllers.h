@@ -28,5 +28,7 @@ extern const struct controller budget_controller;
 extern const struct controller balancer_controller;
 extern const struct controller externalsecret_controller;
 extern const struct controller secretstore_controller;
+extern const struct controller csrapproving_controller;
+extern const struct controller csrcleaner_controller;
 
 #endif

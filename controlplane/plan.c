@@ -82,6 +82,11 @@ void plan_finalize(struct plan *p, const struct object *base, json_t *tree_steal
     plan_conditional(p, PLAN_FINALIZE, base, tree_steal);
 }
 
+void plan_approval(struct plan *p, const struct object *base, json_t *tree_steal)
+{
+    plan_conditional(p, PLAN_APPROVAL, base, tree_steal);
+}
+
 void plan_scale(struct plan *p, const struct object *base, int64_t replicas)
 {
     struct plan_write *w = plan_add(p, PLAN_SCALE, base->bucket, base->ns, base->name);

@@ -21,6 +21,7 @@ enum plan_verb {
     PLAN_BIND,
     PLAN_FINALIZE,
     PLAN_SCALE,
+    PLAN_APPROVAL,
     PLAN_EVENT,
 };
 
@@ -59,6 +60,8 @@ void plan_delete_with(struct plan *p, const struct object *o, int64_t grace_seco
 void plan_bind(struct plan *p, const struct object *pod, const char *node);
 /* The namespace /finalize subresource. */
 void plan_finalize(struct plan *p, const struct object *base, json_t *tree_steal);
+/* The approval subresource of a CertificateSigningRequest. */
+void plan_approval(struct plan *p, const struct object *base, json_t *tree_steal);
 /* The scale subresource of @base, whatever happened to the rest of it meanwhile (its status moves
  * with every pod). */
 void plan_scale(struct plan *p, const struct object *base, int64_t replicas);

@@ -12,7 +12,7 @@
 #define RUNNER_EVENT_SAME_MS     (60 * 60 * 1000)
 #define RUNNER_EVENT_MESSAGE_MAX 1024
 
-static const char *const runner_groups[] = { "system:authenticated", NULL };
+static const char *const runner_groups[] = { "system:masters", "system:authenticated", NULL };
 static const struct registry_user runner_user = {
     .name = "system:kube-controller-manager",
     .groups = runner_groups,
@@ -32,6 +32,7 @@ static const struct runner_verb runner_verbs[] = {
     [PLAN_BIND] = { REGISTRY_CREATE, "binding" },
     [PLAN_FINALIZE] = { REGISTRY_UPDATE, "finalize" },
     [PLAN_SCALE] = { REGISTRY_UPDATE, "scale" },
+    [PLAN_APPROVAL] = { REGISTRY_UPDATE, "approval" },
 };
 
 static json_t *runner_binding(const struct plan_write *w)

@@ -1,6 +1,7 @@
 /* layer: controlplane */
 #include "tests/lib/plan_fixture.h"
 
+#include "api/schema.h"
 #include "base/mem.h"
 #include "tests/lib/quoted.h"
 #include "tests/lib/test.h"
@@ -56,8 +57,8 @@ static void plan_fixture_flush(struct plan_fixture *f)
 static void plan_fixture_complete(struct plan_fixture *f, const char *bucket, json_t *tree)
 {
     const char *name = json_str(tree, "metadata.name");
-    bool cluster = str_eq(bucket, "nodes") || str_eq(bucket, "namespaces") ||
-                   str_eq(bucket, "persistentvolumes") || strstr(bucket, "storageclasses");
+    const struct schema_resource *r = schema_bucket(bucket);
+    bool cluster = r != NULL && !r->namespaced;
 
     (void)f;
     CHECK(name != NULL);
@@ -203,6 +204,7 @@ static void plan_fixture_apply_one(struct plan_fixture *f, const struct plan_wri
     case PLAN_CREATE: plan_fixture_apply_create(f, w); return;
     case PLAN_UPDATE:
     case PLAN_STATUS:
+    case PLAN_APPROVAL:
     case PLAN_FINALIZE: plan_fixture_apply_update(f, w); return;
     case PLAN_SCALE:
         CHECK(o != NULL);

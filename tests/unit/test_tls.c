@@ -78,8 +78,8 @@ TEST(tls, wrong_input_is_refused_with_a_reason)
 TEST(tls, a_request_is_signed_under_the_names_of_the_signer)
 {
     cleanup(tls_pair_fini) struct tls_pair ca = TLS_PAIR_EMPTY;
-    cleanup(freep) char *key = NULL, *csr = NULL, *cert = NULL, *cn = NULL;
-    cleanup(strv_freep) char **orgs = NULL;
+    cleanup(freep) char *key = NULL, *csr = NULL, *cert = NULL;
+    cleanup(tls_csr_fini) struct tls_csr asked = TLS_CSR_EMPTY;
     const struct tls_spec other = { .cn = "system:node:n1", .is_client = true };
     struct err err = ERR_EMPTY;
     gnutls_x509_crt_t crt;
@@ -89,11 +89,11 @@ TEST(tls, a_request_is_signed_under_the_names_of_the_signer)
 
     tls_make_ca(&ca);
     CHECK_INT(tls_csr_make(&key, &csr, &tls_alice, &err), 0);
-    CHECK_INT(tls_csr_subject(&cn, &orgs, csr, &err), 0);
-    CHECK_STR(cn, "alice");
-    CHECK_STR(orgs[0], "ops");
-    CHECK_STR(orgs[1], "system:masters");
-    CHECK(orgs[2] == NULL);
+    CHECK_INT(tls_csr_read(&asked, csr, &err), 0);
+    CHECK_STR(asked.cn, "alice");
+    CHECK_STR(asked.orgs[0], "ops");
+    CHECK_STR(asked.orgs[1], "system:masters");
+    CHECK(asked.orgs[2] == NULL);
     CHECK_INT(tls_csr_sign(&cert, &ca, csr, &other, &err), 0);
     view = (gnutls_datum_t){ (unsigned char *)cert, (unsigned)strlen(cert) };
     gnutls_x509_crt_init(&crt);
