@@ -47,8 +47,6 @@ static const char *const admit_without_effect[] = {
     "resourcequotas",
     "runtimeclasses.node.k8s.io",
     "apiservices.apiregistration.k8s.io",
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-    "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io",
     "flowschemas.flowcontrol.apiserver.k8s.io",

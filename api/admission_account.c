@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define ADMIT_TOKEN_SECONDS 3607
+#define ADMIT_TOKEN_VOLUME  "kube-api-access-"
 #define ADMIT_TOKEN_PATH    "/var/run/secrets/kubernetes.io/serviceaccount"
 
 static bool admit_mounts_token(json_t *containers, const char *volume)
@@ -43,18 +44,35 @@ static json_t *admit_token_volume(const char *name)
                      "apiVersion", "v1", "fieldPath", "metadata.namespace");
 }
 
+/* The volume of an earlier look at the same pod: a webhook may have added containers since. */
+static const char *admit_token_volume_of(const json_t *volumes)
+{
+    size_t i;
+    json_t *volume;
+
+    json_array_foreach (volumes, i, volume)
+        if (str_starts(json_str_or(volume, "name", ""), ADMIT_TOKEN_VOLUME) &&
+            json_at(volume, "projected") != NULL)
+            return json_str(volume, "name");
+    return NULL;
+}
+
 static void admit_mount_token(struct op *op)
 {
     json_t *spec = json_at(op->tree, "spec");
     json_t *volumes = json_at(spec, "volumes");
-    char volume[32];
+    const char *present = admit_token_volume_of(volumes);
+    char volume[64];
     bool added;
 
-    snprintf(volume, sizeof(volume), "kube-api-access-%05x",
-             (unsigned)(op->r->opts.random(op->r->opts.arg) >> 44));
+    if (present != NULL)
+        snprintf(volume, sizeof(volume), "%s", present);
+    else
+        snprintf(volume, sizeof(volume), ADMIT_TOKEN_VOLUME "%05x",
+                 (unsigned)(op->r->opts.random(op->r->opts.arg) >> 44));
     added = admit_mounts_token(json_at(spec, "initContainers"), volume);
     added = admit_mounts_token(json_at(spec, "containers"), volume) || added;
-    if (!added)
+    if (!added || present != NULL)
         return;
     if (volumes == NULL)
         json_object_set_new(spec, "volumes", volumes = json_array());

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define REGISTRY_NAME_TRIES 8
@@ -41,6 +42,7 @@ int registry_new(struct registry **ret, const struct registry_opts *opts, struct
     alloc_take(r->ips, r->service_first + REGISTRY_DNS_OFFSET);
     service_alloc_load(r);
     registry_custom_load(r);
+    registry_hooks_load(r);
     *ret = r;
     return 0;
 }
@@ -49,6 +51,9 @@ struct registry *registry_free(struct registry *r)
 {
     if (r == NULL)
         return NULL;
+    assert(r->n_parked == 0);
+    for (int i = 0; i < HOOK_STAGES; i++)
+        hook_set_unref(r->hooks[i]);
     alloc_free(r->ips);
     alloc_free(r->ports);
     alloc_free(r->cidrs);
@@ -132,7 +137,7 @@ void op_decode_as(struct op *op, json_t *tree, const struct schema_type *type)
         op_check_problems(op);
 }
 
-static void op_decode(struct op *op)
+void op_decode(struct op *op)
 {
     op_check_kind(op);
     if (op->spoken->custom != NULL) {
@@ -220,16 +225,19 @@ static void op_pick_name(struct op *op)
         op_refuse(op, status_not_unique(op->resource, json_str(op->tree, "metadata.name")));
 }
 
-static void registry_create(struct op *op)
+static void create_store(struct op *op)
 {
-    op->http = 201;
-    op_decode(op);
+    if (op_ok(op) && op_name_is_taken(op))
+        op_refuse(op, status_exists(op->resource, json_str(op->tree, "metadata.name")));
     if (op_ok(op))
-        op_check_place(op);
+        service_alloc_create(op);
     if (op_ok(op))
-        meta_prepare_create(op);
-    if (op_ok(op))
-        admit_create(op);
+        node_alloc_create(op);
+    op_submit(op, STORE_CREATE);
+}
+
+static void create_validate(struct op *op)
+{
     if (op_ok(op))
         op_pick_name(op);
     if (op_ok(op)) {
@@ -240,13 +248,20 @@ static void registry_create(struct op *op)
         op_validate(op);
     if (op_ok(op))
         admit_check(op);
-    if (op_ok(op) && op_name_is_taken(op))
-        op_refuse(op, status_exists(op->resource, json_str(op->tree, "metadata.name")));
+    op_ask(op, HOOK_VALIDATE, create_store);
+}
+
+static void registry_create(struct op *op)
+{
+    op->http = 201;
+    op_decode(op);
     if (op_ok(op))
-        service_alloc_create(op);
+        op_check_place(op);
     if (op_ok(op))
-        node_alloc_create(op);
-    op_submit(op, STORE_CREATE);
+        meta_prepare_create(op);
+    if (op_ok(op))
+        admit_create(op);
+    op_ask(op, HOOK_MUTATE, create_validate);
 }
 
 /* --- update and patch --- */
@@ -280,6 +295,30 @@ static void op_apply_patch(struct op *op, const struct registry_request *req)
         op_refuse(op, status_from_err(&err));
 }
 
+static void update_store(struct op *op)
+{
+    if (op_ok(op) && op->is_same) {
+        op_answer_same(op); /* nothing changed: no write, no event */
+        return;
+    }
+    if (op_ok(op))
+        service_alloc_update(op);
+    op->gone = op_ok(op) && registry_delete_is_due(op->tree);
+    op_submit(op, op->gone ? STORE_DELETE : STORE_UPDATE);
+}
+
+static void update_validate(struct op *op)
+{
+    if (op_ok(op))
+        service_alloc_keep(op);
+    op->is_same = op_ok(op) && json_equal(op->tree, op->old_tree);
+    if (op_ok(op) && !op->is_same)
+        op_validate(op);
+    if (op_ok(op) && !op->is_same)
+        admit_check(op);
+    op_ask(op, HOOK_VALIDATE, update_store);
+}
+
 /* Shared by PUT, PATCH and scale once op->tree holds the wanted state. */
 void registry_update_rest(struct op *op)
 {
@@ -292,20 +331,22 @@ void registry_update_rest(struct op *op)
         meta_prepare_update(op);
     if (op_ok(op))
         admit_update(op);
-    if (op_ok(op))
-        service_alloc_keep(op);
-    if (op_ok(op) && json_equal(op->tree, op->old_tree)) {
-        op_answer_same(op); /* nothing changed: no write, no event */
+    op_ask(op, HOOK_MUTATE, update_validate);
+}
+
+void op_readmit(struct op *op)
+{
+    if (op->posted != NULL)
         return;
-    }
-    if (op_ok(op))
-        op_validate(op);
-    if (op_ok(op))
-        admit_check(op);
-    if (op_ok(op))
-        service_alloc_update(op);
-    op->gone = op_ok(op) && registry_delete_is_due(op->tree);
-    op_submit(op, op->gone ? STORE_DELETE : STORE_UPDATE);
+    op_check_place(op);
+    if (op->old != NULL && op_ok(op))
+        meta_prepare_update(op);
+    else if (op_ok(op))
+        meta_readmit_create(op);
+    if (op->old != NULL && op_ok(op))
+        admit_update(op);
+    else if (op_ok(op))
+        admit_create(op);
 }
 
 static void registry_update(struct op *op, const struct registry_request *req)
@@ -320,11 +361,13 @@ static void registry_update(struct op *op, const struct registry_request *req)
 /* --- the door --- */
 
 static struct op *op_new(struct registry *r, const struct registry_request *req,
-                         registry_done_fn done, void *arg)
+                         registry_done_fn done, void *arg, struct op_kept *kept)
 {
     struct op *op = MEM_NEW(struct op);
 
     op->r = r;
+    op->req = req;
+    op->kept = kept;
     op->spoken = req->resource;
     op->resource = req->resource->stored ? req->resource : schema_bucket(req->resource->bucket);
     if (op->resource == NULL)
@@ -353,10 +396,22 @@ static void op_load_old(struct op *op)
     op_custom_load_old(op);
 }
 
-void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,
-                    void *arg)
+static void connect_done(struct op *op)
 {
-    struct op *op = op_new(r, req, done, arg);
+    op_answer(op, NULL, op->posted);
+}
+
+/* Nothing is written: the webhooks alone have a say. */
+static void registry_connect(struct op *op, const struct registry_request *req)
+{
+    op->posted = json_deep_copy(req->body);
+    op_ask_both(op, connect_done);
+}
+
+void registry_begin(struct registry *r, const struct registry_request *req, registry_done_fn done,
+                    void *arg, struct op_kept *kept)
+{
+    struct op *op = op_new(r, req, done, arg, kept);
 
     if (custom_is_retired(op->spoken)) {
         op_refuse(
@@ -373,6 +428,8 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
     } else if (op->old == NULL && (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')) {
         op_refuse(op, status_not_found(op->resource, op->name));
         op_answer(op, NULL, NULL);
+    } else if (req->verb == REGISTRY_CONNECT) {
+        registry_connect(op, req);
     } else if (registry_sub_write(op, req)) {
         return; /* answered or under way */
     } else if (op->sub[0] != '\0' && !str_eq(op->sub, "status") && !str_eq(op->sub, "approval")) {
@@ -383,8 +440,14 @@ void registry_write(struct registry *r, const struct registry_request *req, regi
         op->tree = json_deep_copy(req->body);
         registry_create(op);
     } else if (req->verb == REGISTRY_DELETE) {
-        registry_delete(op, req);
+        registry_delete_asked(op);
     } else {
         registry_update(op, req);
     }
+}
+
+void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,
+                    void *arg)
+{
+    registry_begin(r, req, done, arg, NULL);
 }

@@ -51,6 +51,7 @@ enum registry_verb {
     REGISTRY_UPDATE,
     REGISTRY_PATCH,
     REGISTRY_DELETE,
+    REGISTRY_CONNECT, /* changes nothing: may @user reach through the object?  body: the options */
 };
 enum registry_patch { REGISTRY_JSON_PATCH, REGISTRY_MERGE_PATCH, REGISTRY_STRATEGIC_PATCH };
 enum registry_validation { REGISTRY_IGNORE, REGISTRY_WARN, REGISTRY_STRICT };
@@ -85,6 +86,26 @@ typedef void (*registry_done_fn)(void *arg, const struct registry_answer *answer
  * retried inside. */
 void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,
                     void *arg);
+
+/* How the registry reaches webhooks; see api/outcall.h for the one that does it. */
+struct registry_post {           /* borrowed during the call */
+    const json_t *client_config; /* url or service, caBundle */
+    const char *body;
+    size_t len;
+    int64_t timeout_ms;
+};
+/* @rc 0: an answer of any status came; else @err tells why none did, in Go's words. Exactly once,
+ * never from within. */
+typedef void (*registry_posted_fn)(void *arg, int rc, int http, const char *body, size_t len,
+                                   const struct err *err);
+struct registry_outcall {
+    void (*post)(void *arg, const struct registry_post *post, registry_posted_fn done,
+                 void *done_arg);
+    void *arg;
+};
+/* Until the first call no webhook is asked (the cluster's own objects are made); from then on
+ * without @out (NULL) those that should be asked count as unreachable. */
+void registry_on_outcall(struct registry *r, const struct registry_outcall *out);
 
 /* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);

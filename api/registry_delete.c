@@ -254,3 +254,14 @@ void registry_delete(struct op *op, const struct registry_request *req)
     else
         op_submit(op, STORE_UPDATE);
 }
+
+static void delete_apply(struct op *op)
+{
+    registry_delete(op, op->req);
+}
+
+void registry_delete_asked(struct op *op)
+{
+    registry_delete_check(op, op->req);
+    op_ask_both(op, delete_apply);
+}

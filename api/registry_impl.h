@@ -9,6 +9,7 @@
 
 #include "api/alloc.h"
 #include "api/auth.h"
+#include "api/hooks.h"
 #include "api/registry.h"
 #include "api/status.h"
 
@@ -25,10 +26,23 @@ struct registry {
     unsigned pod_bits;
     void (*on_kinds)(void *arg); /* see registry_on_kinds */
     void *on_kinds_arg;
+    struct hook_set *hooks[HOOK_STAGES]; /* owned references; NULL = no webhook */
+    struct registry_outcall out;         /* see registry_on_outcall */
+    bool has_out;                        /* it was set once: what must be asked is asked */
+    unsigned n_parked;                   /* ops that wait for others' answers */
 };
+
+struct op_kept; /* registry_park.c */
+struct op_walk; /* registry_hooks.c */
 
 struct op {
     struct registry *r;
+    const struct registry_request *req;     /* borrowed; once parked: the op's own copy */
+    struct op_kept *kept;                   /* owned: that copy; NULL = answered without waiting */
+    struct op_walk *walk;                   /* owned: webhooks being asked, or NULL */
+    void (*after)(struct op *op);           /* see op_ask_both */
+    bool holds_old;                         /* old is a reference */
+    json_t *posted;                         /* owned: what was sent and is not kept (Binding) */
     const struct schema_resource *resource; /* the stored version */
     const struct schema_resource *spoken;   /* the version of the request; often the same */
     const char *sub, *ns, *name;            /* borrowed from the request until submitted */
@@ -45,6 +59,7 @@ struct op {
     /* Taken from the allocators by this op; given back if it fails. */
     uint32_t taken_ip, taken_ports[REGISTRY_PORTS_MAX], taken_cidr;
     unsigned n_ips, n_ports, n_cidrs;
+    bool is_same;       /* an update that changes nothing */
     bool gone;          /* success removes the object and frees what it held */
     int http;           /* of success */
     bool answer_status; /* success is told as a Status (delete, binding) */
@@ -57,6 +72,7 @@ struct op {
 bool op_ok(const struct op *op);
 void op_refuse(struct op *op, json_t *status_steal); /* the first refusal stays */
 void op_warn(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct op *op_free(struct op *op); /* returns NULL; without an answer */
 /* Answers now with what the op holds, and frees it. */
 void op_answer(struct op *op, const struct object *object, const json_t *body);
 /* Hands the op's new state to the store, or answers a dry run; the op is gone afterwards. */
@@ -72,8 +88,33 @@ bool op_may(const struct op *op, const struct auth_question *q);
 void admit_csr_create(struct op *op);
 void admit_csr_update(struct op *op);
 void admit_csr_sub(struct op *op); /* approval and status */
+/* --- registry_park.c: a write that waits for the answers of others --- */
+#define REGISTRY_PARKED_MAX 2048 /* more are told to come back */
+#define REGISTRY_TRIES_MAX  5    /* as many as Kubernetes gives a patch */
+/* Before returning to the loop: what was borrowed is the op's own now. */
+void op_park(struct op *op);
+/* Back on the loop's turn: on with @next, or from the start when the object changed meanwhile. */
+void op_resume(struct op *op, void (*next)(struct op *op));
+void op_kept_free(struct op_kept *kept); /* NULL is fine */
+
+/* --- registry_hooks.c --- */
+void registry_hooks_load(struct registry *r);
+/* A write is visible: the webhooks follow. */
+void op_hooks_committed(struct op *op);
+/* Asks the webhooks of @stage, if any want to hear of it, then goes on with @next; a refusal of
+ * theirs is one of the op's.  @next may find op->tree or op->posted changed. */
+void op_ask(struct op *op, enum hook_stage stage, void (*next)(struct op *op));
+/* Both stages. */
+void op_ask_both(struct op *op, void (*next)(struct op *op));
 
 /* --- registry.c --- */
+/* A request from its start; @kept is taken, and holds @req, when it was begun before. */
+void registry_begin(struct registry *r, const struct registry_request *req, registry_done_fn done,
+                    void *arg, struct op_kept *kept);
+/* op->tree, in the words of op->spoken, as its kind has it. */
+void op_decode(struct op *op);
+/* What admission adds and system fields say, again: op->tree came back from others. */
+void op_readmit(struct op *op);
 /* Types, strictness and defaults of @tree, which is or leads to op->tree. */
 void op_decode_as(struct op *op, json_t *tree, const struct schema_type *type);
 
@@ -82,7 +123,8 @@ void registry_update_rest(struct op *op);
 
 /* --- registry_meta.c: metadata and system fields --- */
 void meta_prepare_create(struct op *op);
-void meta_generate_name(struct op *op); /* from generateName, a new one at each call */
+void meta_readmit_create(struct op *op); /* again, for the same object */
+void meta_generate_name(struct op *op);  /* from generateName, a new one at each call */
 void meta_prepare_update(struct op *op);
 void meta_check_version(struct op *op); /* resourceVersion and uid against the present ones */
 bool meta_is_generation_kind(const struct schema_resource *r);
@@ -98,7 +140,12 @@ void registry_delete_check(struct op *op, const struct registry_request *req);
 /* After an update: the last finalizer of a dying object is gone, so it goes. */
 bool registry_delete_is_due(const json_t *tree);
 
+/* The same, once the webhooks agree. */
+void registry_delete_asked(struct op *op);
+
 /* --- registry_sub.c: rows by (bucket, subresource) --- */
+/* Takes the wanted count of a Scale over to op->tree. */
+void op_scale_take(struct op *op, const json_t *scale);
 /* True: taken care of (the op is gone). */
 bool registry_sub_write(struct op *op, const struct registry_request *req);
 

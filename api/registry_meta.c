@@ -132,6 +132,19 @@ void meta_prepare_create(struct op *op)
 
 /* --- update --- */
 
+void meta_readmit_create(struct op *op)
+{
+    static const char *const kept[] = { "metadata.uid", "metadata.creationTimestamp" };
+    json_t *values[N_ELEMENTS(kept)];
+
+    for (size_t i = 0; i < N_ELEMENTS(kept); i++)
+        values[i] = json_incref(json_at(op->tree, kept[i]));
+    meta_prepare_create(op);
+    for (size_t i = 0; i < N_ELEMENTS(kept); i++)
+        if (values[i] != NULL)
+            json_put(op->tree, kept[i], values[i]);
+}
+
 static void meta_keep(json_t *tree, const json_t *old, const char *path)
 {
     json_t *value = json_at(old, path);

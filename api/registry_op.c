@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <stdarg.h>
 
 bool op_ok(const struct op *op)
@@ -25,17 +26,27 @@ void op_warn(struct op *op, const char *fmt, ...)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     va_list ap;
+    size_t i;
+    json_t *said;
 
     va_start(ap, fmt);
     text_vfmt(&t, fmt, ap);
     va_end(ap);
     if (op->warnings == NULL)
         op->warnings = json_array();
+    json_array_foreach (op->warnings, i, said)
+        if (str_eq(json_string_value(said), text_str(&t)))
+            return; /* once is enough, as in Kubernetes */
     json_array_append_new(op->warnings, json_string(text_str(&t)));
 }
 
-static struct op *op_free(struct op *op)
+struct op *op_free(struct op *op)
 {
+    assert(op->walk == NULL);
+    if (op->holds_old)
+        object_unref(op->old);
+    json_decref(op->posted);
+    op_kept_free(op->kept);
     json_decref(op->tree);
     json_decref(op->old_tree);
     json_decref(op->dups);
@@ -88,8 +99,10 @@ static void op_on_committed(void *arg, int rc, const struct object *object, cons
 {
     struct op *op = arg;
 
-    if (rc == 0)
+    if (rc == 0) {
         op_custom_committed(op, object);
+        op_hooks_committed(op);
+    }
     if (rc < 0) {
         op_refuse(op, status_from_err(err));
         op_answer(op, NULL, NULL);

@@ -67,22 +67,27 @@ static void binding_apply(struct op *op, const json_t *body)
     condition_set(status, "PodScheduled", "True", NULL, NULL, op->r->opts.wall_ms(op->r->opts.arg));
 }
 
-static void sub_binding(struct op *op, const struct registry_request *req)
+static void binding_store(struct op *op)
 {
-    cleanup(json_decrefpp) json_t *body = json_deep_copy(req->body);
     cleanup(freep) char *why = NULL;
 
-    op->http = 201;
-    op->answer_status = true;
-    op_decode_as(op, body, schema_type("core/v1.Binding"));
-    if (op_ok(op))
-        binding_check_body(op, body);
-    if (op_ok(op) && (why = binding_obstacle(op, body)) != NULL)
+    if (op_ok(op) && (why = binding_obstacle(op, op->posted)) != NULL)
         op_refuse(op, status_conflict(op->resource, op->name, why));
     op->tree = json_deep_copy(op->old_tree);
     if (op_ok(op))
-        binding_apply(op, body);
+        binding_apply(op, op->posted);
     op_submit(op, STORE_UPDATE);
+}
+
+static void sub_binding(struct op *op, const struct registry_request *req)
+{
+    op->http = 201;
+    op->answer_status = true;
+    op->posted = json_deep_copy(req->body);
+    op_decode_as(op, op->posted, schema_type("core/v1.Binding"));
+    if (op_ok(op))
+        binding_check_body(op, op->posted);
+    op_ask_both(op, binding_store);
 }
 
 /* --- eviction: a deletion that asks the disruption budgets first --- */
@@ -198,17 +203,23 @@ static bool eviction_is_unhealthy_free(const struct op *op, const struct object 
     return desired > 0 && json_int(tree, "status.currentHealthy", 0) >= desired;
 }
 
-static void sub_eviction(struct op *op, const struct registry_request *req)
+static struct registry_request eviction_deletion(const struct op *op)
 {
-    struct registry_request del = *req;
+    struct registry_request del = *op->req;
+
+    del.verb = REGISTRY_DELETE;
+    del.sub = "";
+    del.body = json_at(op->posted, "deleteOptions");
+    return del;
+}
+
+/* The deletion itself is not asked about again, as in Kubernetes. */
+static void eviction_go(struct op *op)
+{
+    struct registry_request del = eviction_deletion(op);
     const struct object *budget;
     unsigned n;
 
-    op->http = 201;
-    del.verb = REGISTRY_DELETE;
-    del.sub = "";
-    del.body = json_at(req->body, "deleteOptions");
-    op->answer_status = true;
     registry_delete_check(op, &del); /* before a budget pays for it */
     budget = eviction_budget(op, &n);
     if (op_ok(op) && !eviction_is_free(op) && n > 1)
@@ -222,6 +233,18 @@ static void sub_eviction(struct op *op, const struct registry_request *req)
         registry_delete(op, &del);
     else
         op_answer(op, NULL, NULL);
+}
+
+static void sub_eviction(struct op *op, const struct registry_request *req)
+{
+    struct registry_request del;
+
+    op->http = 201;
+    op->answer_status = true;
+    op->posted = json_deep_copy(req->body);
+    del = eviction_deletion(op);
+    registry_delete_check(op, &del); /* a dry run is one for the webhooks, too */
+    op_ask_both(op, eviction_go);
 }
 
 /* --- scale --- */
@@ -346,6 +369,14 @@ static void scale_check(struct op *op, const json_t *wanted)
     field_errors_fini(&errors);
 }
 
+void op_scale_take(struct op *op, const json_t *scale)
+{
+    struct scale_kind kind;
+
+    if (scale_find(&kind, op->spoken))
+        json_put_int(op->tree, kind.wanted, json_int(scale, "spec.replicas", 0));
+}
+
 static void sub_scale(struct op *op, const struct registry_request *req)
 {
     cleanup(json_decrefpp) json_t *wanted = scale_wanted(op, req);
@@ -369,6 +400,15 @@ static void sub_scale(struct op *op, const struct registry_request *req)
 
 /* --- namespaces/finalize: the only way to take the namespace's own finalizers away --- */
 
+static void finalize_store(struct op *op)
+{
+    op->gone = op_ok(op) && registry_delete_is_due(op->tree);
+    if (op_ok(op) && json_equal(op->tree, op->old_tree))
+        op_answer_same(op);
+    else
+        op_submit(op, op->gone ? STORE_DELETE : STORE_UPDATE);
+}
+
 static void sub_finalize(struct op *op, const struct registry_request *req)
 {
     json_t *finalizers;
@@ -384,11 +424,7 @@ static void sub_finalize(struct op *op, const struct registry_request *req)
         json_put(op->tree, "spec.finalizers", finalizers);
     else
         json_del(op->tree, "spec.finalizers");
-    op->gone = op_ok(op) && registry_delete_is_due(op->tree);
-    if (op_ok(op) && json_equal(op->tree, op->old_tree))
-        op_answer_same(op);
-    else
-        op_submit(op, op->gone ? STORE_DELETE : STORE_UPDATE);
+    op_ask_both(op, finalize_store);
 }
 
 static void sub_refuse(struct op *op, const struct registry_request *req)

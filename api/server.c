@@ -280,6 +280,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
                struct err *err)
 {
     struct server *s = MEM_NEW(struct server);
+    struct registry_outcall out;
     int rc;
 
     s->loop = loop;
@@ -304,6 +305,9 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     }
     s->address = mem_fmt("%s:%u", opts->advertise_ip, server_port(s));
     registry_on_kinds(s->registry, server_watch_end_retired, s);
+    s->out = outcall_new(loop, s->store);
+    out = outcall_of_registry(s->out);
+    registry_on_outcall(s->registry, &out);
     *ret = s;
     return 0;
 }
@@ -335,6 +339,8 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     server_watch_end_all(s);
     s->pull = metrics_pull_close(s->pull);
     s->signer = csr_signer_close(s->signer);
+    registry_on_outcall(s->registry, NULL);
+    s->out = outcall_close(s->out);
     s->nodes = http_client_close(s->nodes);
     server_stream_end_all(s);
     s->dialer = tls_dialer_close(s->dialer);

@@ -8,6 +8,7 @@
 #include "api/auth.h"
 #include "api/csr_signer.h"
 #include "api/metrics_pull.h"
+#include "api/outcall.h"
 #include "api/route.h"
 #include "api/selector.h"
 #include "api/server.h"
@@ -24,6 +25,7 @@ struct server {
     struct store *store;       /* borrowed from the registry */
     struct http_server *http;  /* owned */
     struct http_client *nodes; /* owned: calls to the nodes' API */
+    struct outcall *out;       /* owned: calls to webhooks */
     struct metrics *metrics;   /* borrowed */
     struct metrics_pull *pull; /* owned */
     struct csr_signer *signer; /* owned */

@@ -141,35 +141,6 @@ static void validate_apiservice(struct field_errors *e, const json_t *tree)
     validate_between(e, spec, "versionPriority", "spec", 1, 1000);
 }
 
-static void validate_webhooks(struct field_errors *e, const json_t *tree)
-{
-    const json_t *webhooks = json_object_get(tree, "webhooks"), *w;
-    size_t i;
-
-    json_array_foreach (webhooks, i, w) {
-        struct validate_path at = validate_path("webhooks[%zu]", i);
-        const json_t *client = json_object_get(w, "clientConfig");
-        const char *name = json_str_or(w, "name", "");
-
-        validate_text(e, w, "name", at.s, validate_dns1123_subdomain);
-        if (*name != '\0' && validate_dns1123_label(name) == NULL)
-            field_invalid_str(e, AT("%s.name", at.s), name,
-                              "should be a domain with at least three segments separated by "
-                              "dots");
-        if (json_find(webhooks, "name", name) != w)
-            field_duplicate(e, AT("%s.name", at.s), json_object_get(w, "name"));
-        validate_between(e, w, "timeoutSeconds", at.s, 1, 30);
-        if ((json_object_get(client, "url") == NULL) ==
-            (json_object_get(client, "service") == NULL))
-            field_required(e, AT("%s.clientConfig", at.s),
-                           "exactly one of url or service is required");
-        validate_label_selector(e, json_object_get(w, "namespaceSelector"),
-                                AT("%s.namespaceSelector", at.s));
-        validate_label_selector(e, json_object_get(w, "objectSelector"),
-                                AT("%s.objectSelector", at.s));
-    }
-}
-
 const struct validate_kind validate_kinds_cluster[] = {
     { .bucket = "nodes", .always = validate_node, .change = validate_node_change },
     { .bucket = "namespaces", .name = validate_dns1123_label, .always = validate_namespace },
@@ -181,10 +152,6 @@ const struct validate_kind validate_kinds_cluster[] = {
       .change = validate_runtimeclass_change },
     { .bucket = "leases.coordination.k8s.io", .always = validate_lease },
     { .bucket = "apiservices.apiregistration.k8s.io", .always = validate_apiservice },
-    { .bucket = "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-      .always = validate_webhooks },
-    { .bucket = "validatingwebhookconfigurations.admissionregistration.k8s.io",
-      .always = validate_webhooks },
     { .bucket = "flowschemas.flowcontrol.apiserver.k8s.io", .name = validate_path_segment },
     { .bucket = "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
       .name = validate_path_segment },

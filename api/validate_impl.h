@@ -46,6 +46,7 @@ extern const struct validate_kind validate_kinds_cluster[];
 extern const struct validate_kind validate_kinds_foreign[];
 extern const struct validate_kind validate_kinds_crd[];
 extern const struct validate_kind validate_kinds_csr[];
+extern const struct validate_kind validate_kinds_webhook[];
 
 /* Required fields and enumerations of the tables, all but metadata and status. */
 void validate_schema(struct field_errors *e, const struct schema_resource *r, const json_t *tree);
@@ -108,6 +109,8 @@ void validate_key_paths(struct field_errors *e, const json_t *items, const char 
 void validate_job_spec(struct field_errors *e, const json_t *spec, const char *path);
 /* In validate_crd_schema.c: an openAPIV3Schema at @path must be structural. */
 void validate_structural(struct field_errors *e, const json_t *schema, const char *path);
+/* In validate_webhook.c: where a webhook is, of admission or conversion. */
+void validate_client_config(struct field_errors *e, const json_t *config, const char *path);
 /* In validate_scaler.c: an autoscaler. */
 void validate_scaler(struct field_errors *e, const json_t *tree);
 /* In validate_storage.c: a claim's spec, also of templates. */

@@ -33,6 +33,11 @@ static const struct {
     { "apiextensions/v1.CustomResourceDefinitionSpec", "versions" },
     { "apiextensions/v1.JSONSchemaProps", NULL },
     { "core/v1.ObjectReference", NULL },
+    { "admissionregistration/v1.MutatingWebhook", "sideEffects" },
+    { "admissionregistration/v1.MutatingWebhook", "admissionReviewVersions" },
+    { "admissionregistration/v1.ValidatingWebhook", "sideEffects" },
+    { "admissionregistration/v1.ValidatingWebhook", "admissionReviewVersions" },
+    { "admissionregistration/v1.ServiceReference", NULL },
 };
 
 /* The tables name values in alphabetical order, and so does the server but for these. */

@@ -205,6 +205,18 @@ static void http_call_set_limits(struct http_call *call, const struct http_call_
     }
 }
 
+static void http_call_set_peer(struct http_call *call, const struct http_call_spec *spec)
+{
+    cleanup(freep) char *line = NULL;
+
+    if (spec->connect_to == NULL)
+        return;
+    line = mem_fmt("::%s", spec->connect_to);
+    call->connect_to = curl_slist_append(NULL, line);
+    assert(call->connect_to != NULL);
+    curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
+}
+
 /* libcurl leaves its sockets open in programs that we start; those that outlive us (conmon) would
  * keep our connections alive for the other end. */
 static curl_socket_t http_call_on_socket(void *arg UNUSED, curlsocktype purpose UNUSED,
@@ -266,6 +278,7 @@ int http_call_new(struct http_call **ret, struct http_client *c, const struct ht
     http_call_set_method(call, spec);
     http_call_set_headers(call, spec);
     http_call_set_limits(call, spec);
+    http_call_set_peer(call, spec);
     http_client_set_identity(c, call->easy);
     *ret = call;
     if (spec->unix_socket != NULL &&
@@ -287,6 +300,7 @@ void http_call_free(struct http_call *call)
     call->silence = timer_close(call->silence);
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->request_headers);
+    curl_slist_free_all(call->connect_to);
     http_call_clear_head(call);
     free(call->headers);
     text_fini(&call->data);

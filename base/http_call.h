@@ -21,7 +21,7 @@ struct http_call {
     struct list ready;          /* in http_client.ready while data waits for on_data */
     struct http_client *client; /* borrowed */
     CURL *easy;
-    struct curl_slist *request_headers;
+    struct curl_slist *request_headers, *connect_to;
     struct http_call_listener listener;
     char *what; /* "GET http://host/path" for messages */
 

@@ -48,6 +48,8 @@ struct http_call_spec { /* copied */
     const char *method; /* "GET" */
     const char *url;
     const char *unix_socket;    /* NULL, or path to connect to in place of the URL's host */
+    const char *connect_to;     /* NULL, or "host:port" to connect to in place of the URL's; who the
+                                 * other end is, and what is verified, is still the URL's host */
     const char *const *headers; /* "Name: value", NULL-terminated, or NULL; an Accept-Encoding
                                  * here is undone before the body is handed over */
     const void *body;
