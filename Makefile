@@ -23,10 +23,11 @@ PKG_CONFIG ?= pkg-config
 
 # Layers in order: each may use those before it, except that nodeagent and
 # controlplane never see each other (ARCH.md holds the rule, `make lint` checks it).
-LAYERS := base storage api net nodeagent controlplane client cmd
+LAYERS := base storage cel api net nodeagent controlplane client cmd
 UP_TO_base := base
 UP_TO_storage := storage $(UP_TO_base)
-UP_TO_api := api $(UP_TO_storage)
+UP_TO_cel := cel $(UP_TO_base)
+UP_TO_api := api cel $(UP_TO_storage)
 UP_TO_net := net $(UP_TO_api)
 UP_TO_nodeagent := nodeagent $(UP_TO_net)
 UP_TO_controlplane := controlplane $(UP_TO_net)
