@@ -236,7 +236,29 @@ int jsonpath_new(struct jsonpath **ret, const char *text, struct err *err)
 
 /* --- finding --- */
 
-static json_t *jsonpath_walk(const struct jsonpath *p, size_t i, const json_t *at);
+struct jsonpath_visit { /* who hears of what is found */
+    jsonpath_fn fn;
+    void *arg;
+};
+
+/* Non-zero: the visitor has enough. */
+static int jsonpath_walk(const struct jsonpath *p, size_t i, const json_t *at,
+                         const struct jsonpath_visit *v);
+
+static int jsonpath_take(void *arg, json_t *found)
+{
+    *(json_t **)arg = found;
+    return 1;
+}
+
+static json_t *jsonpath_first(const struct jsonpath *p, const json_t *tree)
+{
+    json_t *found = NULL;
+    struct jsonpath_visit v = { .fn = jsonpath_take, .arg = &found };
+
+    jsonpath_walk(p, 0, tree, &v);
+    return found;
+}
 
 /* -1, 0, 1; 2 = cannot be compared */
 static int jsonpath_compare(const json_t *a, const json_t *b)
@@ -257,7 +279,7 @@ static int jsonpath_compare(const json_t *a, const json_t *b)
 
 static bool jsonpath_accepts(const struct jsonpath_step *s, const json_t *item)
 {
-    const json_t *have = jsonpath_walk(s->left, 0, item);
+    const json_t *have = jsonpath_first(s->left, item);
     int c;
 
     if (have == NULL || s->op[0] == '\0')
@@ -270,53 +292,65 @@ static bool jsonpath_accepts(const struct jsonpath_step *s, const json_t *item)
     return (c == 0 && s->op[1] == '=') || (c < 0 && s->op[0] == '<') || (c > 0 && s->op[0] == '>');
 }
 
-static json_t *jsonpath_in_list(const struct jsonpath *p, size_t i, const json_t *list)
+static int jsonpath_in_list(const struct jsonpath *p, size_t i, const json_t *list,
+                            const struct jsonpath_visit *v)
 {
     const struct jsonpath_step *s = &p->steps[i];
     long n = (long)json_array_size(list), from = 0, to = n;
+    int rc = 0;
 
     if (s->kind == JSONPATH_RANGE) {
         from = s->from_set ? s->from + (s->from < 0 ? n : 0) : 0;
         to = s->to_set ? s->to + (s->to < 0 || (s->to == 0 && s->from < 0) ? n : 0) : n;
     }
-    for (long k = from < 0 ? 0 : from; k < to && k < n; k++) {
-        json_t *item = json_array_get(list, (size_t)k), *found = NULL;
+    for (long k = from < 0 ? 0 : from; k < to && k < n && rc == 0; k++) {
+        json_t *item = json_array_get(list, (size_t)k);
 
         if (s->kind != JSONPATH_FILTER || jsonpath_accepts(s, item))
-            found = jsonpath_walk(p, i + 1, item);
-        if (found != NULL)
-            return found;
+            rc = jsonpath_walk(p, i + 1, item, v);
     }
-    return NULL;
+    return rc;
 }
 
-static json_t *jsonpath_in_map(const struct jsonpath *p, size_t i, const json_t *map)
+static int jsonpath_in_map(const struct jsonpath *p, size_t i, const json_t *map,
+                           const struct jsonpath_visit *v)
 {
     const char *key;
-    json_t *value, *found = NULL;
+    json_t *value;
+    int rc = 0;
 
     if (p->steps[i].kind != JSONPATH_ALL)
-        return NULL;
+        return 0;
     json_object_foreach ((json_t *)(uintptr_t)map, key, value) {
-        found = jsonpath_walk(p, i + 1, value);
-        if (found != NULL)
+        rc = jsonpath_walk(p, i + 1, value, v);
+        if (rc != 0)
             break;
     }
-    return found;
+    return rc;
 }
 
-static json_t *jsonpath_walk(const struct jsonpath *p, size_t i, const json_t *at)
+static int jsonpath_walk(const struct jsonpath *p, size_t i, const json_t *at,
+                         const struct jsonpath_visit *v)
 {
-    if (at == NULL || i == p->n)
-        return (json_t *)(uintptr_t)at;
+    if (at == NULL)
+        return 0;
+    if (i == p->n)
+        return v->fn(v->arg, (json_t *)(uintptr_t)at);
     if (p->steps[i].kind == JSONPATH_FIELD)
-        return jsonpath_walk(p, i + 1, json_object_get(at, p->steps[i].name));
-    return json_is_array(at) ? jsonpath_in_list(p, i, at) : jsonpath_in_map(p, i, at);
+        return jsonpath_walk(p, i + 1, json_object_get(at, p->steps[i].name), v);
+    return json_is_array(at) ? jsonpath_in_list(p, i, at, v) : jsonpath_in_map(p, i, at, v);
 }
 
 json_t *jsonpath_find(const struct jsonpath *p, const json_t *tree)
 {
-    json_t *found = jsonpath_walk(p, 0, tree);
+    json_t *found = jsonpath_first(p, tree);
 
     return json_is_null(found) ? NULL : found;
+}
+
+void jsonpath_each(const struct jsonpath *p, const json_t *tree, jsonpath_fn fn, void *arg)
+{
+    struct jsonpath_visit v = { .fn = fn, .arg = arg };
+
+    jsonpath_walk(p, 0, tree, &v);
 }

@@ -4,6 +4,7 @@
 #include "base/yaml.h"
 #include "base/yaml_scalar.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,27 @@ static void yaml_print_double(struct text *t, const char *s, size_t len)
     text_putc(t, '"');
 }
 
+/* "2006-1-2", alone or with a time behind it, is a timestamp to readers of YAML 1.1. */
+static bool yaml_is_timestamp(const char *s, size_t len)
+{
+    static const size_t most[] = { 4, 2, 2 };
+    size_t at = 0;
+
+    for (size_t part = 0; part < N_ELEMENTS(most); part++) {
+        size_t n = 0;
+
+        if (part > 0 && (at == len || s[at++] != '-'))
+            return false;
+        while (at < len && n < most[part] && isdigit((unsigned char)s[at])) {
+            n++;
+            at++;
+        }
+        if (n == 0 || (part == 0 && n < most[part]))
+            return false;
+    }
+    return at == len || (strchr("Tt ", s[at]) != NULL && s[at] != '\0');
+}
+
 /* Strings that another type would claim get double quotes, others single ones, as kubectl. */
 static void yaml_print_string(struct text *t, const char *s, size_t len)
 {
@@ -74,7 +96,7 @@ static void yaml_print_string(struct text *t, const char *s, size_t len)
         return;
     }
     meaning = yaml_scalar_resolve(s, len);
-    if (yaml_scalar_is_printable(s, len) && json_is_string(meaning))
+    if (yaml_scalar_is_printable(s, len) && json_is_string(meaning) && !yaml_is_timestamp(s, len))
         yaml_print_single(t, s, len);
     else
         yaml_print_double(t, s, len);

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MANIFEST_MAX_NESTING 8 /* Lists in Lists */
+#define MANIFEST_MAX_NESTING 8  /* Lists in Lists */
+#define MANIFEST_MAX_DEPTH   16 /* directories in directories */
 
 static struct manifest_object *manifest_add(struct manifest *m, const char *source)
 {
@@ -204,39 +205,57 @@ static void manifest_read_stdin(struct manifest *m)
     manifest_parse(m, "STDIN", text_str(&t), t.len);
 }
 
-static int manifest_is_one(const struct dirent *entry)
+static bool manifest_is_one(const char *name)
 {
-    return str_ends(entry->d_name, ".yaml") || str_ends(entry->d_name, ".yml") ||
-           str_ends(entry->d_name, ".json");
+    return str_ends(name, ".yaml") || str_ends(name, ".yml") || str_ends(name, ".json");
 }
 
-static void manifest_read_dir(struct manifest *m, const char *dir)
+static int manifest_is_visible(const struct dirent *entry)
+{
+    return !str_eq(entry->d_name, ".") && !str_eq(entry->d_name, "..");
+}
+
+static bool manifest_is_dir(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Depth keeps links that lead upwards from being followed for ever. */
+static void manifest_read_dir(struct manifest *m, const char *dir, bool recursive, unsigned depth)
 {
     struct dirent **entries = NULL;
-    struct err err = ERR_EMPTY;
-    int n = scandir(dir, &entries, manifest_is_one, alphasort);
+    int n = scandir(dir, &entries, manifest_is_visible, alphasort);
 
     for (int i = 0; i < n; i++) {
         cleanup(freep) char *path = mem_fmt("%s/%s", dir, entries[i]->d_name);
 
-        manifest_read_file(m, path);
+        if (manifest_is_dir(path)) {
+            if (recursive && depth < MANIFEST_MAX_DEPTH)
+                manifest_read_dir(m, path, true, depth + 1);
+        } else if (manifest_is_one(entries[i]->d_name)) {
+            manifest_read_file(m, path);
+        }
         free(entries[i]);
     }
     free(entries);
-    if (n > 0)
-        return;
-    err_set(&err, ERR_NOT_FOUND, "no .yaml, .yml or .json file in this directory");
-    manifest_add_failure(m, dir, &err);
 }
 
-void manifest_read(struct manifest *ret, const char *source)
+void manifest_read(struct manifest *ret, const char *source, bool recursive)
 {
-    struct stat st;
+    struct err err = ERR_EMPTY;
+    size_t before = ret->n;
 
-    if (str_eq(source, "-"))
+    if (str_eq(source, "-")) {
         manifest_read_stdin(ret);
-    else if (stat(source, &st) == 0 && S_ISDIR(st.st_mode))
-        manifest_read_dir(ret, source);
-    else
+    } else if (!manifest_is_dir(source)) {
         manifest_read_file(ret, source);
+    } else {
+        manifest_read_dir(ret, source, recursive, 0);
+        if (ret->n > before)
+            return;
+        err_set(&err, ERR_NOT_FOUND, "no .yaml, .yml or .json file in this directory");
+        manifest_add_failure(ret, source, &err);
+    }
 }

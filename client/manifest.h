@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MANIFEST_MAX_BYTES (64 * 1024 * 1024) /* of one file */
@@ -24,8 +25,9 @@ struct manifest {
     size_t n;
 };
 
-/* @source: a file, a directory (its *.yaml, *.yml, *.json in order, not those below), "-". */
-void manifest_read(struct manifest *ret, const char *source);
+/* @source: a file, a directory (its *.yaml, *.yml, *.json in order; those below when @recursive),
+ * "-". */
+void manifest_read(struct manifest *ret, const char *source, bool recursive);
 /* Text that is already here. */
 void manifest_parse(struct manifest *ret, const char *source, const char *data, size_t len);
 void manifest_fini(struct manifest *m);

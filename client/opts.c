@@ -33,7 +33,8 @@ static int opts_set(const struct opt *o, const char *value, struct err *err)
                            value);
         *(bool *)o->to = str_eq(value, "true");
         return 0;
-    case OPT_TEXT: *(const char **)o->to = value; return 0;
+    case OPT_TEXT:
+    case OPT_MAYBE: *(const char **)o->to = value; return 0;
     case OPT_NUMBER:
         if (!str_i64(value, o->to))
             return err_set(err, ERR_INVALID, "--%s: \"%s\" is not a number", o->name, value);
@@ -92,6 +93,8 @@ static int opts_take(const struct opt *table, int argc, char **argv, int *i, str
         return err_set(err, ERR_INVALID, "unknown flag: %s", arg);
     if (o->kind == OPT_FLAG)
         return opts_set(o, value != NULL ? value : "true", err);
+    if (o->kind == OPT_MAYBE)
+        return opts_set(o, value != NULL ? value : "", err);
     if (value == NULL && *i + 1 >= argc)
         return err_set(err, ERR_INVALID, "%s needs a value: %s", arg, o->value);
     return opts_set(o, value != NULL ? value : argv[++*i], err);

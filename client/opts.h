@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum opt_kind { OPT_FLAG, OPT_TEXT, OPT_NUMBER, OPT_LIST };
+/* OPT_MAYBE: text whose value may be left out ("--dry-run", "--dry-run=server"): then it is "". */
+enum opt_kind { OPT_FLAG, OPT_TEXT, OPT_MAYBE, OPT_NUMBER, OPT_LIST };
 
 struct opt_list { /* zero-initialised; values NULL-terminated once anything was added */
     const char *values[32];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PRINT_MAX_COLUMNS 64
+#define PRINT_MAX_CELLS   128 /* labels and all */
 #define PRINT_PADDING     3
 #define PRINT_MIN_WIDTH   6 /* padding included */
 
@@ -15,7 +16,7 @@ struct print {
     json_t *columns; /* owned; NULL until the first table */
     bool header_done;
     json_t *rows; /* owned: arrays of strings, not printed yet */
-    size_t widths[PRINT_MAX_COLUMNS];
+    size_t widths[PRINT_MAX_CELLS];
 };
 
 struct print *print_new(const struct print_opts *opts)
@@ -85,31 +86,102 @@ static bool print_shows(const struct print *p, const json_t *column)
     return p->opts.wide || json_int(column, "priority", 0) == 0;
 }
 
+static void print_title(const struct print *p, json_t *row, const char *title)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    for (const char *c = title; *c != '\0'; c++)
+        text_putc(&t, p->opts.headers_as_is ? *c : (char)toupper((unsigned char)*c));
+    print_append(row, &t);
+}
+
+static void print_keep(struct print *p, json_t *row)
+{
+    while (json_array_size(row) > PRINT_MAX_CELLS)
+        json_array_remove(row, json_array_size(row) - 1);
+    json_array_append_new(p->rows, row);
+}
+
 static void print_header(struct print *p)
 {
+    const char *const *keys = p->opts.label_columns;
     json_t *row = json_array(), *column;
     size_t i;
 
+    if (p->opts.events)
+        print_title(p, row, "EVENT");
     if (p->opts.namespaces)
-        json_array_append_new(row, json_string("NAMESPACE"));
-    json_array_foreach (p->columns, i, column) {
-        cleanup(text_fini) struct text t = TEXT_EMPTY;
-
-        for (const char *c = json_str_or(column, "name", ""); *c != '\0'; c++)
-            text_putc(&t, (char)toupper((unsigned char)*c));
+        print_title(p, row, "NAMESPACE");
+    json_array_foreach (p->columns, i, column)
         if (print_shows(p, column))
-            print_append(row, &t);
+            print_title(p, row, json_str_or(column, "name", ""));
+    for (i = 0; keys != NULL && keys[i] != NULL; i++) {
+        const char *slash = strrchr(keys[i], '/');
+
+        print_title(p, row, slash != NULL ? slash + 1 : keys[i]);
     }
-    json_array_append_new(p->rows, row);
+    if (p->opts.labels)
+        print_title(p, row, "LABELS");
+    print_keep(p, row);
     p->header_done = true;
 }
 
-static void print_row(struct print *p, const json_t *from)
+static int print_key_cmp(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **print_keys(const json_t *map)
+{
+    const char **keys = MEM_NEW_ARRAY(const char *, json_object_size(map) + 1);
+    const char *key;
+    json_t *value;
+    size_t n = 0;
+
+    json_object_foreach ((json_t *)(uintptr_t)map, key, value)
+        keys[n++] = key;
+    qsort(keys, n, sizeof(*keys), print_key_cmp);
+    return keys;
+}
+
+void print_labels(struct text *ret, const json_t *labels, const char *between)
+{
+    cleanup(freep) const char **keys = print_keys(labels);
+
+    if (keys[0] == NULL)
+        text_puts(ret, "<none>");
+    for (size_t i = 0; keys[i] != NULL; i++) {
+        const char *value = json_string_value(json_object_get(labels, keys[i]));
+
+        text_fmt(ret, "%s%s=%s", i > 0 ? between : "", keys[i], value != NULL ? value : "");
+    }
+}
+
+static void print_label_cells(const struct print *p, json_t *row, const json_t *from)
+{
+    const json_t *labels = json_at(from, "object.metadata.labels");
+    const char *const *keys = p->opts.label_columns;
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+
+    for (size_t i = 0; keys != NULL && keys[i] != NULL; i++) {
+        const char *value = json_string_value(json_object_get(labels, keys[i]));
+
+        json_array_append_new(row, json_string(value != NULL ? value : ""));
+    }
+    if (!p->opts.labels)
+        return;
+    print_labels(&t, labels, ",");
+    print_append(row, &t);
+}
+
+static void print_row(struct print *p, const char *event, const json_t *from)
 {
     const json_t *cells = json_at(from, "cells");
     json_t *row = json_array(), *column;
     size_t i;
 
+    if (p->opts.events)
+        json_array_append_new(row, json_string(event));
     if (p->opts.namespaces)
         json_array_append_new(row, json_string(json_str_or(from, "object.metadata.namespace", "")));
     json_array_foreach (p->columns, i, column) {
@@ -122,10 +194,11 @@ static void print_row(struct print *p, const json_t *from)
         print_cell(&t, json_array_get(cells, i));
         print_append(row, &t);
     }
-    json_array_append_new(p->rows, row);
+    print_label_cells(p, row, from);
+    print_keep(p, row);
 }
 
-int print_table(struct print *p, const json_t *table)
+int print_event(struct print *p, const char *type, const json_t *table)
 {
     const json_t *columns = json_at(table, "columnDefinitions"), *row;
     const json_t *rows = json_at(table, "rows");
@@ -141,9 +214,14 @@ int print_table(struct print *p, const json_t *table)
     json_array_foreach (rows, i, row) {
         if (!p->header_done && !p->opts.no_headers)
             print_header(p);
-        print_row(p, row);
+        print_row(p, type, row);
     }
     return (int)json_array_size(rows);
+}
+
+int print_table(struct print *p, const json_t *table)
+{
+    return print_event(p, "", table);
 }
 
 /* --- rows --- */
@@ -155,9 +233,10 @@ static void print_measure(struct print *p)
 
     json_array_foreach (p->rows, i, row) {
         json_array_foreach (row, k, cell) {
-            size_t width = print_width(json_string_value(cell)) + PRINT_PADDING;
+            unsigned padding = p->opts.padding > 0 ? p->opts.padding : PRINT_PADDING;
+            size_t width = print_width(json_string_value(cell)) + padding;
 
-            if (width < PRINT_MIN_WIDTH)
+            if (p->opts.padding == 0 && width < PRINT_MIN_WIDTH)
                 width = PRINT_MIN_WIDTH;
             if (width > p->widths[k])
                 p->widths[k] = width;

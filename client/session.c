@@ -2,14 +2,19 @@
 
 #include "api/client.h"
 #include "base/mem.h"
+#include "client/discovery.h"
 #include "client/oneshot.h"
+#include "client/target.h"
 #include "client/verb.h"
 
-#include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+/* kubectl's words for a server that is not there; behind them its address. */
+#define SESSION_REFUSED  "The connection to the server "
 #define SESSION_BODY_MAX (256 * 1024 * 1024)
 #define SESSION_LINE_MAX (16 * 1024 * 1024)
 
@@ -19,6 +24,8 @@ struct session {
     struct http_client *http;    /* owned; NULL until the first stream */
     char *authorization;         /* owned; NULL without a token */
     char *ns;                    /* owned */
+    bool forced_ns;
+    struct discovery *discovery; /* owned; NULL until asked for */
 };
 
 /* --- life --- */
@@ -40,6 +47,7 @@ int session_new(struct session **ret, const struct session_opts *opts, struct er
     }
     if (s->config.token != NULL)
         s->authorization = mem_fmt("Authorization: Bearer %s", s->config.token);
+    s->forced_ns = opts->ns != NULL;
     s->ns = mem_str(opts->ns != NULL          ? opts->ns
                     : str_empty(s->config.ns) ? "default"
                                               : s->config.ns);
@@ -51,6 +59,7 @@ struct session *session_free(struct session *s)
 {
     if (s == NULL)
         return NULL;
+    discovery_free(s->discovery);
     s->http = http_client_close(s->http);
     s->calls = oneshot_free(s->calls);
     client_config_fini(&s->config);
@@ -70,6 +79,16 @@ const char *session_namespace(const struct session *s)
     return s->ns;
 }
 
+bool session_forced_ns(const struct session *s)
+{
+    return s->forced_ns;
+}
+
+const char *session_server(const struct session *s)
+{
+    return s->config.server;
+}
+
 void session_answer_fini(struct session_answer *a)
 {
     json_decref(a->body);
@@ -78,25 +97,16 @@ void session_answer_fini(struct session_answer *a)
 
 /* --- calls --- */
 
-struct session_wait { /* of the call under way */
+struct session_wait { /* of the request under way */
+    struct session *session;
     bool done;
     int rc;
     struct session_answer *answer;
     struct err *err;
+    session_data_fn fn; /* NULL: the answer is one tree */
+    void *arg;
+    bool stopped; /* by the callback */
 };
-
-static void session_on_called(void *arg, int rc, int status, const json_t *body,
-                              const struct err *err)
-{
-    struct session_wait *w = arg;
-
-    w->done = true;
-    w->rc = rc;
-    w->answer->status = status;
-    w->answer->body = body != NULL ? json_deep_copy(body) : NULL;
-    if (rc < 0)
-        *w->err = *err;
-}
 
 static void session_run(struct session *s, const struct session_wait *w)
 {
@@ -104,55 +114,75 @@ static void session_run(struct session *s, const struct session_wait *w)
         uv_run(oneshot_loop(s->calls), UV_RUN_ONCE);
 }
 
-int session_call(struct session *s, const char *method, const char *path, const char *content_type,
-                 const json_t *body, struct session_answer *ret, struct err *err)
+static int session_on_data(void *arg, const struct http_head *head UNUSED, const void *data,
+                           size_t len)
 {
-    struct session_wait w = { .answer = ret, .err = err };
+    struct session_wait *w = arg;
 
-    session_answer_fini(ret);
-    client_call(oneshot_client(s->calls), method, path, content_type, body, session_on_called, &w);
-    session_run(s, &w);
-    return w.rc;
+    w->stopped = w->fn(w->arg, data, len) != 0;
+    return w->stopped ? 1 : 0;
 }
 
-/* --- streams --- */
-
-struct session_reader {
-    struct session_wait wait;
-    session_data_fn fn;
-    void *arg;
-    bool stopped; /* by the callback */
-};
-
-static int session_on_data(void *arg, const struct http_head *head, const void *data, size_t len)
+/* `299 - "text"`: what the server wants people to know (RFC 7234, 5.5). */
+static void session_warn(const struct http_head *head)
 {
-    struct session_reader *r = arg;
+    for (size_t i = 0; i < head->n_headers; i++) {
+        const char *from, *to;
 
-    (void)head;
-    r->stopped = r->fn(r->arg, data, len) != 0;
-    return r->stopped ? 1 : 0;
+        if (strcasecmp(head->headers[i].name, "Warning") != 0)
+            continue;
+        from = strchr(head->headers[i].value, '"');
+        to = strrchr(head->headers[i].value, '"');
+        if (from == NULL || to == from)
+            continue;
+        fprintf(stderr, "Warning: ");
+        for (from++; from < to; from++)
+            if (*from != '\\' || from[1] == '\\')
+                fputc(*from, stderr);
+        fputc('\n', stderr);
+    }
 }
 
-static void session_on_read(void *arg, int rc, const struct http_head *head, const void *body,
+static int session_refused(const struct http_head *head, const json_t *body, struct err *err)
+{
+    static const struct {
+        int status, code;
+    } codes[] = { { 400, ERR_BAD_REQUEST }, { 403, ERR_FORBIDDEN }, { 404, ERR_NOT_FOUND },
+                  { 405, ERR_METHOD },      { 409, ERR_CONFLICT },  { 410, ERR_EXPIRED },
+                  { 422, ERR_INVALID },     { 429, ERR_BUSY } };
+    int code = ERR_PROTOCOL;
+
+    for (size_t i = 0; i < N_ELEMENTS(codes); i++)
+        if (codes[i].status == head->status)
+            code = codes[i].code;
+    if (str_eq(json_str(body, "reason"), "AlreadyExists"))
+        code = ERR_EXISTS;
+    return err_set(err, code, "%s", json_str_or(body, "message", "the server gave no reason"));
+}
+
+static void session_on_done(void *arg, int rc, const struct http_head *head, const void *body,
                             size_t len, const struct err *err)
 {
-    struct session_reader *r = arg;
-    struct session_wait *w = &r->wait;
+    struct session_wait *w = arg;
     struct err ignored = ERR_EMPTY;
 
     w->done = true;
     w->answer->status = head->status;
-    if (rc < 0) {
-        w->rc = r->stopped ? 0 : rc;
+    session_warn(head);
+    if (rc < 0 && head->sys_error == ECONNREFUSED) {
+        w->rc = err_set(w->err, rc,
+                        SESSION_REFUSED "%s was refused - did you specify the right "
+                                        "host or port?",
+                        strstr(w->session->config.server, "//") + 2);
+    } else if (rc < 0) {
+        w->rc = w->stopped ? 0 : rc;
         *w->err = *err;
-        return;
+    } else {
+        if (len > 0 && json_parse(&w->answer->body, body, len, NULL, &ignored) < 0)
+            w->answer->body = NULL;
+        if (head->status < 200 || head->status > 299)
+            w->rc = session_refused(head, w->answer->body, w->err);
     }
-    if (head->status >= 200 && head->status <= 299)
-        return;
-    if (len > 0 && json_parse(&w->answer->body, body, len, NULL, &ignored) < 0)
-        w->answer->body = NULL;
-    w->rc = err_set(w->err, head->status == 404 ? ERR_NOT_FOUND : ERR_PROTOCOL, "%s",
-                    json_str_or(w->answer->body, "message", "the server gave no reason"));
 }
 
 static int session_http(struct session *s, struct err *err)
@@ -164,50 +194,140 @@ static int session_http(struct session *s, struct err *err)
     return s->http != NULL ? 0 : http_client_new(&s->http, oneshot_loop(s->calls), &opts, err);
 }
 
+/* What all requests are made of; @accept NULL: JSON; @body NULL: none. */
+struct session_request {
+    const char *method, *path, *accept, *content_type;
+    const json_t *body;
+    int64_t timeout_ms;
+};
+
+static int session_send(struct session_wait *w, const struct session_request *r)
+{
+    struct session *s = w->session;
+    cleanup(freep) char *url = mem_fmt("%s%s", s->config.server, r->path);
+    cleanup(freep) char *accept = mem_fmt("Accept: %s",
+                                          r->accept != NULL ? r->accept : SESSION_JSON);
+    cleanup(freep) char *type = NULL;
+    cleanup(freep) char *text = NULL;
+    const char *headers[4] = { accept };
+    size_t n = 1;
+    struct http_call_spec spec = { .method = r->method,
+                                   .url = url,
+                                   .headers = headers,
+                                   .timeout_ms = r->timeout_ms,
+                                   .max_body = SESSION_BODY_MAX };
+    struct http_call_listener listener = { .on_data = w->fn != NULL ? session_on_data : NULL,
+                                           .on_done = session_on_done,
+                                           .arg = w };
+    int rc = session_http(s, w->err);
+
+    session_answer_fini(w->answer);
+    if (rc < 0)
+        return rc;
+    if (r->body != NULL) {
+        spec.body = text = json_print(r->body, &spec.body_len);
+        headers[n++] = type = mem_fmt("Content-Type: %s", r->content_type);
+    }
+    headers[n++] = s->authorization;
+    http_call(s->http, &spec, &listener);
+    session_run(s, w);
+    return w->rc;
+}
+
+int session_call(struct session *s, const char *method, const char *path, const char *content_type,
+                 const json_t *body, struct session_answer *ret, struct err *err)
+{
+    struct session_wait w = { .session = s, .answer = ret, .err = err };
+    struct session_request r = {
+        .method = method, .path = path, .content_type = content_type, .body = body
+    };
+
+    return session_send(&w, &r);
+}
+
+static int session_stream_within(struct session_wait *w, const char *path, const char *accept,
+                                 int64_t ms)
+{
+    struct session_request r = {
+        .method = "GET", .path = path, .accept = accept, .timeout_ms = ms
+    };
+
+    return session_send(w, &r);
+}
+
 int session_stream(struct session *s, const char *path, const char *accept, session_data_fn fn,
                    void *arg, struct session_answer *ret, struct err *err)
 {
-    struct session_reader r = { .wait = { .answer = ret, .err = err }, .fn = fn, .arg = arg };
-    cleanup(freep) char *url = mem_fmt("%s%s", s->config.server, path);
-    cleanup(freep) char *want = mem_fmt("Accept: %s", accept);
-    const char *headers[] = { want, s->authorization, NULL };
-    struct http_call_spec spec = { .method = "GET",
-                                   .url = url,
-                                   .headers = headers,
-                                   .timeout_ms = -1,
-                                   .max_body = SESSION_BODY_MAX };
-    struct http_call_listener listener = { .on_data = session_on_data,
-                                           .on_done = session_on_read,
-                                           .arg = &r };
-    int rc = session_http(s, err);
+    struct session_wait w = { .session = s, .answer = ret, .err = err, .fn = fn, .arg = arg };
 
-    session_answer_fini(ret);
-    if (rc < 0)
-        return rc;
-    http_call(s->http, &spec, &listener);
-    session_run(s, &r.wait);
-    return r.wait.rc;
-}
-
-static int session_collect(void *arg, const char *data, size_t len)
-{
-    struct text *t = arg;
-
-    if (t->len + len > SESSION_BODY_MAX)
-        return 1;
-    text_add(t, data, len);
-    return 0;
+    return session_stream_within(&w, path, accept, -1);
 }
 
 int session_get(struct session *s, const char *path, const char *accept, struct session_answer *ret,
                 struct err *err)
 {
-    cleanup(text_fini) struct text t = TEXT_EMPTY;
-    int rc = session_stream(s, path, accept, session_collect, &t, ret, err);
+    struct session_wait w = { .session = s, .answer = ret, .err = err };
+    struct session_request r = { .method = "GET", .path = path, .accept = accept };
+    int rc = session_send(&w, &r);
 
+    return rc == 0 && ret->body == NULL
+               ? err_set(err, ERR_PROTOCOL, "the server's answer is no JSON")
+               : rc;
+}
+
+/* --- kinds --- */
+
+int session_discover(struct session *s, struct err *err)
+{
+    cleanup(session_answer_fini) struct session_answer answer = { .status = 0 };
+    int rc;
+
+    if (s->discovery != NULL)
+        return 0;
+    rc = session_get(s, DISCOVERY_PATH, DISCOVERY_ACCEPT, &answer, err);
     if (rc == 0)
-        rc = json_parse(&ret->body, text_str(&t), t.len, NULL, err);
+        s->discovery = discovery_new(answer.body);
     return rc;
+}
+
+/* "po", "deploy,svc", "crontab/x": are all its kinds built in? */
+static bool session_knows(const char *word)
+{
+    cleanup(freep) char *kinds = mem_strn(word, strcspn(word, "/"));
+    char *save = NULL;
+
+    for (char *kind = strtok_r(kinds, ",", &save); kind != NULL; kind = strtok_r(NULL, ",", &save))
+        if (schema_guess(kind) == NULL)
+            return false;
+    return true;
+}
+
+int session_targets(struct session *s, struct target_list *ret, int argc, char **argv,
+                    struct err *err)
+{
+    bool slashes = argc > 0 && strchr(argv[0], '/') != NULL;
+    bool known = true;
+    int rc = 0;
+
+    for (int i = 0; i < argc && (i == 0 || slashes); i++)
+        known = known && session_knows(argv[i]);
+    if (!known)
+        rc = session_discover(s, err);
+    return rc < 0 ? rc : target_parse(ret, argc, argv, err);
+}
+
+int session_of_object(struct session *s, const struct schema_resource **ret, const char **ret_ns,
+                      const json_t *object, struct err *err)
+{
+    const char *version = json_str(object, "apiVersion"), *kind = json_str(object, "kind");
+
+    if (version != NULL && kind != NULL && schema_by_api_version(version, kind) == NULL) {
+        int rc = session_discover(s, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return target_of_object(ret, ret_ns, object, s->ns, s->forced_ns, err);
 }
 
 /* --- watches --- */
@@ -262,16 +382,27 @@ static int session_watch_data(void *arg, const char *data, size_t len)
     return 1;
 }
 
-int session_watch(struct session *s, const char *path, const char *accept, session_event_fn fn,
-                  void *arg, struct session_answer *ret, struct err *err)
+int session_watch_within(struct session *s, const char *path, const char *accept, int64_t ms,
+                         session_event_fn fn, void *arg, struct session_answer *ret,
+                         struct err *err)
 {
     struct session_watcher w = { .line = TEXT_EMPTY, .fn = fn, .arg = arg, .err = err };
-    int rc = session_stream(s, path, accept, session_watch_data, &w, ret, err);
+    struct session_wait wait = {
+        .session = s, .answer = ret, .err = err, .fn = session_watch_data, .arg = &w
+    };
+    int rc = ms != 0 ? session_stream_within(&wait, path, accept, ms)
+                     : err_set(err, ERR_TIMEOUT, "timed out");
 
     text_fini(&w.line);
     if (w.refused != NULL)
         ret->body = w.refused;
     return rc < 0 ? rc : w.rc;
+}
+
+int session_watch(struct session *s, const char *path, const char *accept, session_event_fn fn,
+                  void *arg, struct session_answer *ret, struct err *err)
+{
+    return session_watch_within(s, path, accept, -1, fn, arg, ret, err);
 }
 
 /* --- words --- */
@@ -281,6 +412,10 @@ int session_complain(const struct session_answer *a, const struct err *err, cons
     const char *reason = json_str_or(a->body, "reason", "");
 
     fflush(stdout);
+    if (a->status == 0 && str_starts(err->text, SESSION_REFUSED)) {
+        fprintf(stderr, "%s\n", err->text);
+        return VERB_FAILED;
+    }
     if (a->status == 0)
         fprintf(stderr, "Unable to connect to the server: ");
     else

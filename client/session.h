@@ -33,6 +33,17 @@ int session_new(struct session **ret, const struct session_opts *opts, struct er
 struct session *session_free(struct session *s);
 void session_freep(struct session **s);
 const char *session_namespace(const struct session *s);
+bool session_forced_ns(const struct session *s);     /* -n was given: manifests must agree */
+const char *session_server(const struct session *s); /* "https://10.0.0.1:6443" */
+
+/* Asks once which kinds there are beside the built-in ones; the schema's lookups know them after. */
+int session_discover(struct session *s, struct err *err);
+/* target_parse and target_of_object with the server's kinds: it is asked when a word is none of ours. */
+struct target_list;
+int session_targets(struct session *s, struct target_list *ret, int argc, char **argv,
+                    struct err *err);
+int session_of_object(struct session *s, const struct schema_resource **ret, const char **ret_ns,
+                      const json_t *object, struct err *err);
 
 struct session_answer {
     int status;   /* HTTP; 0: no answer came */
@@ -57,6 +68,10 @@ typedef int (*session_event_fn)(void *arg, const char *type, const json_t *objec
 /* An ERROR event is a failure, as a refused request is. */
 int session_watch(struct session *s, const char *path, const char *accept, session_event_fn fn,
                   void *arg, struct session_answer *ret, struct err *err);
+/* The same for so long at most (-1: no limit, 0: not at all): then ERR_TIMEOUT. */
+int session_watch_within(struct session *s, const char *path, const char *accept, int64_t ms,
+                         session_event_fn fn, void *arg, struct session_answer *ret,
+                         struct err *err);
 
 /* What session_* refused as a line on stderr, in kubectl's words:
  * `Error from server (NotFound): pods "x" not found`.  @doing (may be NULL) stands before the

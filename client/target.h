@@ -13,6 +13,7 @@
 struct target {
     const struct schema_resource *resource;
     const char *name; /* borrowed; NULL: all of the kind */
+    const char *ns;   /* borrowed; NULL: the command line's, or none */
 };
 
 #define TARGET_MAX 256

@@ -18,7 +18,7 @@ bool verb_begin(const struct verb *self, const struct opt *table, int argc, char
         *ret_exit = VERB_DONE;
         return false;
     }
-    fprintf(stderr, "mkube %s: %s\nSee `mkube %s --help`.\n", self->name, err.text, self->name);
+    fprintf(stderr, "error: %s\nSee 'mkube %s --help' for usage.\n", err.text, self->name);
     *ret_exit = VERB_USAGE;
     return false;
 }
@@ -27,6 +27,13 @@ int verb_fail(const struct verb *self, const struct err *err)
 {
     fflush(stdout);
     fprintf(stderr, "mkube %s: %s\n", self->name, err->text);
+    return VERB_FAILED;
+}
+
+int verb_error(const struct err *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "error: %s\n", err->text);
     return VERB_FAILED;
 }
 

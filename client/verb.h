@@ -24,6 +24,8 @@ bool verb_begin(const struct verb *self, const struct opt *table, int argc, char
                 int *ret_exit);
 /* "mkube VERB: message" on stderr; returns VERB_FAILED. */
 int verb_fail(const struct verb *self, const struct err *err);
+/* "error: message": kubectl's way, for the client verbs. */
+int verb_error(const struct err *err);
 /* "Usage: ..." on stderr; returns VERB_USAGE. */
 int verb_misused(const struct verb *self);
 

@@ -17,6 +17,5 @@ int cmd_exec_keeper(const struct verb *self, int argc, char **argv);
 int cmd_check(const struct verb *self, int argc, char **argv);
 int cmd_pause(const struct verb *self, int argc, char **argv);
 int cmd_image(const struct verb *self, int argc, char **argv);
-int cmd_version(const struct verb *self, int argc, char **argv);
 
 #endif

@@ -11,15 +11,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-int cmd_version(const struct verb *self, int argc, char **argv)
-{
-    (void)self;
-    (void)argc;
-    (void)argv;
-    printf("mkube %s (Kubernetes API %s)\n", MKUBE_VERSION, MKUBE_KUBERNETES_VERSION);
-    return VERB_DONE;
-}
-
 static const struct verb cmds[] = {
     { "server", "run the control VM: API, scheduler, controllers, entry", "mkube server [flags]",
       cmd_server },
@@ -30,12 +21,6 @@ static const struct verb cmds[] = {
     { "token", "make a join token for one more worker", "mkube token create [flags]", cmd_token },
     { "kubeconfig", "print a kubeconfig for this cluster", "mkube kubeconfig [flags]",
       cmd_kubeconfig },
-    { "apply", "make the cluster hold what manifests say",
-      "mkube apply -f FILE|DIR|- [-n NS] [--dry-run]", apply_main },
-    { "get", "show objects", "mkube get KIND [NAME...] | KIND/NAME... [flags]", get_main },
-    { "delete", "delete objects, and wait until they are gone",
-      "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", delete_main },
-    { "logs", "show what a pod's container wrote", "mkube logs POD [-c NAME] [flags]", logs_main },
     { "secretstore", "keep the keys that ExternalSecrets are made of",
       "mkube secretstore put KEY PROPERTY=VALUE... | put KEY -f FILE | get KEY [PROPERTY] | list | "
       "delete KEY [flags]",
@@ -50,15 +35,22 @@ static const struct verb cmds[] = {
       "mkube exec-keeper PID-FILE RUNC...", cmd_exec_keeper },
     { "check", "say what this host lacks, and the package that brings it",
       "mkube check [server|agent]", cmd_check },
-    { "version", "print the version", "mkube version", cmd_version },
 };
+
+static int main_version(void)
+{
+    printf("mkube %s (Kubernetes API %s)\n", MKUBE_VERSION, MKUBE_KUBERNETES_VERSION);
+    return VERB_DONE;
+}
 
 static int cmd_help(FILE *out, int code)
 {
     fprintf(out, "mkube runs Kubernetes manifests on a few small machines.\n\n"
-                 "Usage: mkube COMMAND [flags]\n\nCommands:\n");
+                 "Usage: mkube COMMAND [flags]\n\nCommands that run a cluster:\n");
     for (size_t i = 0; i < N_ELEMENTS(cmds); i++)
-        fprintf(out, "  %-12s %s\n", cmds[i].name, cmds[i].summary);
+        fprintf(out, "  %-13s %s\n", cmds[i].name, cmds[i].summary);
+    fprintf(out, "\nCommands for what the cluster holds:\n");
+    verbs_print(out);
     fprintf(out, "\n`mkube COMMAND --help` tells more.  MKUBE_LOG=debug|info|warn|error sets what "
                  "is logged.\n");
     return code;
@@ -81,6 +73,7 @@ static void main_raise_files(void)
 int main(int argc, char **argv)
 {
     struct err err = ERR_EMPTY;
+    int code;
     const char *level = getenv("MKUBE_LOG");
 
     signal(SIGPIPE, SIG_IGN);
@@ -92,10 +85,12 @@ int main(int argc, char **argv)
     if (str_eq(argv[1], "help") || str_eq(argv[1], "--help") || str_eq(argv[1], "-h"))
         return cmd_help(stdout, VERB_DONE);
     if (str_eq(argv[1], "--version"))
-        return cmd_version(NULL, 0, NULL);
+        return main_version();
     for (size_t i = 0; i < N_ELEMENTS(cmds); i++)
         if (str_eq(argv[1], cmds[i].name))
             return cmds[i].run(&cmds[i], argc - 2, argv + 2);
+    if (verbs_run(argc - 1, argv + 1, &code))
+        return code;
     fprintf(stderr, "mkube: unknown command \"%s\"\n", argv[1]);
     return cmd_help(stderr, VERB_USAGE);
 }

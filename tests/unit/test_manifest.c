@@ -70,8 +70,8 @@ TEST(manifest, directories_give_their_manifests_in_order)
         CHECK_INT(
             file_write_fast(test_path(files[i][0]), files[i][1], strlen(files[i][1]), 0600, &err),
             0);
-    manifest_read(&m, test_dir());
+    manifest_read(&m, test_dir(), false);
     check_names(&m, "a,b,d");
-    manifest_read(&m, test_path("absent.yaml"));
+    manifest_read(&m, test_path("absent.yaml"), false);
     check_names(&m, "a,b,d,!");
 }

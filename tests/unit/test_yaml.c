@@ -306,7 +306,8 @@ TEST(yaml, prints_as_kubectl_lays_out)
 {
     static const char json[] =
         "{\"spec\":{\"ports\":[{\"port\":80,\"name\":\"http\"},{\"port\":81}],\"ip\":\"10.0.0.1\"},"
-        "\"data\":{\"f\":\"a\\nb\\n\",\"n\":\"12\",\"q\":\"a: b\"},\"empty\":{},\"none\":[]}";
+        "\"data\":{\"f\":\"a\\nb\\n\",\"n\":\"12\",\"q\":\"a: "
+        "b\",\"t\":\"2026-11-21T17:58:27Z\"},\"empty\":{},\"none\":[]}";
     cleanup(json_decrefpp) json_t *tree = NULL;
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     struct err err = ERR_EMPTY;
@@ -319,6 +320,7 @@ TEST(yaml, prints_as_kubectl_lays_out)
                       "    b\n"
                       "  \"n\": \"12\"\n"
                       "  q: 'a: b'\n"
+                      "  t: \"2026-11-21T17:58:27Z\"\n"
                       "empty: {}\n"
                       "none: []\n"
                       "spec:\n"

@@ -1,0 +1,56 @@
+#include "client/verbs.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+static const struct verb verbs[] = {
+    { "apply", "make the cluster hold what manifests say",
+      "mkube apply -f FILE|DIR|- [-R] [-n NS] [--dry-run=client|server]", apply_main },
+    { "get", "show objects", "mkube get KIND [NAME...] | KIND/NAME... | -f FILE [flags]",
+      get_main },
+    { "delete", "delete objects, and wait until they are gone",
+      "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", delete_main },
+    { "logs", "show what a pod's container wrote",
+      "mkube logs POD|KIND/NAME|-l SEL [-c NAME] [flags]", logs_main },
+    { "scale", "say how many there are to be", "mkube scale --replicas=N KIND/NAME... [flags]",
+      scale_main },
+    { "rollout", "see, undo, restart or pause the rollout of a workload",
+      "mkube rollout status|history|undo|restart|pause|resume KIND/NAME [flags]", rollout_main },
+    { "wait", "wait until objects are as asked for",
+      "mkube wait --for=delete|create|condition=NAME|jsonpath={.PATH}[=VALUE] KIND/NAME... [flags]",
+      wait_main },
+    { "label", "set and take away labels", "mkube label KIND NAME KEY=VALUE... KEY-... [flags]",
+      label_main },
+    { "annotate", "set and take away annotations",
+      "mkube annotate KIND NAME KEY=VALUE... KEY-... [flags]", label_annotate_main },
+    { "cordon", "no new pods for this node", "mkube cordon NODE... [flags]", drain_cordon_main },
+    { "uncordon", "new pods for this node again", "mkube uncordon NODE... [flags]",
+      drain_uncordon_main },
+    { "drain", "move the pods of a node elsewhere", "mkube drain NODE... [flags]", drain_main },
+};
+
+static const struct verb *verbs_find(const char *name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+        if (str_eq(verbs[i].name, name))
+            return &verbs[i];
+    return NULL;
+}
+
+void verbs_print(FILE *out)
+{
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+        fprintf(out, "  %-13s %s\n", verbs[i].name, verbs[i].summary);
+}
+
+bool verbs_run(int argc, char **argv, int *ret_exit)
+{
+    const struct verb *v = argc > 0 ? verbs_find(argv[0]) : NULL;
+
+    if (v == NULL)
+        return false;
+    *ret_exit = v->run(v, argc - 1, argv + 1);
+    if (*ret_exit == VERB_USAGE)
+        *ret_exit = VERB_FAILED;
+    return true;
+}
