@@ -86,6 +86,10 @@ static void server_resource(struct call *c)
         server_metrics(c);
         return;
     }
+    if (server_is_components(r->resource)) {
+        server_components(c);
+        return;
+    }
     if (!server_serves_sub(r)) {
         call_fail(c, ERR_METHOD, "mkube does not serve %s/%s yet", r->resource->plural, r->sub);
         return;
@@ -120,6 +124,7 @@ static bool server_authorize(struct call *c)
         q.name = r->name;
     } else {
         q.verb = str_eq(http_method(c->x), "GET") || str_eq(http_method(c->x), "HEAD") ? "get"
+                 : str_eq(http_method(c->x), "POST")                                   ? "post"
                                                                                        : r->verb;
     }
     if (auth_may(&c->user, c->s->store, &q))
@@ -185,6 +190,7 @@ static void server_on_request(void *arg, struct http_exchange *x)
         return;
     }
     custom_hold(c->route.resource);
+    server_observe_begin(c);
     if (!server_authenticate(c) || !server_impersonate(c) || !server_authorize(c))
         return;
     if (c->route.kind == ROUTE_RESOURCE)
@@ -215,6 +221,7 @@ static char *server_refusal_body(void *arg, int http_status)
 
 static void server_free(struct server *s)
 {
+    request_stats_free(s->stats);
     tls_pair_fini(&s->ca);
     free(s->sa_key_pem);
     free(s->sa_public_pem);
@@ -288,6 +295,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->store = registry_store(opts->registry);
     s->metrics = opts->metrics;
     s->site = opts->site;
+    s->stats = request_stats_new();
     s->ca.cert_pem = mem_str(opts->ca->cert_pem);
     s->ca.key_pem = mem_str(opts->ca->key_pem);
     s->sa_key_pem = mem_str(opts->sa_key_pem);

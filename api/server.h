@@ -10,15 +10,26 @@
 #include "api/metrics.h"
 #include "api/registry.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "base/tls.h"
 
 #include <uv.h>
 
 struct server;
 
+/* Whether something is well, for /livez, /readyz and /healthz. */
+enum server_face { SERVER_LIVEZ = 1, SERVER_READYZ = 2, SERVER_HEALTHZ = 4 };
+struct server_check {
+    const char *name;
+    unsigned faces;
+    bool (*is_well)(void *arg); /* with the site's arg */
+};
+
 /* What only the process around us knows; each may be NULL: then it is not served. */
 struct server_site {
-    json_t *(*encryption)(void *arg); /* a new tree */
+    const struct server_check *checks;            /* borrowed; ends with a name of NULL */
+    void (*metrics)(void *arg, struct text *ret); /* more families for /metrics */
+    json_t *(*encryption)(void *arg);             /* a new tree */
     int (*encryption_rotate)(void *arg, struct err *err);
     void *arg;
 };

@@ -14,6 +14,7 @@
 
 struct call *call_free(struct call *c)
 {
+    server_observe_end(c);
     auth_user_fini(&c->user);
     json_decref(c->body);
     json_decref(c->problems);
@@ -26,6 +27,7 @@ void call_send_text(struct call *c, int http, const char *type, struct text *t)
 {
     size_t len = t->len;
 
+    server_observe_answer(c, http, text_str(t), len);
     http_reply_take(c->x, http, type, text_take(t), len);
     call_free(c);
 }

@@ -9,6 +9,7 @@
 #include "api/csr_signer.h"
 #include "api/metrics_pull.h"
 #include "api/outcall.h"
+#include "api/request_stats.h"
 #include "api/route.h"
 #include "api/selector.h"
 #include "api/server.h"
@@ -37,7 +38,8 @@ struct server {
     char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
     struct server_site site;
-    struct list watches; /* of struct watch */
+    struct request_stats *stats; /* owned */
+    struct list watches;         /* of struct watch */
     bool closing;
     void (*on_closed)(void *arg);
     void *arg;
@@ -54,7 +56,16 @@ struct call {
     enum table_include include;
     json_t *body;     /* owned: parsed request body or NULL */
     json_t *problems; /* owned: duplicates the parser saw */
+    struct request_kind kind;
+    int64_t began_us;
+    int status; /* of the answer; 0 = none yet */
 };
+
+/* --- server_observe.c: what is counted of a call, and told of it --- */
+void server_observe_begin(struct call *c); /* its route is known */
+/* With an answer, or the beginning of one.  @body may be NULL: a stream. */
+void server_observe_answer(struct call *c, int status, const char *body, size_t len);
+void server_observe_end(struct call *c);
 
 /* --- server_call.c: what the client wants, and answers --- */
 struct call *call_free(struct call *c);                      /* returns NULL */
@@ -104,6 +115,12 @@ void server_metrics(struct call *c);
 
 /* --- server_misc.c: everything that is no resource --- */
 void server_other(struct call *c);
+
+/* --- server_health.c, server_prometheus.c --- */
+void server_health(struct call *c);
+void server_components(struct call *c); /* componentstatuses */
+bool server_is_components(const struct schema_resource *r);
+void server_prometheus(struct call *c);
 
 /* --- server_site.c: what the process around us tells administrators --- */
 void server_encryption(struct call *c);

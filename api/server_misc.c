@@ -20,18 +20,6 @@ static void misc_version(struct call *c)
     call_send_json(c, 200, body);
 }
 
-/* The store answers or the process would not: a server that can reply is well. */
-static void misc_health(struct call *c)
-{
-    struct text t = TEXT_EMPTY;
-
-    if (http_query(c->x, "verbose") != NULL)
-        text_puts(&t, "[+]ping ok\n[+]store ok\nhealthz check passed\n");
-    else
-        text_puts(&t, "ok");
-    call_send_text(c, 200, "text/plain; charset=utf-8", &t);
-}
-
 static void misc_cacerts(struct call *c)
 {
     struct text t = TEXT_EMPTY;
@@ -42,9 +30,9 @@ static void misc_cacerts(struct call *c)
 
 static void misc_root(struct call *c)
 {
-    cleanup(json_decrefpp)
-        json_t *body = json_pack("{s:[s,s,s,s,s,s,s,s]}", "paths", "/api", "/apis", "/healthz",
-                                 "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version");
+    cleanup(json_decrefpp) json_t *body = json_pack(
+        "{s:[s,s,s,s,s,s,s,s,s]}", "paths", "/api", "/apis", "/healthz", "/livez", "/metrics",
+        "/openapi/v2", "/openapi/v3", "/readyz", "/version");
 
     call_send_json(c, 200, body);
 }
@@ -136,9 +124,10 @@ static const struct {
     void (*serve)(struct call *c);
 } misc_paths[] = {
     { "/version", false, NULL, misc_version },
-    { "/healthz", true, NULL, misc_health },
-    { "/livez", true, NULL, misc_health },
-    { "/readyz", true, NULL, misc_health },
+    { "/healthz", true, NULL, server_health },
+    { "/livez", true, NULL, server_health },
+    { "/readyz", true, NULL, server_health },
+    { "/metrics", false, NULL, server_prometheus },
     { "/cacerts", false, NULL, misc_cacerts },
     { "/openapi/v2", false, NULL, misc_openapi_v2 },
     { "/openapi/v3", true, NULL, misc_openapi_v3 },

@@ -301,6 +301,7 @@ static void log_begin(struct log_proxy *p)
     struct http_stream_listener listener = { .on_gone = log_on_gone, .arg = p };
 
     p->streaming = true;
+    server_observe_answer(p->call, 200, NULL, 0);
     http_stream(p->call->x, 200, "text/plain", &listener);
 }
 

@@ -21,6 +21,7 @@ struct server_stream {
     int node; /* the node's side, while the client's is changed over; else -1 */
     struct text early;
     struct relay *relay;
+    struct call *over; /* owned; what was asked, while its answer goes on */
 };
 
 static void stream_free(struct server_stream *t)
@@ -29,6 +30,8 @@ static void stream_free(struct server_stream *t)
     t->s->n_streams--;
     closep(&t->node);
     text_fini(&t->early);
+    if (t->over != NULL)
+        call_free(t->over);
     free(t);
 }
 
@@ -75,8 +78,10 @@ static void stream_on_open(void *arg, const struct http_head *head, int fd, cons
     for (size_t i = 0; i < N_ELEMENTS(passed); i++)
         if (http_head_get(head, passed[i]) != NULL)
             http_set_header(c->x, passed[i], http_head_get(head, passed[i]));
+    server_observe_answer(c, 101, NULL, 0);
     http_upgrade(c->x, protocol != NULL ? protocol : "websocket", stream_on_upgraded, t);
-    call_free(c);
+    c->x = NULL; /* it is gone when stream_on_upgraded returns */
+    t->over = c;
 }
 
 json_t *server_node_refusal(int http, const char *why)

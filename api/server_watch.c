@@ -243,6 +243,7 @@ static void watch_open_stream(struct watch *w)
     w->end = timer_new(s->loop, watch_on_end, w);
     list_init(&w->link);
     list_add_tail(&s->watches, &w->link);
+    server_observe_answer(w->call, 200, NULL, 0);
     http_stream(w->call->x, 200, "application/json", &listener);
 }
 

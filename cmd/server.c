@@ -16,6 +16,7 @@
 #include "cmd/encryption.h"
 #include "cmd/entry_guard.h"
 #include "cmd/pki.h"
+#include "cmd/site.h"
 #include "controlplane/controllers.h"
 #include "controlplane/runner.h"
 #include "storage/store.h"
@@ -42,6 +43,7 @@ struct control {
     struct loop_signals *signals;
     struct pki pki;
     struct encryption *encryption;
+    struct site site;
     struct store *store;
     struct registry *registry;
     struct metrics *metrics;
@@ -81,7 +83,7 @@ static void control_on_store_closed(void *arg)
 static void control_close_store(struct control *c)
 {
     c->step = timer_close(c->step);
-    c->runner = runner_free(c->runner);
+    c->site.runner = c->runner = runner_free(c->runner);
     encryption_stop(c->encryption);
     if (c->store != NULL)
         store_close(STEAL(c->store), control_on_store_closed, c);
@@ -154,6 +156,7 @@ static int control_start_runner(struct control *c, struct err *err)
     rc = runner_new(&c->runner, &opts, err);
     if (rc == 0)
         timer_start(c->step, 0);
+    c->site.runner = c->runner;
     return rc;
 }
 
@@ -250,18 +253,6 @@ static void control_offer_token(struct control *c)
     registry_write(c->registry, &req, control_on_token, offer);
 }
 
-/* --- what the API tells about this process --- */
-
-static json_t *control_encryption(void *arg)
-{
-    return encryption_status(((struct control *)arg)->encryption);
-}
-
-static int control_encryption_rotate(void *arg, struct err *err)
-{
-    return encryption_rotate(((struct control *)arg)->encryption, err);
-}
-
 /* --- starting --- */
 
 static int control_listen(struct control *c, struct err *err)
@@ -281,9 +272,7 @@ static int control_listen(struct control *c, struct err *err)
         .service_cidr = f->service_cidr,
         .dns_ip = c->dns_ip,
         .domain = f->domain,
-        .site = { .encryption = control_encryption,
-                  .encryption_rotate = control_encryption_rotate,
-                  .arg = c },
+        .site = site_of_server(&c->site),
     };
 
     return server_new(&c->server, &c->loop, &opts, err);
@@ -365,6 +354,9 @@ static int control_start(struct control *c, struct err *err)
         rc = pki_load(&c->pki, c->flags.data_dir, &names, err);
     if (rc == 0)
         rc = encryption_open(&c->encryption, &c->store, &c->loop, c->flags.data_dir, err);
+    c->site = (struct site){ .data_dir = c->flags.data_dir,
+                             .encryption = c->encryption,
+                             .pki = &c->pki };
     if (rc == 0)
         rc = control_make_registry(c, err);
     if (rc < 0)

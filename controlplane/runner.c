@@ -20,6 +20,7 @@ struct runner_row {
     const struct controller *controller;
     struct queue *queue; /* owned */
     void *state;         /* owned, by state_free */
+    uint64_t plans, retries;
 };
 
 /* A plan being carried out. */
@@ -152,6 +153,19 @@ void runner_stats(const struct runner *r, struct runner_stats *ret)
         ret->queued += queue_len(r->rows[i].queue);
 }
 
+bool runner_row_stats(const struct runner *r, size_t i, struct runner_row_stats *ret)
+{
+    const struct runner_row *row = &r->rows[i];
+
+    if (i >= r->n_rows)
+        return false;
+    *ret = (struct runner_row_stats){ .controller = row->controller->name,
+                                      .depth = queue_len(row->queue),
+                                      .plans = row->plans,
+                                      .retries = row->retries };
+    return true;
+}
+
 /* --- following --- */
 
 static bool runner_follows(const struct controller *c, const char *bucket)
@@ -239,6 +253,7 @@ static void runner_job_end(struct runner *r, struct runner_job *job)
     assert(job->unanswered == 0);
     if (c->settled)
         c->settled(job->row->state, job->item->ns, job->item->name, job->refused, job->message);
+    job->row->retries += job->outcome != RUNNER_DONE;
     job->item->failures = job->outcome == RUNNER_DONE ? 0 : job->item->failures + 1;
     queue_finish(job->row->queue, job->item, runner_job_due(r, job));
     runner_job_free(job);
@@ -333,6 +348,7 @@ static void runner_plan(struct runner *r, struct runner_row *row, struct queue_i
     job->plan = (struct plan)PLAN_EMPTY;
     list_add_tail(&r->jobs, &job->link);
     r->stats.plans++;
+    row->plans++;
     row->controller->plan(&job->plan, r->view, row->state, item->ns, item->name, r->now);
     if (view_footprint(r->view) > RUNNER_VIEW_BYTES_MAX + r->keep_trees)
         view_end_step(r->view);

@@ -38,4 +38,13 @@ struct runner_stats {
 };
 void runner_stats(const struct runner *r, struct runner_stats *ret);
 
+/* Of one controller: its queue, and what it did. */
+struct runner_row_stats {
+    const char *controller;
+    size_t depth; /* keys that are ready, wait, or are planned */
+    uint64_t plans, retries;
+};
+/* Of controller @i; false: there are not so many. */
+bool runner_row_stats(const struct runner *r, size_t i, struct runner_row_stats *ret);
+
 #endif

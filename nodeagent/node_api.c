@@ -4,13 +4,17 @@
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/prom.h"
 #include "nodeagent/log_serve.h"
+#include "nodeagent/node_counts.h"
 #include "nodeagent/node_usage.h"
 #include "nodeagent/streams.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#define NODE_API_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 
 struct node_api {
     uv_loop_t *loop;
@@ -91,10 +95,33 @@ static void node_api_stats(struct node_api *a, struct http_exchange *x, char **p
         node_api_text(x, 404, "404 page not found\n");
 }
 
+/* /metrics: kubelets' own figures, as far as there is something like them here. */
+static void node_api_own_metrics(struct node_api *a, struct http_exchange *x)
+{
+    struct text t = TEXT_EMPTY;
+    struct node_counts counts = { 0 };
+    struct pod_worker *w;
+    size_t it = 0, len;
+
+    while ((w = a->opts.next(a->opts.arg, &it)) != NULL) {
+        cleanup(json_decrefpp) json_t *pod = pod_worker_tree(w);
+
+        node_counts_add(&counts, pod);
+    }
+    node_counts_print(&t, &counts, a->opts.node_name);
+    prom_process(&t);
+    len = t.len;
+    http_reply_take(x, 200, NODE_API_PROMETHEUS, text_take(&t), len);
+}
+
 static void node_api_metrics(struct node_api *a, struct http_exchange *x, char **parts)
 {
-    if (str_eq(parts[1], "resource"))
-        node_api_usage(a, x, "text/plain; version=0.0.4; charset=utf-8", node_usage_print_metrics);
+    if (parts[1] == NULL)
+        node_api_own_metrics(a, x);
+    else if (str_eq(parts[1], "resource"))
+        node_api_usage(a, x, NODE_API_PROMETHEUS, node_usage_print_metrics);
+    else if (str_eq(parts[1], "cadvisor"))
+        node_api_usage(a, x, NODE_API_PROMETHEUS, node_usage_print_cadvisor);
     else
         node_api_text(x, 404, "404 page not found\n");
 }
@@ -267,6 +294,7 @@ static const struct {
     { "GET", "pods", 1, node_api_pods },
     { "GET", "containerLogs", 4, node_api_logs },
     { "GET", "stats", 2, node_api_stats },
+    { "GET", "metrics", 1, node_api_metrics },
     { "GET", "metrics", 2, node_api_metrics },
     { "GET", "exec", 4, node_api_exec },
     { "POST", "exec", 4, node_api_exec },

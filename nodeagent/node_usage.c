@@ -317,10 +317,15 @@ static void usage_of_pods(const struct node_usage *u, const struct usage_series 
     }
 }
 
-void node_usage_print_metrics(struct node_usage *u, struct text *ret)
+void node_usage_print_cadvisor(struct node_usage *u, struct text *ret)
 {
     for (size_t i = 0; i < N_ELEMENTS(usage_series); i++)
         usage_of_containers(u, &usage_series[i], ret);
+}
+
+void node_usage_print_metrics(struct node_usage *u, struct text *ret)
+{
+    node_usage_print_cadvisor(u, ret);
     for (size_t i = 0; i < N_ELEMENTS(usage_series) && usage_series[i].value != NULL; i++) {
         if (u->has_host) {
             usage_head(ret, &usage_series[i], "node");

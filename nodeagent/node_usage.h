@@ -22,5 +22,7 @@ void node_usage_begin(struct node_usage *u);
 void node_usage_add(struct node_usage *u, const struct pod_worker *w);
 void node_usage_print_summary(struct node_usage *u, struct text *ret);
 void node_usage_print_metrics(struct node_usage *u, struct text *ret);
+/* /metrics/cadvisor: the containers alone. */
+void node_usage_print_cadvisor(struct node_usage *u, struct text *ret);
 
 #endif

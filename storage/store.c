@@ -232,5 +232,6 @@ void store_stats(const struct store *s, struct store_stats *ret)
         .revision = s->visible,
         .commits = s->commits,
         .lazy_lost_at_start = s->lost_to - s->lost_from,
+        .failing = s->failing,
     };
 }

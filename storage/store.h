@@ -144,6 +144,7 @@ struct store_stats {
     /* lazy_lost_at_start: revisions a crash may have taken, at most; 0 after an orderly end. */
     size_t objects, live_bytes, ring_changes, ring_bytes, pending;
     uint64_t revision, commits, lazy_lost_at_start;
+    bool failing; /* the last batch could not be made durable */
 };
 void store_stats(const struct store *s, struct store_stats *ret);
 

@@ -254,6 +254,7 @@ static void store_on_committed(void *arg, int rc, const struct err *err)
 
     assert(s->batch.busy && rc <= 0);
     s->batch.busy = false;
+    s->failing = rc < 0;
     if (rc == 0) {
         store_batch_done(s);
     } else {

@@ -79,6 +79,7 @@ struct store {
     bool deferred;      /* a deferred call to finish is under way */
     unsigned finishing; /* within on_done callbacks */
     bool closing;
+    bool failing; /* the last batch failed */
     bool gave_up; /* the last batch failed: close all the same */
     void (*on_closed)(void *arg);
     void *on_closed_arg;
