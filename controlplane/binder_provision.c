@@ -1,6 +1,6 @@
 /* Local volumes: a directory on one node, made by its agent when the first pod needs it. */
+#include "api/taint.h"
 #include "controlplane/binder_impl.h"
-#include "controlplane/taint.h"
 
 #include "api/conditions.h"
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 #include "controlplane/daemonset_impl.h"
 
+#include "api/node_affinity.h"
+#include "api/taint.h"
 #include "base/mem.h"
-#include "controlplane/node_affinity.h"
-#include "controlplane/taint.h"
 #include "controlplane/template.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Eviction by taint: pods leave a node that has a NoExecute taint they do not tolerate, or
  * tolerate only for a while, which is counted from when it was seen here. */
+#include "api/taint.h"
 #include "controlplane/controllers.h"
-#include "controlplane/taint.h"
 
 #include "api/conditions.h"
 #include "base/map.h"

@@ -4,8 +4,8 @@
  * Age is counted on the monotonic clock from when a renewal was seen here: the times that
  * nodes write are never compared with ours.  After a start, or when this process itself was
  * stopped for a while, every node has its whole time again. */
+#include "api/taint.h"
 #include "controlplane/controllers.h"
-#include "controlplane/taint.h"
 
 #include "api/conditions.h"
 #include "api/pod_status.h"

@@ -1,7 +1,7 @@
 /* Where a pod cannot be, and why: a table of filters in Kubernetes' order and words.  The
  * first that refuses a node speaks for it. */
+#include "api/taint.h"
 #include "controlplane/scheduler_impl.h"
-#include "controlplane/taint.h"
 
 #include "base/mem.h"
 

@@ -7,7 +7,7 @@
 #ifndef CONTROLPLANE_SCHEDULER_IMPL_H
 #define CONTROLPLANE_SCHEDULER_IMPL_H
 
-#include "controlplane/node_affinity.h"
+#include "api/node_affinity.h"
 #include "controlplane/plan.h"
 #include "controlplane/view.h"
 #include "controlplane/volume_class.h"

@@ -1,7 +1,7 @@
 /* Which of the nodes that would do is best: a table of scores with Kubernetes' weights, each
  * brought to 0..100 over the nodes in question. */
+#include "api/taint.h"
 #include "controlplane/scheduler_impl.h"
-#include "controlplane/taint.h"
 
 #include "base/mem.h"
 

@@ -1,6 +1,6 @@
 /* Where like pods are: counts per domain for pod (anti)affinity and for topology spread. */
+#include "api/taint.h"
 #include "controlplane/scheduler_impl.h"
-#include "controlplane/taint.h"
 
 #include "base/mem.h"
 

@@ -1,6 +1,6 @@
 #include "controlplane/volume_class.h"
 
-#include "controlplane/node_affinity.h"
+#include "api/node_affinity.h"
 
 #include "api/quantity.h"
 #include "api/selector.h"

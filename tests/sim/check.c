@@ -2,11 +2,11 @@
 #include "tests/sim/sim.h"
 
 #include "api/intstr.h"
+#include "api/node_affinity.h"
 #include "api/pod_resources.h"
 #include "api/pod_status.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "controlplane/node_affinity.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "controlplane/node_affinity.h"
+#include "api/node_affinity.h"
 
 #include "api/selector.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
-/* taint: which taints of a node a pod tolerates.  Pure; used by scheduling and by eviction. */
-#ifndef CONTROLPLANE_TAINT_H
-#define CONTROLPLANE_TAINT_H
+/* taint: which taints of a node a pod tolerates.  Pure; used by scheduling, eviction, `mkube why`. */
+#ifndef API_TAINT_H
+#define API_TAINT_H
 
 #include "base/json.h"
 

@@ -2,8 +2,8 @@
  *
  * Used for a pod's spec.affinity.nodeAffinity and for a volume's spec.nodeAffinity.required.
  */
-#ifndef CONTROLPLANE_NODE_AFFINITY_H
-#define CONTROLPLANE_NODE_AFFINITY_H
+#ifndef API_NODE_AFFINITY_H
+#define API_NODE_AFFINITY_H
 
 #include "base/json.h"
 #include "storage/object.h"

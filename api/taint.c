@@ -1,4 +1,4 @@
-#include "controlplane/taint.h"
+#include "api/taint.h"
 
 #include "base/text.h"
 
