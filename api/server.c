@@ -222,6 +222,7 @@ static char *server_refusal_body(void *arg, int http_status)
 static void server_free(struct server *s)
 {
     request_stats_free(s->stats);
+    server_events_clear(s);
     tls_pair_fini(&s->ca);
     free(s->sa_key_pem);
     free(s->sa_public_pem);
@@ -305,6 +306,8 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->domain = mem_str(opts->domain);
     s->issuer = mem_fmt("https://kubernetes.default.svc.%s", opts->domain);
     list_init(&s->watches);
+    list_init(&s->listings);
+    list_init(&s->collections);
     list_init(&s->streams);
     rc = server_start(s, opts, err);
     if (rc < 0) {
@@ -331,7 +334,7 @@ static void server_on_http_closed(void *arg)
     void (*on_closed)(void *arg) = s->on_closed;
     void *closed_arg = s->arg;
 
-    assert(list_empty(&s->watches) && list_empty(&s->streams));
+    assert(list_empty(&s->watches) && list_empty(&s->streams) && list_empty(&s->listings));
     server_free(s);
     if (on_closed != NULL)
         on_closed(closed_arg);
@@ -345,6 +348,8 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     s->on_closed = on_closed;
     s->arg = arg;
     server_watch_end_all(s);
+    server_list_end_all(s);
+    server_collection_end_all(s);
     s->pull = metrics_pull_close(s->pull);
     s->signer = csr_signer_close(s->signer);
     registry_on_outcall(s->registry, NULL);

@@ -7,6 +7,7 @@
 
 #include "api/auth.h"
 #include "api/csr_signer.h"
+#include "api/list_options.h"
 #include "api/metrics_pull.h"
 #include "api/outcall.h"
 #include "api/request_stats.h"
@@ -19,6 +20,21 @@
 #include "base/http_server.h"
 #include "base/list.h"
 #include "base/tls_dial.h"
+
+enum call_form { CALL_JSON, CALL_TABLE, CALL_META };
+
+/* server_event.c: an event as it was printed last. */
+#define SERVER_EVENT_LINES 8
+struct event_line {
+    struct object *object; /* shared ref; NULL: not to be used again */
+    const struct schema_resource *resource;
+    enum call_form form;
+    enum table_include include;
+    bool no_columns;
+    const char *type;
+    int64_t made_ms;
+    struct text text;
+};
 
 struct server {
     uv_loop_t *loop;           /* borrowed */
@@ -40,12 +56,15 @@ struct server {
     struct server_site site;
     struct request_stats *stats; /* owned */
     struct list watches;         /* of struct watch */
+    struct list listings;        /* of struct listing */
+    size_t n_listed;             /* objects that all of them reference */
+    struct list collections;     /* of struct collection */
+    struct event_line events[SERVER_EVENT_LINES];
+    unsigned next_event;
     bool closing;
     void (*on_closed)(void *arg);
     void *arg;
 };
-
-enum call_form { CALL_JSON, CALL_TABLE, CALL_META };
 
 struct call {
     struct server *s;
@@ -86,7 +105,6 @@ bool call_read_body(struct call *c);
 
 /* --- server_read.c --- */
 void server_get(struct call *c);
-void server_list(struct call *c);
 /* Both selectors of the query; false: answered 400. */
 bool server_selectors(struct call *c, struct selector **ret_labels,
                       struct field_selector **ret_fields);
@@ -94,6 +112,23 @@ void server_print_object(struct text *ret, const struct call *c,
                          const struct object *o); /* in the version that was asked for */
 void server_meta_print(struct text *ret, const struct object *o); /* PartialObjectMetadata */
 void server_table_opts(struct table_opts *ret, const struct call *c);
+
+/* What LIST and WATCH are asked beside selectors; borrowed from the query. */
+struct list_query server_list_query(const struct call *c);
+
+/* --- server_list.c --- */
+void server_list(struct call *c);
+void server_list_end_all(struct server *s);
+
+/* Objects that lists and the beginnings of watches may reference together: 32 MB of references.
+ * False: too many, answered 429. */
+bool server_list_may(struct call *c, size_t n);
+
+/* --- server_event.c --- */
+/* The line of a watch, borrowed until the next; @type is a literal. */
+const struct text *server_event(const struct call *c, const char *type, const struct object *o,
+                                bool no_columns);
+void server_events_clear(struct server *s);
 
 /* --- server_watch.c --- */
 void server_watch(struct call *c);
@@ -103,7 +138,12 @@ void server_watch_end_retired(void *server);
 
 /* --- server_write.c --- */
 void server_write(struct call *c);
+/* What is to be written, and by whom, borrowed from @c; false: answered. */
+bool server_write_read(struct call *c, struct registry_request *req, struct registry_user *user);
+
+/* --- server_collection.c --- */
 void server_delete_collection(struct call *c);
+void server_collection_end_all(struct server *s);
 
 /* --- server_review.c: kinds that are answered, not stored --- */
 bool server_is_review(const struct schema_resource *r);

@@ -1,7 +1,9 @@
 /* WATCH: a cursor on the store's ring of changes behind an HTTP stream.
  *
- * Nothing is buffered per watcher but what the socket has not taken: a watcher that is too slow
- * falls off the ring and is told so (410 Expired), as in Kubernetes. */
+ * Nothing is buffered per watcher but what the socket has not taken, at most WATCH_BACKLOG_MAX and
+ * one event: a watcher that is too slow falls off the ring and is told so (410 Expired), as in
+ * Kubernetes; one that reads nothing at all is cut by the HTTP server's time-out.  What is there at
+ * the start is a snapshot, sent in turns of WATCH_TURN_NS; changes follow behind its revision. */
 #include "api/server_impl.h"
 
 #include "api/custom.h"
@@ -9,11 +11,14 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "storage/store_snapshot.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define WATCH_BACKLOG_MAX (1024 * 1024)
+#define WATCH_BACKLOG_MAX (256 * 1024)
+/* How long the others wait while one watcher is served. */
+#define WATCH_TURN_NS     2000000
 #define WATCH_BOOKMARK_MS 60000
 #define WATCH_TIMEOUT_MS  (30 * 60000)
 
@@ -23,9 +28,13 @@ struct watch {
     struct store_cursor *cursor; /* owned; NULL once ended */
     struct selector *labels;
     struct field_selector *fields;
+    struct store_snapshot initial; /* what is there at the start, until it is told */
+    size_t n_initial, n_told;      /* counted in server.n_listed; told so far */
+    uint64_t after;                /* its revision */
     struct timer *pump, *bookmark, *end;
     bool bookmarks;      /* the client asked for them */
     bool initial_events; /* streaming list: tell when the initial ones are through */
+    bool greeted;        /* the initial ones are told, and so is their end */
     bool columns_sent;
     bool ended;
 };
@@ -38,34 +47,12 @@ static bool watch_wants(const struct watch *w, const struct object *o)
            field_selector_matches(w->fields, o);
 }
 
-static void watch_print_object(struct watch *w, struct text *t, const struct object *o)
-{
-    struct call *c = w->call;
-    struct table_opts opts;
-    cleanup(freep) char *revision = NULL;
-
-    if (c->form == CALL_META) {
-        server_meta_print(t, o);
-    } else if (c->form == CALL_TABLE) {
-        revision = mem_fmt("%llu", (unsigned long long)o->revision);
-        server_table_opts(&opts, c);
-        table_open(t, &opts, revision, NULL, 0, w->columns_sent);
-        table_row(t, &opts, o);
-        table_close(t);
-        w->columns_sent = true;
-    } else {
-        server_print_object(t, c, o);
-    }
-}
-
 static void watch_send(struct watch *w, const char *type, const struct object *o)
 {
-    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    const struct text *line = server_event(w->call, type, o, w->columns_sent);
 
-    text_fmt(&t, "{\"type\":\"%s\",\"object\":", type);
-    watch_print_object(w, &t, o);
-    text_puts(&t, "}\n");
-    http_write(w->call->x, t.data, t.len);
+    w->columns_sent = w->columns_sent || w->call->form == CALL_TABLE;
+    http_write(w->call->x, line->data, line->len);
 }
 
 static void watch_send_bookmark(struct watch *w, uint64_t revision, bool initial_end)
@@ -149,21 +136,58 @@ static void watch_deliver(struct watch *w, const struct store_change *change)
         watch_send(w, "DELETED", change->object);
 }
 
+static bool watch_may_go_on(const struct watch *w, uint64_t began_ns)
+{
+    return http_backlog(w->call->x) < WATCH_BACKLOG_MAX && uv_hrtime() - began_ns < WATCH_TURN_NS;
+}
+
+static void watch_forget_initial(struct watch *w)
+{
+    w->call->s->n_listed -= w->n_initial;
+    w->n_initial = 0;
+    store_snapshot_fini(&w->initial);
+}
+
+/* What is there at the start, and its end; true when all of it is told. */
+static bool watch_greet(struct watch *w, uint64_t began_ns)
+{
+    if (w->greeted)
+        return true;
+    while (w->n_told < w->initial.n) {
+        const struct object *o = w->initial.objects[w->n_told];
+
+        if (!watch_may_go_on(w, began_ns))
+            return false;
+        w->n_told++;
+        if (watch_wants(w, o))
+            watch_send(w, "ADDED", o);
+    }
+    watch_forget_initial(w);
+    w->greeted = true;
+    /* At the start too: the client then knows that it is connected, although nothing happens. */
+    if (w->bookmarks)
+        watch_send_bookmark(w, w->after, w->initial_events);
+    return true;
+}
+
 static void watch_on_pump(void *arg)
 {
     struct watch *w = arg;
     struct store_change change;
+    uint64_t began_ns = uv_hrtime();
     int rc = 1;
 
     if (w->ended)
         return;
-    while (http_backlog(w->call->x) < WATCH_BACKLOG_MAX &&
-           (rc = store_cursor_next(w->cursor, &change)) == 1)
-        watch_deliver(w, &change);
+    if (watch_greet(w, began_ns))
+        while (watch_may_go_on(w, began_ns) && (rc = store_cursor_next(w->cursor, &change)) == 1)
+            watch_deliver(w, &change);
     if (rc == STORE_TOO_OLD) {
         watch_send_error(w->call->x, watch_expired(store_cursor_revision(w->cursor),
                                                    store_revision(w->call->s->store)));
         watch_end(w);
+    } else if (rc == 1 && http_backlog(w->call->x) < WATCH_BACKLOG_MAX) {
+        timer_start(w->pump, 0); /* its turn is over; else on_drain goes on */
     }
 }
 
@@ -178,7 +202,8 @@ static void watch_on_bookmark(void *arg)
 {
     struct watch *w = arg;
 
-    watch_send_bookmark(w, store_cursor_revision(w->cursor), false);
+    if (w->greeted)
+        watch_send_bookmark(w, store_cursor_revision(w->cursor), false);
     timer_start(w->bookmark, WATCH_BOOKMARK_MS);
 }
 
@@ -186,7 +211,7 @@ static void watch_on_end(void *arg)
 {
     struct watch *w = arg;
 
-    if (w->bookmarks)
+    if (w->bookmarks && w->greeted)
         watch_send_bookmark(w, store_cursor_revision(w->cursor), false);
     watch_end(w);
 }
@@ -196,6 +221,7 @@ static void watch_on_gone(void *arg)
     struct watch *w = arg;
 
     list_del(&w->link);
+    watch_forget_initial(w);
     store_cursor_free(w->cursor);
     selector_free(w->labels);
     field_selector_free(w->fields);
@@ -207,19 +233,6 @@ static void watch_on_gone(void *arg)
 }
 
 /* --- start --- */
-
-static void watch_send_current(struct watch *w)
-{
-    const struct route *r = &w->call->route;
-    struct store_iter it;
-    const struct object *o;
-
-    store_iter_init(&it, w->call->s->store, r->resource->bucket, r->ns[0] != '\0' ? r->ns : NULL,
-                    NULL, NULL);
-    while ((o = store_iter_next(&it)) != NULL)
-        if (watch_wants(w, o))
-            watch_send(w, "ADDED", o);
-}
 
 static int64_t watch_timeout_ms(const struct call *c)
 {
@@ -247,11 +260,12 @@ static void watch_open_stream(struct watch *w)
     http_stream(w->call->x, 200, "application/json", &listener);
 }
 
-/* From @after on, after having shown what is there if @current. */
-static void watch_begin(struct watch *w, uint64_t after, bool current)
+/* From w->after on, behind what is there if that is asked for. */
+static void watch_begin(struct watch *w)
 {
     struct server *s = w->call->s;
     int64_t timeout_ms = watch_timeout_ms(w->call);
+    uint64_t after = w->after;
     int rc;
 
     watch_open_stream(w);
@@ -262,11 +276,6 @@ static void watch_begin(struct watch *w, uint64_t after, bool current)
         watch_end(w);
         return;
     }
-    if (current)
-        watch_send_current(w);
-    /* At the start too: the client then knows that it is connected, although nothing happens. */
-    if (w->bookmarks)
-        watch_send_bookmark(w, after, w->initial_events);
     if (w->bookmarks)
         timer_start(w->bookmark, WATCH_BOOKMARK_MS);
     timer_start(w->end, timeout_ms);
@@ -280,79 +289,64 @@ static bool watch_flag(const struct call *c, const char *key)
     return value != NULL && !str_eq(value, "false") && !str_eq(value, "0");
 }
 
-/* meta/internalversion/validation: what may stand together; NULL = fine. */
-static const char *watch_options_problem(const struct call *c)
-{
-    const char *match = http_query(c->x, "resourceVersionMatch");
-    bool initial = http_query(c->x, "sendInitialEvents") != NULL;
-
-    if (!initial && !str_empty(match))
-        return "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch "
-               "unless "
-               "sendInitialEvents is provided";
-    if (initial && !str_eq(match, "NotOlderThan"))
-        return "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
-               "resourceVersionMatch to NotOlderThan";
-    return NULL;
-}
-
 /* False: answered. */
 static bool watch_read_version(struct call *c, uint64_t *ret_after, bool *ret_current)
 {
-    const char *version = http_query(c->x, "resourceVersion");
-    uint64_t now = store_revision(c->s->store);
-    uint64_t after = 0;
-    const char *problem = watch_options_problem(c);
+    const struct list_query query = server_list_query(c);
+    json_t *no = list_options_watch(&query, store_revision(c->s->store), ret_after, ret_current);
 
-    if (problem != NULL) {
-        call_fail(c, ERR_INVALID, "ListOptions.meta.k8s.io \"\" is invalid: %s", problem);
-        return false;
-    }
-    if (!str_empty(version) && !str_u64(version, &after)) {
-        call_fail(c, ERR_BAD_REQUEST, "Invalid value: \"%s\": resourceVersion is not a number",
-                  version);
-        return false;
-    }
-    if (after > now) {
-        json_t *status = status_failure(ERR_TIMEOUT,
-                                        "Too large resource version: %llu, current: %llu",
-                                        (unsigned long long)after, (unsigned long long)now);
+    if (no != NULL)
+        call_send_status(c, no);
+    return no == NULL;
+}
 
-        json_put_int(status, "details.retryAfterSeconds", 1);
-        call_send_status(c, status);
+/* False: answered. */
+static bool watch_take_initial(struct watch *w)
+{
+    struct call *c = w->call;
+    const struct store_snapshot_opts opts = { .bucket = c->route.resource->bucket,
+                                              .ns = c->route.ns[0] != '\0' ? c->route.ns : NULL,
+                                              .revision = w->after };
+    int rc = store_snapshot_take(&w->initial, c->s->store, &opts);
+
+    assert(rc == 0); /* the newest state is always there */
+    (void)rc;
+    if (!server_list_may(c, w->initial.n))
         return false;
-    }
-    *ret_current = after == 0 || watch_flag(c, "sendInitialEvents");
-    *ret_after = *ret_current ? now : after;
+    w->n_initial = w->initial.n;
+    c->s->n_listed += w->n_initial;
     return true;
+}
+
+static void watch_drop(struct watch *w)
+{
+    store_snapshot_fini(&w->initial);
+    selector_free(w->labels);
+    field_selector_free(w->fields);
+    free(w);
 }
 
 void server_watch(struct call *c)
 {
-    struct watch *w;
-    struct selector *labels = NULL;
-    struct field_selector *fields = NULL;
-    uint64_t after;
+    struct watch *w = MEM_NEW(struct watch);
     bool current;
 
-    if (!call_read_form(c) || !watch_read_version(c, &after, &current) ||
-        !server_selectors(c, &labels, &fields)) {
-        selector_free(labels);
+    w->call = c;
+    if (!call_read_form(c) || !watch_read_version(c, &w->after, &current) ||
+        !server_selectors(c, &w->labels, &w->fields) || (current && !watch_take_initial(w))) {
+        watch_drop(w);
         return;
     }
-    w = MEM_NEW(struct watch);
-    w->call = c;
-    w->labels = labels;
-    w->fields = fields;
     w->bookmarks = watch_flag(c, "allowWatchBookmarks");
     w->initial_events = w->bookmarks && watch_flag(c, "sendInitialEvents");
-    watch_begin(w, after, current);
+    watch_begin(w);
 }
 
 void server_watch_end_retired(void *server)
 {
     struct server *s = server;
 
+    server_events_clear(s);
     for (struct list *l = s->watches.next; l != &s->watches; l = l->next) {
         struct watch *w = list_entry(l, struct watch, link);
 

@@ -103,7 +103,7 @@ static bool write_read_delete(struct call *c, struct registry_request *req)
     return true;
 }
 
-static bool write_read(struct call *c, struct registry_request *req, struct registry_user *user)
+bool server_write_read(struct call *c, struct registry_request *req, struct registry_user *user)
 {
     *user = (struct registry_user){ .name = c->user.name,
                                     .groups = (const char *const *)c->user.groups,
@@ -157,91 +157,6 @@ void server_write(struct call *c)
     struct registry_request req;
     struct registry_user user;
 
-    if (call_read_form(c) && write_read(c, &req, &user))
+    if (call_read_form(c) && server_write_read(c, &req, &user))
         registry_write(c->s->registry, &req, write_on_done, c);
-}
-
-/* --- deletecollection --- */
-
-struct collection {
-    struct call *call;
-    size_t waiting;  /* deletions under way, plus one while they are being started */
-    json_t *failure; /* owned: the first refusal */
-};
-
-static void collection_step(struct collection *l)
-{
-    cleanup(json_decrefpp) json_t *ok = NULL;
-
-    if (--l->waiting > 0)
-        return;
-    ok = json_pack("{s:s, s:s, s:{}, s:s}", "kind", "Status", "apiVersion", "v1", "metadata",
-                   "status", "Success");
-    if (l->failure != NULL)
-        call_send_status(l->call, l->failure);
-    else
-        call_send_json(l->call, 200, ok);
-    free(l);
-}
-
-static void collection_on_deleted(void *arg, const struct registry_answer *answer)
-{
-    struct collection *l = arg;
-
-    /* Somebody else was faster: that is what was asked for. */
-    if (answer->http >= 400 && answer->http != 404 && l->failure == NULL)
-        l->failure = json_deep_copy(answer->body);
-    collection_step(l);
-}
-
-/* What the selectors choose, referenced: deletions change the store while we go through them. */
-static const struct object **collection_choose(const struct call *c, const struct selector *labels,
-                                               const struct field_selector *fields, size_t *ret_n)
-{
-    const struct object **chosen = NULL;
-    const struct object *o;
-    struct store_iter it;
-    size_t n = 0;
-
-    store_iter_init(&it, c->s->store, c->route.resource->bucket,
-                    c->route.ns[0] != '\0' ? c->route.ns : NULL, NULL, NULL);
-    while ((o = store_iter_next(&it)) != NULL) {
-        if (!selector_matches(labels, o) || !field_selector_matches(fields, o))
-            continue;
-        chosen = mem_grow(chosen, n + 1, sizeof(*chosen));
-        chosen[n++] = object_ref(o);
-    }
-    *ret_n = n;
-    return chosen;
-}
-
-void server_delete_collection(struct call *c)
-{
-    struct selector *labels = NULL;
-    struct field_selector *fields = NULL;
-    struct registry_request req;
-    struct registry_user user;
-    struct collection *l;
-    const struct object **chosen;
-    size_t n;
-
-    if (!write_read(c, &req, &user) || !server_selectors(c, &labels, &fields)) {
-        selector_free(labels);
-        return;
-    }
-    l = MEM_NEW(struct collection);
-    l->call = c;
-    l->waiting = 1;
-    chosen = collection_choose(c, labels, fields, &n);
-    for (size_t i = 0; i < n; i++) {
-        l->waiting++;
-        req.ns = chosen[i]->ns;
-        req.name = chosen[i]->name;
-        registry_write(c->s->registry, &req, collection_on_deleted, l);
-        object_unref(chosen[i]);
-    }
-    free(chosen);
-    selector_free(labels);
-    field_selector_free(fields);
-    collection_step(l);
 }

@@ -52,6 +52,14 @@ json_t *status_from_err(const struct err *err)
     return status_make(err->code, err->text);
 }
 
+json_t *status_too_many(void)
+{
+    json_t *status = status_make(ERR_BUSY, "Too many requests, please try again later.");
+
+    json_put_int(status, "details.retryAfterSeconds", 1);
+    return status;
+}
+
 static void status_details(json_t *status, const char *name, const char *group, const char *kind)
 {
     json_t *details = json_object();

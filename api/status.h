@@ -24,6 +24,8 @@ json_t *status_invalid(const struct schema_resource *r, const char *name,
                        const struct field_errors *errors);
 /* `pods "x" is forbidden: why` */
 json_t *status_forbidden(const struct schema_resource *r, const char *name, const char *why);
+/* 429, with a second to wait: a limit of the server as a whole is reached. */
+json_t *status_too_many(void);
 /* The answer to a write that has no object to show (binding, eviction). */
 json_t *status_success(int http);
 /* The answer to a DELETE that removed the object at once. */

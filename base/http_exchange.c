@@ -1,6 +1,7 @@
 #include "base/http_exchange.h"
 
 #include "base/clock.h"
+#include "base/http_zip.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -11,11 +12,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
 
 #define HTTP_GZIP_FROM        (128 * 1024)
-/* Fast rather than small: the loop waits for it. */
-#define HTTP_GZIP_LEVEL       1
 #define HTTP_MAX_HEADER_BYTES 8192
 
 struct http_conn *http_conn_ref(struct http_conn *c)
@@ -74,6 +72,7 @@ void http_exchange_free(struct http_exchange *x)
     http_args_fini(&x->args);
     text_fini(&x->body);
     text_fini(&x->out);
+    http_zip_free(x->zip);
     free(x->method);
     free(x->path);
     free(x);
@@ -296,51 +295,6 @@ static void http_exchange_answer(struct http_exchange *x, enum http_state state,
         http_exchange_resume(x);
 }
 
-/* Does @accept name gzip without refusing it (RFC 9110 section 12.5.3)? */
-static bool http_accepts_gzip(const char *accept)
-{
-    while (accept != NULL && *accept != '\0') {
-        size_t len = strcspn(accept, ",");
-        size_t name_len;
-
-        while (len > 0 && (*accept == ' ' || *accept == '\t')) {
-            accept++;
-            len--;
-        }
-        name_len = strcspn(accept, " \t;,");
-        if (name_len == 4 && strncasecmp(accept, "gzip", 4) == 0) {
-            const char *q = memmem(accept, len, "q=", 2);
-
-            return q == NULL || strtod(q + 2, NULL) > 0;
-        }
-        accept += len;
-        accept += *accept == ',';
-    }
-    return false;
-}
-
-/* NULL: not worth it. */
-static char *http_gzip(const void *body, size_t len, size_t *ret_len)
-{
-    z_stream z = { .next_in = (unsigned char *)(uintptr_t)body, .avail_in = (unsigned)len };
-    char *out;
-    int rc;
-
-    if (len > UINT32_MAX / 2 || deflateInit2(&z, HTTP_GZIP_LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8,
-                                             Z_DEFAULT_STRATEGY) != Z_OK)
-        return NULL;
-    out = malloc(len);
-    z.next_out = (unsigned char *)out;
-    z.avail_out = out != NULL ? (unsigned)len : 0;
-    rc = out != NULL ? deflate(&z, Z_FINISH) : Z_MEM_ERROR;
-    *ret_len = z.total_out;
-    deflateEnd(&z);
-    if (rc == Z_STREAM_END)
-        return out;
-    free(out);
-    return NULL;
-}
-
 void http_reply_take(struct http_exchange *x, int status, const char *content_type, char *body,
                      size_t len)
 {
@@ -349,8 +303,8 @@ void http_reply_take(struct http_exchange *x, int status, const char *content_ty
     char *zipped = NULL;
 
     if (len > HTTP_GZIP_FROM && strcmp(x->method, "HEAD") != 0 &&
-        http_accepts_gzip(http_header(x, "Accept-Encoding")))
-        zipped = http_gzip(body, len, &zipped_len);
+        http_zip_accepted(http_header(x, "Accept-Encoding")))
+        zipped = http_zip_whole(body, len, &zipped_len);
     if (zipped != NULL) {
         free(body);
         body = zipped;

@@ -99,6 +99,7 @@ struct http_exchange {
     struct http_stream_listener listener;
     struct text out;
     size_t out_done;
+    struct http_zip *zip;      /* owned; NULL: plain */
     bool was_high;             /* on_drain is owed */
     bool is_ended, is_aborted; /* by its owner; is_aborted also when the client left */
     struct http_watch *watch;  /* for the client's leaving while suspended */

@@ -80,6 +80,9 @@ struct http_stream_listener {
     void (*on_gone)(void *arg);
     void *arg;
 };
+/* Before http_stream: what is written goes out in gzip when the client takes it.  For long answers:
+ * what was written may come out only with what follows, so not for events. */
+void http_stream_zip(struct http_exchange *x);
 void http_stream(struct http_exchange *x, int status, const char *content_type,
                  const struct http_stream_listener *listener);
 void http_write(struct http_exchange *x, const void *data, size_t len);

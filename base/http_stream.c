@@ -1,4 +1,5 @@
 #include "base/http_exchange.h"
+#include "base/http_zip.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -107,12 +108,27 @@ struct MHD_Response *http_stream_response(struct http_exchange *x)
                                              http_stream_on_read, x, NULL);
 }
 
+void http_stream_zip(struct http_exchange *x)
+{
+    assert(x->response == NULL && x->zip == NULL);
+    if (strcmp(x->method, "HEAD") == 0 || !http_zip_accepted(http_header(x, "Accept-Encoding")))
+        return;
+    x->zip = http_zip_new();
+    if (x->zip == NULL)
+        return;
+    http_set_header(x, "Content-Encoding", "gzip");
+    http_set_header(x, "Vary", "Accept-Encoding");
+}
+
 void http_write(struct http_exchange *x, const void *data, size_t len)
 {
     assert(x->state == HTTP_STREAMING && !x->is_ended);
     if (x->is_aborted || len == 0)
         return; /* nobody listens; on_gone is on its way */
-    text_add(&x->out, data, len);
+    if (x->zip != NULL)
+        http_zip_add(x->zip, &x->out, data, len, false);
+    else
+        text_add(&x->out, data, len);
     if (http_backlog(x) > HTTP_STREAM_HIGH)
         x->was_high = true;
     http_exchange_resume(x);
@@ -121,6 +137,8 @@ void http_write(struct http_exchange *x, const void *data, size_t len)
 void http_end(struct http_exchange *x)
 {
     assert(x->state == HTTP_STREAMING && !x->is_ended);
+    if (x->zip != NULL && !x->is_aborted)
+        http_zip_add(x->zip, &x->out, "", 0, true);
     x->is_ended = true;
     http_exchange_resume(x);
 }
