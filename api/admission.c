@@ -44,7 +44,6 @@ enum admit_stage {
 
 /* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
 static const char *const admit_without_effect[] = {
-    "resourcequotas",
     "runtimeclasses.node.k8s.io",
     "apiservices.apiregistration.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",

@@ -1,5 +1,5 @@
 /* registry_impl: what the files of the registry share.  Private to api/registry*.c,
- * api/admission.c and api/service_alloc.c.
+ * api/admission*.c and api/service_alloc.c.
  *
  * A `struct op` is one write on its way: filled step by step, each step may refuse it by
  * setting op->status.  It dies when its answer was given.
@@ -59,9 +59,10 @@ struct op {
     /* Taken from the allocators by this op; given back if it fails. */
     uint32_t taken_ip, taken_ports[REGISTRY_PORTS_MAX], taken_cidr;
     unsigned n_ips, n_ports, n_cidrs;
-    bool is_same;       /* an update that changes nothing */
-    bool gone;          /* success removes the object and frees what it held */
-    int http;           /* of success */
+    bool is_same;    /* an update that changes nothing */
+    json_t *charges; /* owned: quotas as they will be after this write; NULL while none changes */
+    bool gone;       /* success removes the object and frees what it held */
+    int http;        /* of success */
     bool answer_status; /* success is told as a Status (delete, binding) */
     bool answer_scale;  /* success is told as a Scale */
     registry_done_fn done;
@@ -168,6 +169,13 @@ void admit_create(struct op *op); /* mutates op->tree, may refuse */
 void admit_update(struct op *op);
 void admit_named(struct op *op); /* what needs the final name */
 void admit_check(struct op *op); /* after validation: refuses or not, changes nothing */
+
+/* --- admission_quota.c: the last step, right at the store --- */
+/* Refuses what a ResourceQuota does not allow, counting what is not on the disk yet. @gone: the
+ * write removes the object. */
+void quota_admit(struct op *op, bool gone);
+/* The write was submitted: so is what its quotas say now. */
+void quota_charge(struct op *op);
 
 /* --- namespace_extras.c --- */
 /* What every namespace has; right behind the submitted namespace. */

@@ -52,6 +52,7 @@ struct op *op_free(struct op *op)
     json_decref(op->dups);
     json_decref(op->problems);
     json_decref(op->warnings);
+    json_decref(op->charges);
     json_decref(op->status);
     custom_release(op->resource);
     custom_release(op->spoken);
@@ -142,6 +143,8 @@ void op_submit(struct op *op, enum store_verb verb)
     };
     int rc;
 
+    if (op_ok(op))
+        quota_admit(op, verb == STORE_DELETE);
     if (!op_ok(op)) {
         op_answer(op, NULL, NULL);
         return;
@@ -150,12 +153,15 @@ void op_submit(struct op *op, enum store_verb verb)
         op_answer_tree(op, op->tree);
         return;
     }
+    store_hold(op->r->store);
     rc = store_submit(op->r->store, &w, op_on_committed, op, NULL, &err);
-    if (rc == STORE_OK) {
-        if (verb == STORE_CREATE && str_eq(w.bucket, "namespaces"))
-            namespace_extras_create(op->r, w.name);
+    if (rc == STORE_OK)
+        quota_charge(op);
+    if (rc == STORE_OK && verb == STORE_CREATE && str_eq(w.bucket, "namespaces"))
+        namespace_extras_create(op->r, w.name);
+    store_release(op->r->store);
+    if (rc == STORE_OK)
         return;
-    }
     if (rc == STORE_EXISTS)
         op_refuse(op, status_exists(op->resource, w.name));
     else if (rc == STORE_ABSENT)

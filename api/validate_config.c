@@ -199,17 +199,162 @@ static void validate_quota_name(struct field_errors *e, const char *name, const 
         field_invalid_str(e, path, name, "must be a standard resource for quota");
 }
 
-static void validate_quota(struct field_errors *e, const json_t *tree)
+/* What counts only in whole numbers (core/helper: IsIntegerResourceName). */
+static bool validate_quota_is_whole(const char *name)
+{
+    static const char *const fractions[] = { "cpu", "memory", "ephemeral-storage", "storage" };
+    const char *dot = strchr(name, '.');
+    const char *base = str_starts(name, "requests.") || str_starts(name, "limits.") ? dot + 1
+                                                                                    : name;
+
+    if (str_starts(name, "count/") || str_starts(base, "hugepages-"))
+        return str_starts(name, "count/");
+    if (strchr(base, '/') != NULL)
+        return strstr(base, "storageclass.storage.k8s.io/") == NULL;
+    for (size_t i = 0; i < N_ELEMENTS(fractions); i++)
+        if (str_eq(base, fractions[i]))
+            return false;
+    return true;
+}
+
+static void validate_quota_list(struct field_errors *e, const json_t *list, const char *path)
 {
     const char *key;
     json_t *value;
 
-    json_object_foreach (json_at(tree, "spec.hard"), key, value) {
-        struct validate_path at = validate_path("spec.hard[%s]", key);
+    json_object_foreach ((json_t *)(uintptr_t)list, key, value) {
+        struct validate_path at = validate_path("%s[%s]", path, key);
+        struct quantity q;
 
         validate_quota_name(e, key, at.s);
         validate_quantity_not_negative(e, value, at.s);
+        if (validate_quota_is_whole(key) && quantity_parse(json_string_value(value), &q) &&
+            q.nano % 1000000000 != 0)
+            field_invalid(e, at.s, value, "must be an integer");
     }
+}
+
+/* Whether a scope, which speaks of pods, can go with the name (IsResourceQuotaScopeValidForResource);
+ * names of others' resources always can. */
+static bool validate_quota_scope_fits(const char *scope, const char *name)
+{
+    static const char *const compute[] = { "cpu",           "memory",       "limits.cpu",
+                                           "limits.memory", "requests.cpu", "requests.memory" };
+    static const char *const others[] = { "ephemeral-storage",
+                                          "requests.ephemeral-storage",
+                                          "limits.ephemeral-storage",
+                                          "requests.storage",
+                                          "services",
+                                          "services.nodeports",
+                                          "services.loadbalancers",
+                                          "replicationcontrollers",
+                                          "resourcequotas",
+                                          "secrets",
+                                          "configmaps",
+                                          "persistentvolumeclaims" };
+
+    for (size_t i = 0; i < N_ELEMENTS(compute); i++)
+        if (str_eq(name, compute[i]))
+            return !str_eq(scope, "BestEffort");
+    for (size_t i = 0; i < N_ELEMENTS(others); i++)
+        if (str_eq(name, others[i]))
+            return false;
+    return true;
+}
+
+/* As Go's %#v shows a list of scopes; what is no list as JSON. */
+static void validate_quota_tell(struct field_errors *e, const char *path, const json_t *shown,
+                                const char *detail)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    const json_t *scope;
+    size_t i;
+
+    text_puts(&t, "[]core.ResourceQuotaScope{");
+    json_array_foreach (shown, i, scope)
+        text_fmt(&t, "%s\"%s\"", i > 0 ? ", " : "", json_string_value(scope));
+    text_puts(&t, "}");
+    if (json_is_array(shown))
+        field_invalid_printed(e, path, text_str(&t), detail);
+    else
+        field_invalid(e, path, shown, "%s", detail);
+}
+
+static void validate_quota_scope(struct field_errors *e, const json_t *hard, const char *scope,
+                                 const json_t *shown, const char *path)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)hard, name, value)
+        if (!validate_quota_scope_fits(scope, name))
+            validate_quota_tell(e, path, shown, "unsupported scope applied to resource");
+}
+
+static void validate_quota_conflicts(struct field_errors *e, const json_t *scopes,
+                                     const json_t *shown, const char *path)
+{
+    static const char *const pairs[][2] = { { "BestEffort", "NotBestEffort" },
+                                            { "Terminating", "NotTerminating" } };
+
+    for (size_t i = 0; i < N_ELEMENTS(pairs); i++)
+        if (json_object_get(scopes, pairs[i][0]) != NULL &&
+            json_object_get(scopes, pairs[i][1]) != NULL)
+            validate_quota_tell(e, path, shown, "conflicting scopes");
+}
+
+static void validate_quota_operator(struct field_errors *e, const json_t *term, const char *path)
+{
+    const json_t *values = json_object_get(term, "values");
+    const char *operator= json_str_or(term, "operator", "");
+    bool listed = str_eq(operator, "In") || str_eq(operator, "NotIn");
+
+    if (!str_eq(json_str(term, "scopeName"), "PriorityClass") && !str_eq(operator, "Exists"))
+        field_invalid(e, AT("%s.operator", path), json_object_get(term, "operator"),
+                      "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
+                      "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
+                      "ResourceQuotaScopeNotBestEffort or "
+                      "ResourceQuotaScopeCrossNamespacePodAffinity");
+    if (listed && json_array_size(values) == 0)
+        field_required(e, AT("%s.values", path),
+                       "must be at least one value when `operator` is 'In' or 'NotIn' for scope "
+                       "selector");
+    if (!listed && json_array_size(values) > 0)
+        field_invalid(e, AT("%s.values", path), values,
+                      "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope "
+                      "selector");
+}
+
+static void validate_quota_scopes(struct field_errors *e, const json_t *spec)
+{
+    static const char path[] = "spec.scopeSelector.matchExpressions";
+    const json_t *hard = json_object_get(spec, "hard"), *scopes = json_object_get(spec, "scopes");
+    const json_t *terms = json_at(spec, "scopeSelector.matchExpressions"), *item;
+    cleanup(json_decrefpp) json_t *in_list = json_object();
+    cleanup(json_decrefpp) json_t *in_terms = json_object();
+    size_t i;
+
+    json_array_foreach (scopes, i, item) {
+        validate_quota_scope(e, hard, json_string_value(item), scopes, "spec.scopes");
+        json_object_set_new(in_list, json_string_value(item), json_true());
+    }
+    json_array_foreach (terms, i, item) {
+        const char *scope = json_str_or(item, "scopeName", "");
+
+        validate_quota_scope(e, hard, scope, json_object_get(spec, "scopeSelector"), path);
+        validate_quota_operator(e, item, path);
+        json_object_set_new(in_terms, scope, json_true());
+    }
+    validate_quota_conflicts(e, in_list, scopes, "spec.scopes");
+    validate_quota_conflicts(e, in_terms, scopes, path);
+}
+
+static void validate_quota(struct field_errors *e, const json_t *tree)
+{
+    validate_quota_list(e, json_at(tree, "spec.hard"), "spec.hard");
+    validate_quota_list(e, json_at(tree, "status.hard"), "status.hard");
+    validate_quota_list(e, json_at(tree, "status.used"), "status.used");
+    validate_quota_scopes(e, json_object_get(tree, "spec"));
 }
 
 static void validate_quota_change(struct field_errors *e, const json_t *tree, const json_t *old)

@@ -22,6 +22,7 @@ const struct controller *const controllers[] = {
     &binder_controller,
     &podgc_controller,
     &budget_controller,
+    &usage_controller,
     &balancer_controller,
     &secretstore_controller,
     &externalsecret_controller,

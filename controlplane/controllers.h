@@ -25,6 +25,7 @@ extern const struct controller definition_controller;
 extern const struct controller binder_controller;
 extern const struct controller podgc_controller;
 extern const struct controller budget_controller;
+extern const struct controller usage_controller;
 extern const struct controller balancer_controller;
 extern const struct controller externalsecret_controller;
 extern const struct controller secretstore_controller;

@@ -188,14 +188,14 @@ const struct object *store_iter_next(struct store_iter *it)
 {
     struct store_record *r = it->pos;
 
-    while (r && !r->visible)
+    while (r && !(it->latest ? r->latest : r->visible))
         r = r->next[0];
     if (!r || (it->ns && strcmp(r->ns, it->ns) != 0)) {
         it->pos = NULL;
         return NULL;
     }
     it->pos = r->next[0];
-    return r->visible;
+    return it->latest ? r->latest : r->visible;
 }
 
 void store_walk_owned(struct store_walk *w, const struct store *s, const char *owner_uid)

@@ -80,6 +80,11 @@ typedef void (*store_done_fn)(void *arg, int rc, const struct object *object,
 int store_submit(struct store *s, const struct store_write *w, store_done_fn done, void *arg,
                  const struct object **ret_object, struct err *err);
 
+/* What is submitted between the two becomes durable together or not at all (lazy writes excepted, as
+ * ever).  Counted; without a return to the loop in between. */
+void store_hold(struct store *s);
+void store_release(struct store *s);
+
 /* --- reading: all borrowed until the caller returns to the loop; ref to keep --- */
 const struct object *store_get(const struct store *s, const char *bucket, const char *ns,
                                const char *name);
@@ -99,6 +104,7 @@ struct store_iter {
     const struct store *s;
     void *pos;
     const char *ns;
+    bool latest; /* set it after store_iter_init: walk what store_latest shows */
 };
 void store_iter_init(struct store_iter *it, const struct store *s, const char *bucket,
                      const char *ns, const char *after_ns, const char *after_name);

@@ -133,6 +133,7 @@ static void store_batch_add(struct store_batch *b, struct backend_row row)
 static void store_batch_fill(struct store *s)
 {
     struct store_batch *b = &s->batch;
+    bool joined = false;
 
     list_splice(&b->dirty, &s->dirty);
     LIST_EACH (it, &b->dirty) {
@@ -149,8 +150,9 @@ static void store_batch_fill(struct store *s)
     LIST_EACH (it, &s->pending) {
         struct store_pending *p = list_entry(it, struct store_pending, list);
 
-        if (b->n_pending == STORE_MAX_BATCH)
+        if (b->n_pending >= STORE_MAX_BATCH && !joined)
             break;
+        joined = p->joined;
         b->n_pending++;
         store_batch_add(b, (struct backend_row){
                                .revision = p->object->revision,
@@ -271,7 +273,7 @@ static void store_on_committed(void *arg, int rc, const struct err *err)
 
 void store_pump(struct store *s, bool flush)
 {
-    if (s->batch.busy)
+    if (s->batch.busy || s->held > 0)
         return;
     if (!list_empty(&s->pending) || (flush && !list_empty(&s->dirty)))
         store_batch_start(s);
@@ -357,7 +359,9 @@ int store_submit(struct store *s, const struct store_write *w, store_done_fn don
     if (!r)
         r = store_index_record(&s->index, b, o->ns, o->name);
     p = MEM_NEW(struct store_pending);
-    *p = (struct store_pending){ .record = r, .lazy = w->lazy, .done = done, .arg = arg };
+    *p = (struct store_pending){
+        .record = r, .lazy = w->lazy, .joined = s->held > 0, .done = done, .arg = arg
+    };
     p->type = w->verb == STORE_DELETE ? STORE_DELETED : latest ? STORE_MODIFIED : STORE_ADDED;
     p->object = STEAL(o);
     r->latest = p->type == STORE_DELETED ? NULL : p->object;
@@ -372,4 +376,19 @@ int store_submit(struct store *s, const struct store_write *w, store_done_fn don
     store_finish_soon(s);
     store_pump(s, false);
     return STORE_OK;
+}
+
+void store_hold(struct store *s)
+{
+    s->held++;
+}
+
+void store_release(struct store *s)
+{
+    assert(s->held > 0);
+    if (--s->held > 0)
+        return;
+    if (!list_empty(&s->pending))
+        list_entry(s->pending.prev, struct store_pending, list)->joined = false;
+    store_pump(s, false);
 }

@@ -30,6 +30,7 @@ struct store_pending {
     struct object *object;       /* owned ref */
     enum store_change_type type;
     bool lazy;
+    bool joined; /* the next one is of the same batch */
     int rc;
     store_done_fn done;
     void *arg;
@@ -78,6 +79,7 @@ struct store {
 
     bool deferred;      /* a deferred call to finish is under way */
     unsigned finishing; /* within on_done callbacks */
+    unsigned held;      /* see store_hold */
     bool closing;
     bool failing; /* the last batch failed */
     bool gave_up; /* the last batch failed: close all the same */

@@ -5,6 +5,7 @@
 #include "api/node_affinity.h"
 #include "api/pod_resources.h"
 #include "api/pod_status.h"
+#include "api/quota.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -303,6 +304,26 @@ static void check_change(struct sim *s, const struct store_change *change)
         sim_cron_check(s, o);
 }
 
+/* --- quotas --- */
+
+#define CHECK_QUOTA_EVERY 16 /* looks: it counts all there is */
+
+/* With nothing under way, what a quota says is exact. */
+static void check_quota(struct sim *s)
+{
+    const struct object *o = store_get(s->store, "resourcequotas", SIM_NS, SIM_QUOTA);
+    struct store_stats stats;
+
+    store_stats(s->store, &stats);
+    if (o && stats.pending == 0 && stats.revision % CHECK_QUOTA_EVERY == 0) {
+        cleanup(json_decrefpp) json_t *used = quota_count(s->store, view_tree(s->view, o), false);
+        cleanup(freep) char *text = json_print(used, NULL);
+
+        if (!json_equal(used, json_at(view_tree(s->view, o), "status.used")))
+            sim_fail(s, "the quota is untrue: %s, there are %s", o->json, text);
+    }
+}
+
 /* It looks after every event anyway. */
 static void check_on_wake(void *arg)
 {
@@ -327,6 +348,7 @@ void sim_check_follow(struct sim *s)
         }
         check_change(s, &change);
     }
+    check_quota(s);
     view_end_step(s->view);
 }
 

@@ -2,6 +2,7 @@
 #include "tests/sim/sim.h"
 
 #include "api/pod_status.h"
+#include "api/quota.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -171,6 +172,26 @@ static void end_check_service(struct sim *s, const struct sim_workload *w)
                  (long long)ready);
 }
 
+/* --- the quota says what is there --- */
+
+static void end_check_quota(struct sim *s)
+{
+    const struct object *o = store_get(s->store, "resourcequotas", SIM_NS, SIM_QUOTA);
+    cleanup(json_decrefpp) json_t *quota = o ? object_tree(o) : NULL;
+    cleanup(json_decrefpp) json_t *used = NULL;
+    const char *name;
+    json_t *value;
+
+    if (!quota)
+        return;
+    used = quota_count(s->store, quota, false);
+    json_object_foreach (used, name, value)
+        if (!json_equal(value, json_object_get(json_at(quota, "status.used"), name)))
+            sim_fail(s, "the quota says %s of %s, there are %s",
+                     json_str_or(json_at(quota, "status.used"), name, "nothing"), name,
+                     json_string_value(value));
+}
+
 void sim_check_end(struct sim *s)
 {
     struct map *uids = map_new(NULL);
@@ -178,6 +199,7 @@ void sim_check_end(struct sim *s)
     for (unsigned i = 0; i < s->n_workloads; i++)
         (s->workloads[i].is_daemon ? end_check_daemon : end_check_workload)(s, &s->workloads[i]);
     sim_load_check_end(s);
+    end_check_quota(s);
     end_each(s, end_note_uid, uids);
     end_each(s, end_look, uids);
     end_check_slots(s, uids);

@@ -18,6 +18,7 @@
 
 #define SIM_TREES         (8u << 20) /* bytes of JSON whose trees are kept: parsing is most of the work */
 #define SIM_NS            "default"
+#define SIM_QUOTA         "all"
 #define SIM_AGENTS_MAX    4
 #define SIM_SLOTS         48
 #define SIM_WORKLOADS     5

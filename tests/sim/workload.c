@@ -101,10 +101,23 @@ static void workload_on_created(void *arg, const struct registry_answer *answer)
     free(call);
 }
 
+/* Nothing comes near its limits; what it says is used must be true (check.c). */
+static void workload_quota(struct sim *s)
+{
+    if (s->up && !store_get(s->store, "resourcequotas", SIM_NS, SIM_QUOTA))
+        sim_write(s, WORKLOAD_USER, REGISTRY_CREATE, "resourcequotas", "", "",
+                  workload_json("{'metadata': {'name': '" SIM_QUOTA "'}, 'spec': {'hard': {"
+                                "'pods': '1k', 'count/pods': '1k', 'services': '1k',"
+                                " 'persistentvolumeclaims': '1k', 'requests.storage': '1Ti',"
+                                " 'count/replicasets.apps': '10k'}}}"),
+                  NULL, NULL);
+}
+
 static void workload_create(struct sim *s, struct sim_workload *w)
 {
     struct workload_call *call = MEM_NEW(struct workload_call);
 
+    workload_quota(s);
     *call = (struct workload_call){ s, w };
     sim_say(s, "create %s with %lld", w->name, (long long)w->replicas);
     if (!sim_write(s, WORKLOAD_USER, REGISTRY_CREATE, workload_bucket(w), "", "", workload_tree(w),

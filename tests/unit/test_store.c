@@ -532,3 +532,28 @@ TEST(store, close_ends_when_the_last_batch_fails)
     fixture_down(&f);
     CHECK_INT(told.rc, ERR_IO);
 }
+
+TEST(store, what_is_held_becomes_durable_together)
+{
+    struct fixture f = { 0 };
+    struct store_iter it;
+
+    fixture_up(&f);
+    store_hold(f.s);
+    CHECK_INT(put(&f, (struct put){ .verb = STORE_CREATE, .name = "a", .value = "1" }), STORE_OK);
+    CHECK_INT(put(&f, (struct put){ .verb = STORE_CREATE, .name = "b", .value = "1" }), STORE_OK);
+    store_iter_init(&it, f.s, "pods", NULL, NULL, NULL);
+    it.latest = true;
+    CHECK_STR(store_iter_next(&it)->name, "a");
+    CHECK_STR(store_iter_next(&it)->name, "b");
+    CHECK(store_iter_next(&it) == NULL);
+    backend_memory_fail(f.m, 1, 1, ERR_IO);
+    store_release(f.s);
+    fixture_settle(&f);
+    CHECK(store_get(f.s, "pods", "d", "a") == NULL);
+    CHECK(store_latest(f.s, "pods", "d", "b") == NULL);
+    store_iter_init(&it, f.s, "pods", NULL, NULL, NULL);
+    CHECK(store_iter_next(&it) == NULL);
+    CHECK_INT(backend_memory_commits(f.m), 0);
+    fixture_down(&f);
+}
