@@ -207,6 +207,11 @@ void server_review(struct call *c)
 
     if (!call_read_form(c) || !call_read_body(c))
         return;
+    if (c->form == CALL_TABLE) {
+        call_fail(c, ERR_NOT_ACCEPTABLE,
+                  "the resource %s does not support being converted to a Table", r->plural);
+        return;
+    }
     if (!json_is_object(c->body)) {
         call_fail(c, ERR_BAD_REQUEST, "the body is not a JSON object");
         return;
