@@ -1,13 +1,16 @@
 /* auth: who asks (client certificate, ServiceAccount token, join token), and whether they may.
  *
- * Authorisation in order: system:masters may all; nodes by a table; RBAC objects of the store;
- * discovery and health for everyone who is known.  Pure reads of the store.  Thread: loop.
+ * Authorisation in order: system:masters may all; health and version for everybody, also when roles
+ * are broken; nodes by a table; RBAC objects of the store.  Nobody in particular is
+ * system:anonymous in system:unauthenticated, and has what roles give these.  Pure reads of the
+ * store.  Thread: loop.
  */
 #ifndef API_AUTH_H
 #define API_AUTH_H
 
-#include "api/registry.h"
-#include "api/route.h"
+#include "api/rbac.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "base/tls.h"
 #include "storage/store.h"
 
@@ -50,7 +53,7 @@ struct auth_question { /* borrowed strings, "" = none */
     const char *verb, *group, *resource, *sub, *ns, *name;
     const char *path; /* non-resource requests; resource is "" then */
 };
-bool auth_may(const struct auth_user *u, const struct store *store, const struct auth_question *q);
+bool auth_may(const struct auth_user *u, struct rbac *rbac, const struct auth_question *q);
 
 /* The 403 sentence: `User "u" cannot list resource "pods" in API group "" in the namespace "d"`. */
 void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q);

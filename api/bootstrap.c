@@ -1,5 +1,6 @@
-/* What every cluster has from its first moment on.  Each row is created if absent, in order;
- * an existing one is left as its owner made it. */
+/* What every cluster has from its first moment on.  Each row is created if absent;
+ * an existing one is left as its owner made it (roles excepted, see bootstrap_reconcile). */
+#include "api/bootstrap_roles.h"
 #include "api/registry_impl.h"
 
 #include "base/json.h"
@@ -11,12 +12,11 @@
 struct bootstrap {
     struct registry *r;
     json_t *objects; /* owned array of {bucket, tree} */
-    size_t next;
+    size_t waiting;  /* writes under way, plus one while they are being started */
+    struct err err;  /* the first that failed */
     void (*done)(void *arg, int rc, const struct err *err);
     void *arg;
 };
-
-static void bootstrap_step(struct bootstrap *b);
 
 static void bootstrap_add(struct bootstrap *b, const char *bucket, json_t *tree_steal)
 {
@@ -49,20 +49,21 @@ static void bootstrap_priorities(struct bootstrap *b)
                                 "Used for system critical pods."));
 }
 
+static void bootstrap_add_all(struct bootstrap *b, const char *bucket, json_t *trees_steal)
+{
+    cleanup(json_decrefpp) json_t *trees = trees_steal;
+    size_t i;
+    json_t *tree;
+
+    json_array_foreach (trees, i, tree)
+        bootstrap_add(b, bucket, json_incref(tree));
+}
+
 static void bootstrap_access(struct bootstrap *b)
 {
-    cleanup(json_decrefpp) json_t *roles = bootstrap_roles();
-    size_t i;
-    json_t *role;
-
-    json_array_foreach (roles, i, role)
-        bootstrap_add(b, "clusterroles.rbac.authorization.k8s.io", json_incref(role));
-    bootstrap_add(b, "clusterrolebindings.rbac.authorization.k8s.io",
-                  json_pack("{s:{s:s}, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}]}", "metadata", "name",
-                            "cluster-admin", "roleRef", "apiGroup", "rbac.authorization.k8s.io",
-                            "kind", "ClusterRole", "name", "cluster-admin", "subjects", "apiGroup",
-                            "rbac.authorization.k8s.io", "kind", "Group", "name",
-                            "system:masters"));
+    bootstrap_add_all(b, RBAC_CLUSTER_ROLES, bootstrap_cluster_roles());
+    bootstrap_add_all(b, RBAC_CLUSTER_ROLEBINDINGS, bootstrap_cluster_role_bindings());
+    bootstrap_add_all(b, RBAC_ROLES, bootstrap_roles());
 }
 
 static void bootstrap_storage(struct bootstrap *b)
@@ -110,71 +111,73 @@ static void bootstrap_service(struct bootstrap *b, const char *server_ip, uint16
                   "port", port, "protocol", "TCP"));
 }
 
-static void bootstrap_end(struct bootstrap *b, int rc, const struct err *err)
+static void bootstrap_settle(struct bootstrap *b)
 {
     void (*done)(void *arg, int rc, const struct err *err) = b->done;
     void *arg = b->arg;
+    struct err err = b->err;
 
+    if (--b->waiting > 0)
+        return;
     json_decref(b->objects);
     free(b);
-    done(arg, rc, err);
+    done(arg, err.code, &err);
 }
 
 static void bootstrap_on_written(void *arg, const struct registry_answer *answer)
 {
     struct bootstrap *b = arg;
-    struct err err = ERR_EMPTY;
 
-    if (answer->http >= 300 && answer->http != 409) {
-        err_set(&err, ERR_INTERNAL, "cannot make the cluster's first objects: %s",
+    if (answer->http >= 300 && answer->http != 409 && b->err.code == 0)
+        err_set(&b->err, ERR_INTERNAL, "cannot make the cluster's first objects: %s",
                 json_str_or(answer->body, "message", "no reason given"));
-        bootstrap_end(b, err.code, &err);
+    bootstrap_settle(b);
+}
+
+/* What becomes of an object that is there: NULL, it stays as its owner made it.  The server's own
+ * address may have changed since the last start; a later version may know more roles. */
+static json_t *bootstrap_renewed(const struct object *have, json_t *want)
+{
+    cleanup(json_decrefpp) json_t *tree = NULL;
+
+    if (str_starts(have->bucket, "endpoint"))
+        return json_incref(want);
+    if (!str_ends(have->bucket, RBAC_GROUP))
+        return NULL;
+    tree = object_tree(have);
+    return bootstrap_reconcile(tree, want) ? STEAL(tree) : NULL;
+}
+
+static void bootstrap_write(struct bootstrap *b, const char *bucket, json_t *want)
+{
+    const char *ns = json_str_or(want, "metadata.namespace", "");
+    const char *name = json_str(want, "metadata.name");
+    const struct object *have = store_latest(registry_store(b->r), bucket, ns, name);
+    cleanup(json_decrefpp) json_t *tree = have != NULL ? bootstrap_renewed(have, want)
+                                                       : json_incref(want);
+    struct registry_request req = {
+        .verb = have != NULL ? REGISTRY_UPDATE : REGISTRY_CREATE,
+        .resource = schema_bucket(bucket),
+        .sub = "",
+        .ns = ns,
+        .name = have != NULL ? name : "",
+        .body = tree,
+        .user = &registry_itself,
+        .grace_seconds = -1,
+    };
+
+    if (tree == NULL)
         return;
-    }
-    b->next++;
-    bootstrap_step(b);
-}
-
-/* The server's own address may have changed since the last start: its endpoints are renewed. */
-static bool bootstrap_is_renewed(const char *bucket)
-{
-    return str_starts(bucket, "endpoint");
-}
-
-static void bootstrap_step(struct bootstrap *b)
-{
-
-    while (b->next < json_array_size(b->objects)) {
-        json_t *row = json_array_get(b->objects, b->next);
-        const char *bucket = json_str(row, "bucket");
-        json_t *tree = json_at(row, "tree");
-        const char *ns = json_str_or(tree, "metadata.namespace", "");
-        const char *name = json_str(tree, "metadata.name");
-        bool present = store_latest(registry_store(b->r), bucket, ns, name) != NULL;
-        struct registry_request req = {
-            .verb = present ? REGISTRY_UPDATE : REGISTRY_CREATE,
-            .resource = schema_bucket(bucket),
-            .sub = "",
-            .ns = ns,
-            .name = present ? name : "",
-            .body = tree,
-            .user = &registry_itself,
-            .grace_seconds = -1,
-        };
-
-        if (!present || bootstrap_is_renewed(bucket)) {
-            registry_write(b->r, &req, bootstrap_on_written, b);
-            return;
-        }
-        b->next++;
-    }
-    bootstrap_end(b, 0, NULL);
+    b->waiting++;
+    registry_write(b->r, &req, bootstrap_on_written, b);
 }
 
 void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t server_port,
                         void (*done)(void *arg, int rc, const struct err *err), void *arg)
 {
     struct bootstrap *b = MEM_NEW(struct bootstrap);
+    size_t i;
+    json_t *row;
 
     b->r = r;
     b->objects = json_array();
@@ -186,5 +189,9 @@ void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t serv
     bootstrap_storage(b);
     bootstrap_services_of_api(b);
     bootstrap_service(b, server_ip, server_port);
-    bootstrap_step(b);
+    /* All at once: together they cost one fsync or two, one after the other a hundred. */
+    b->waiting = 1;
+    json_array_foreach (b->objects, i, row)
+        bootstrap_write(b, json_str(row, "bucket"), json_object_get(row, "tree"));
+    bootstrap_settle(b);
 }

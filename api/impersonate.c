@@ -8,21 +8,21 @@
 
 #define IMPERSONATE_AUTHN "authentication.k8s.io"
 
-static int impersonate_check(const struct auth_user *u, const struct store *store,
+static int impersonate_check(const struct auth_user *u, struct rbac *rbac,
                              const struct auth_question *q, struct err *err)
 {
     cleanup(text_fini) struct text why = TEXT_EMPTY;
 
-    if (auth_may(u, store, q))
+    if (auth_may(u, rbac, q))
         return 0;
     auth_refusal(&why, u, q);
     return err_set(err, ERR_FORBIDDEN, "%s%s%s \"%s\" is forbidden: %s", q->resource,
                    q->group[0] != '\0' ? "." : "", q->group, q->name, text_str(&why));
 }
 
-static int impersonate_check_one(const struct auth_user *u, const struct store *store,
-                                 const char *group, const char *resource, const char *sub,
-                                 const char *name, struct err *err)
+static int impersonate_check_one(const struct auth_user *u, struct rbac *rbac, const char *group,
+                                 const char *resource, const char *sub, const char *name,
+                                 struct err *err)
 {
     const struct auth_question q = { .verb = "impersonate",
                                      .group = group,
@@ -32,7 +32,7 @@ static int impersonate_check_one(const struct auth_user *u, const struct store *
                                      .name = name,
                                      .path = "" };
 
-    return impersonate_check(u, store, &q, err);
+    return impersonate_check(u, rbac, &q, err);
 }
 
 /* Whether these are the words of system:serviceaccount:NS:NAME. */
@@ -47,8 +47,8 @@ static bool impersonate_is_account(char *const *parts)
 }
 
 /* An account is asked for by its namespace and name. */
-static int impersonate_check_user(const struct auth_user *u, const struct store *store,
-                                  const char *user, struct err *err)
+static int impersonate_check_user(const struct auth_user *u, struct rbac *rbac, const char *user,
+                                  struct err *err)
 {
     cleanup(strv_freep) char **parts = str_split(user, ':');
     struct auth_question q = {
@@ -56,14 +56,14 @@ static int impersonate_check_user(const struct auth_user *u, const struct store 
     };
 
     if (!impersonate_is_account(parts))
-        return impersonate_check_one(u, store, "", "users", "", user, err);
+        return impersonate_check_one(u, rbac, "", "users", "", user, err);
     q.ns = parts[2];
     q.name = parts[3];
-    return impersonate_check(u, store, &q, err);
+    return impersonate_check(u, rbac, &q, err);
 }
 
 /* Values that stand in one text; the space after a comma is of the joining. */
-static int impersonate_check_list(const struct auth_user *u, const struct store *store,
+static int impersonate_check_list(const struct auth_user *u, struct rbac *rbac,
                                   const struct impersonate_wish *wish, json_t *ret_groups,
                                   struct err *err)
 {
@@ -74,14 +74,14 @@ static int impersonate_check_list(const struct auth_user *u, const struct store 
     for (size_t i = 0; rc == 0 && groups[i] != NULL; i++) {
         const char *group = groups[i] + strspn(groups[i], " ");
 
-        rc = impersonate_check_one(u, store, "", "groups", "", group, err);
+        rc = impersonate_check_one(u, rbac, "", "groups", "", group, err);
         json_array_append_new(ret_groups, json_string(group));
     }
     for (size_t i = 0; rc == 0 && extra[i] != NULL; i++)
-        rc = impersonate_check_one(u, store, IMPERSONATE_AUTHN, "userextras",
+        rc = impersonate_check_one(u, rbac, IMPERSONATE_AUTHN, "userextras",
                                    extra[i] + strspn(extra[i], " "), "", err);
     if (rc == 0 && !str_empty(wish->uid))
-        rc = impersonate_check_one(u, store, IMPERSONATE_AUTHN, "uids", "", wish->uid, err);
+        rc = impersonate_check_one(u, rbac, IMPERSONATE_AUTHN, "uids", "", wish->uid, err);
     return rc;
 }
 
@@ -105,7 +105,7 @@ static void impersonate_add_groups(json_t *groups, const char *user)
     }
 }
 
-int impersonate(struct auth_user *u, const struct store *store, const struct impersonate_wish *wish,
+int impersonate(struct auth_user *u, struct rbac *rbac, const struct impersonate_wish *wish,
                 struct err *err)
 {
     cleanup(json_decrefpp) json_t *groups = json_array();
@@ -117,9 +117,9 @@ int impersonate(struct auth_user *u, const struct store *store, const struct imp
         return err_set(err, ERR_INTERNAL,
                        "requested groups, a uid or extras without impersonating a user");
     }
-    rc = impersonate_check_user(u, store, wish->user, err);
+    rc = impersonate_check_user(u, rbac, wish->user, err);
     if (rc == 0)
-        rc = impersonate_check_list(u, store, wish, groups, err);
+        rc = impersonate_check_list(u, rbac, wish, groups, err);
     if (rc < 0)
         return rc;
     impersonate_add_groups(groups, wish->user);

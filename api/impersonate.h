@@ -1,13 +1,12 @@
 /* impersonate: a request that acts as somebody else (`kubectl --as`, --as-group, --as-uid).
  *
  * Who asks needs the verb `impersonate` on what is named: users, groups, serviceaccounts; uids and
- * userextras of authentication.k8s.io.  Pure reads of the store.  Thread: loop.
+ * userextras of authentication.k8s.io.  Pure reads.  Thread: loop.
  */
 #ifndef API_IMPERSONATE_H
 #define API_IMPERSONATE_H
 
 #include "api/auth.h"
-#include "storage/store.h"
 
 struct impersonate_wish { /* borrowed, of the headers Impersonate-*; "" = not asked for */
     const char *user;
@@ -19,7 +18,7 @@ struct impersonate_wish { /* borrowed, of the headers Impersonate-*; "" = not as
 /* @u becomes who it wishes to be; unchanged without a wish.  ERR_FORBIDDEN in Kubernetes' words;
  * ERR_INTERNAL, as there, for a wish that names no user.  Extras are asked for and have no effect
  * besides: no rule of ours looks at them. */
-int impersonate(struct auth_user *u, const struct store *store, const struct impersonate_wish *wish,
+int impersonate(struct auth_user *u, struct rbac *rbac, const struct impersonate_wish *wish,
                 struct err *err);
 
 #endif

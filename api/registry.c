@@ -25,6 +25,7 @@ int registry_new(struct registry **ret, const struct registry_opts *opts, struct
 
     r->opts = *opts;
     r->store = opts->store;
+    r->rbac = rbac_new(r->store);
     rc = alloc_cidr(&r->service_first, &service_bits, opts->service_cidr, err);
     if (rc == 0)
         rc = alloc_cidr(&r->pod_first, &r->pod_bits, opts->pod_cidr, err);
@@ -54,6 +55,7 @@ struct registry *registry_free(struct registry *r)
     assert(r->n_parked == 0);
     for (int i = 0; i < HOOK_STAGES; i++)
         hook_set_unref(r->hooks[i]);
+    rbac_free(r->rbac);
     alloc_free(r->ips);
     alloc_free(r->ports);
     alloc_free(r->cidrs);
@@ -65,6 +67,11 @@ struct registry *registry_free(struct registry *r)
 struct store *registry_store(struct registry *r)
 {
     return r->store;
+}
+
+struct rbac *registry_rbac(struct registry *r)
+{
+    return r->rbac;
 }
 
 /* --- decoding --- */

@@ -45,6 +45,7 @@ struct registry_opts {
 int registry_new(struct registry **ret, const struct registry_opts *opts, struct err *err);
 struct registry *registry_free(struct registry *r);
 struct store *registry_store(struct registry *r);
+struct rbac *registry_rbac(struct registry *r); /* borrowed: what roles give, kept up to date */
 
 enum registry_verb {
     REGISTRY_CREATE,
@@ -116,7 +117,7 @@ void registry_on_kinds(struct registry *r, void (*fn)(void *arg), void *arg);
 
 /* Makes what every cluster has, if absent: namespaces default, kube-system, kube-public,
  * kube-node-lease; the service default/kubernetes with @server_ip:@server_port as its endpoint;
- * priority classes; the ClusterRoles cluster-admin, admin, edit, view; StorageClass "local" (default). Durable before @done (rc 0). */
+ * priority classes; the ClusterRoles and bindings of Kubernetes; StorageClass "local" (default). Durable before @done (rc 0). */
 void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t server_port,
                         void (*done)(void *arg, int rc, const struct err *err), void *arg);
 

@@ -1,19 +1,12 @@
 /* CertificateSigningRequests in the way of a write: who asks is written down and not believed,
  * approval and status each change their part (pkg/registry/certificates strategy.go), and the
  * admission plugins CertificateApproval, CertificateSigning and CertificateSubjectRestriction. */
-#include "api/registry_impl.h"
-
+#include "api/admission.h"
 #include "api/csr.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <string.h>
-
-static void csr_forbid(struct op *op, const char *why)
-{
-    op_refuse(
-        op, status_forbidden(op->resource, json_str_or(op->tree, "metadata.name", op->name), why));
-}
 
 /* --- create --- */
 
@@ -53,8 +46,9 @@ static void csr_restrict_subject(struct op *op)
         return;
     for (char **org = csr.orgs; *org != NULL; org++)
         if (str_eq(*org, "system:masters"))
-            csr_forbid(op, "use of kubernetes.io/kube-apiserver-client signer with system:masters "
-                           "group is not allowed");
+            admit_forbid(op,
+                         "use of kubernetes.io/kube-apiserver-client signer with system:masters "
+                         "group is not allowed");
 }
 
 void admit_csr_create(struct op *op)
@@ -98,13 +92,9 @@ static bool csr_may(const struct op *op, const char *verb)
 
 static void csr_require(struct op *op, const char *verb)
 {
-    cleanup(freep) char *why = NULL;
-
-    if (csr_may(op, verb))
-        return;
-    why = mem_fmt("user not permitted to %s requests with signerName \"%s\"", verb,
-                  json_str_or(op->old_tree, "spec.signerName", ""));
-    csr_forbid(op, why);
+    if (!csr_may(op, verb))
+        admit_forbid(op, "user not permitted to %s requests with signerName \"%s\"", verb,
+                     json_str_or(op->old_tree, "spec.signerName", ""));
 }
 
 /* The times of conditions that are new or say something new. */

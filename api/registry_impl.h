@@ -18,6 +18,7 @@
 struct registry {
     struct registry_opts opts;
     struct store *store;    /* borrowed */
+    struct rbac *rbac;      /* owned */
     struct alloc *ips;      /* owned: cluster IPs */
     struct alloc *ports;    /* owned: node ports */
     struct alloc *cidrs;    /* owned: the nth block of the pod CIDR */
@@ -84,6 +85,8 @@ void op_answer_same(struct op *op);
 
 /* --- registry_access.c: what depends on who writes --- */
 bool op_may(const struct op *op, const struct auth_question *q);
+void admit_role(struct op *op); /* Roles and ClusterRoles */
+void admit_role_binding(struct op *op);
 
 /* --- registry_csr.c: certificate requests --- */
 void admit_csr_create(struct op *op);
@@ -160,9 +163,6 @@ void delete_definition(struct op *op); /* op->tree is about to be marked as dyin
 void op_custom_load_old(struct op *op);
 void op_custom_decode(struct op *op);
 void op_custom_validate(struct op *op, struct field_errors *errors);
-
-/* --- bootstrap_roles.c --- */
-json_t *bootstrap_roles(void); /* array of ClusterRoles, the caller's */
 
 /* --- admission.c --- */
 void admit_create(struct op *op); /* mutates op->tree, may refuse */

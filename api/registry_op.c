@@ -101,6 +101,7 @@ static void op_on_committed(void *arg, int rc, const struct object *object, cons
     struct op *op = arg;
 
     if (rc == 0) {
+        rbac_touch(op->r->rbac, object->bucket, object->ns, object->name);
         op_custom_committed(op, object);
         op_hooks_committed(op);
     }

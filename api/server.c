@@ -127,7 +127,7 @@ static bool server_authorize(struct call *c)
                  : str_eq(http_method(c->x), "POST")                                   ? "post"
                                                                                        : r->verb;
     }
-    if (auth_may(&c->user, c->s->store, &q))
+    if (auth_may(&c->user, registry_rbac(c->s->registry), &q))
         return true;
     if (c->user.anonymous) {
         call_fail(c, ERR_UNAUTHORIZED, "Unauthorized");
@@ -162,7 +162,7 @@ static bool server_impersonate(struct call *c)
         .user = user, .groups = groups, .uid = uid, .extra = extra
     };
     struct err err = ERR_EMPTY;
-    int rc = impersonate(&c->user, c->s->store, &wish, &err);
+    int rc = impersonate(&c->user, registry_rbac(c->s->registry), &wish, &err);
 
     if (rc < 0)
         call_fail(c, rc, "%s", err.text);

@@ -52,7 +52,8 @@ static void review_access(struct call *c, const struct auth_user *user)
         return;
     }
     q = review_question(spec);
-    json_put(c->body, "status", json_pack("{s:b}", "allowed", auth_may(user, c->s->store, &q)));
+    json_put(c->body, "status",
+             json_pack("{s:b}", "allowed", auth_may(user, registry_rbac(c->s->registry), &q)));
     call_send_json(c, 201, c->body);
 }
 
@@ -82,31 +83,37 @@ static void review_subject_access(struct call *c)
 
 /* --- what may I? --- */
 
+/* A rule as SubjectRulesReviewStatus has it, in one of the two lists. */
+static void review_add_rule(const json_t *rule, json_t *resources, json_t *urls)
+{
+    bool is_url = json_array_size(json_object_get(rule, "nonResourceURLs")) > 0;
+
+    json_array_append(is_url ? urls : resources, (json_t *)(uintptr_t)rule);
+}
+
 static void review_self_rules(struct call *c)
 {
-    json_t *resources = json_array(), *urls = json_array();
+    const char *ns = json_str_or(c->body, "spec.namespace", "");
+    cleanup(json_decrefpp) json_t *rules = json_array();
+    json_t *resources = json_array(), *urls = json_array(), *status;
+    size_t i;
+    json_t *rule;
 
-    if (auth_in_group(&c->user, "system:masters")) {
-        json_array_append_new(resources, json_pack("{s:[s], s:[s], s:[s]}", "verbs", "*",
-                                                   "apiGroups", "*", "resources", "*"));
-        json_array_append_new(urls,
-                              json_pack("{s:[s], s:[s]}", "verbs", "*", "nonResourceURLs", "*"));
+    if (ns[0] == '\0') {
+        json_decref(resources);
+        json_decref(urls);
+        call_fail(c, ERR_BAD_REQUEST, "no namespace on request");
+        return;
     }
-    json_array_append_new(resources,
-                          json_pack("{s:[s], s:[s], s:[s,s]}", "verbs", "create", "apiGroups",
-                                    "authorization.k8s.io", "resources", "selfsubjectaccessreviews",
-                                    "selfsubjectrulesreviews"));
-    json_array_append_new(resources,
-                          json_pack("{s:[s], s:[s], s:[s]}", "verbs", "create", "apiGroups",
-                                    "authentication.k8s.io", "resources", "selfsubjectreviews"));
-    json_array_append_new(urls, json_pack("{s:[s], s:[s,s,s,s,s,s,s]}", "verbs", "get",
-                                          "nonResourceURLs", "/api", "/apis", "/healthz", "/livez",
-                                          "/openapi", "/readyz", "/version"));
-    rbac_rules(&c->user, c->s->store, json_str_or(c->body, "spec.namespace", ""), resources, urls);
-    /* What a node may is no list of rules. */
-    json_put(c->body, "status",
-             json_pack("{s:b, s:o, s:o}", "incomplete", c->user.node != NULL, "resourceRules",
-                       resources, "nonResourceRules", urls));
+    rbac_rules(registry_rbac(c->s->registry), &c->user, ns, rules);
+    json_array_foreach (rules, i, rule)
+        review_add_rule(rule, resources, urls);
+    status = json_pack("{s:b, s:o, s:o}", "incomplete", c->user.node != NULL, "resourceRules",
+                       resources, "nonResourceRules", urls);
+    if (c->user.node != NULL)
+        json_put_str(status, "evaluationError",
+                     "node authorizer does not support user rule resolution");
+    json_put(c->body, "status", status);
     call_send_json(c, 201, c->body);
 }
 

@@ -1,10 +1,9 @@
 #include "api/validate_impl.h"
 
+#include "api/rbac.h"
 #include "base/mem.h"
 
 #include <string.h>
-
-#define RBAC_GROUP "rbac.authorization.k8s.io"
 
 /* --- roles ------------------------------------------------------------------------------- */
 

@@ -48,7 +48,7 @@ static bool certificates_may(struct view *v, const json_t *tree, const char *sub
                                      .path = "" };
 
     auth_make_user(&user, json_str_or(tree, "spec.username", ""), json_at(tree, "spec.groups"));
-    return auth_may(&user, view_store(v), &q);
+    return auth_may(&user, view_rbac(v), &q);
 }
 
 static const struct certificates_rule {

@@ -92,6 +92,7 @@ int runner_new(struct runner **ret, const struct runner_opts *opts, struct err *
     r->store = registry_store(opts->registry);
     r->view = view_new(r->store);
     view_set_metrics(r->view, opts->metrics);
+    view_set_rbac(r->view, registry_rbac(opts->registry));
     r->keep_trees = opts->keep_trees;
     view_keep(r->view, r->keep_trees);
     r->wake = opts->wake;

@@ -19,6 +19,8 @@ struct view_list_block {
 struct view {
     const struct store *store;     /* borrowed */
     const struct metrics *metrics; /* borrowed, or NULL */
+    struct rbac *rbac;             /* borrowed, or NULL */
+    struct rbac *own_rbac;         /* owned: of this step, when there is no other */
     struct view_tree_slot *slots;  /* owned; open addressing, n_slots a power of two */
     size_t n_slots, n_used;
     size_t json_bytes, keep_bytes;
@@ -72,6 +74,18 @@ const struct metrics *view_metrics(const struct view *v)
     return v->metrics;
 }
 
+void view_set_rbac(struct view *v, struct rbac *rbac)
+{
+    v->rbac = rbac;
+}
+
+struct rbac *view_rbac(struct view *v)
+{
+    if (v->rbac == NULL && v->own_rbac == NULL)
+        v->own_rbac = rbac_new(v->store);
+    return v->rbac != NULL ? v->rbac : v->own_rbac;
+}
+
 const struct store *view_store(const struct view *v)
 {
     return v->store;
@@ -100,6 +114,7 @@ bool view_first(struct view *v, const char *what)
 void view_end_step(struct view *v)
 {
     v->n_asked = 0;
+    v->own_rbac = rbac_free(v->own_rbac);
     if (v->json_bytes > v->keep_bytes)
         view_forget_trees(v);
     while (v->lists) {

@@ -6,6 +6,7 @@
 #define CONTROLPLANE_VIEW_H
 
 #include "api/metrics.h"
+#include "api/rbac.h"
 #include "base/json.h"
 #include "storage/store.h"
 
@@ -15,6 +16,9 @@ struct view *view_new(const struct store *store);
 /* What is known of the load; NULL, as at the start: nothing. */
 void view_set_metrics(struct view *v, const struct metrics *metrics);
 const struct metrics *view_metrics(const struct view *v);
+/* What roles give; NULL, as at the start: looked up anew each time. */
+void view_set_rbac(struct view *v, struct rbac *rbac);
+struct rbac *view_rbac(struct view *v);
 struct view *view_free(struct view *v);
 const struct store *view_store(const struct view *v);
 

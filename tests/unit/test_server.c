@@ -167,7 +167,7 @@ static int become(struct auth_user *u, struct server_fixture *f, const char *gro
     struct err err = ERR_EMPTY;
 
     auth_make_user(u, "bob", NULL);
-    return impersonate(u, f->base.s, &wish, &err);
+    return impersonate(u, registry_rbac(f->base.r), &wish, &err);
 }
 
 TEST(server, nobody_takes_a_group_along_unasked)
