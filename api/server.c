@@ -3,7 +3,6 @@
 #include "api/custom.h"
 #include "api/impersonate.h"
 #include "api/server_impl.h"
-#include "base/bits.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -114,6 +113,7 @@ static bool server_authorize(struct call *c)
                                .sub = "",
                                .ns = "",
                                .name = "" };
+    bool allowed;
 
     if (r->kind == ROUTE_RESOURCE) {
         q.group = r->resource->group;
@@ -127,7 +127,9 @@ static bool server_authorize(struct call *c)
                  : str_eq(http_method(c->x), "POST")                                   ? "post"
                                                                                        : r->verb;
     }
-    if (auth_may(&c->user, registry_rbac(c->s->registry), &q))
+    allowed = auth_may(&c->user, registry_rbac(c->s->registry), &q);
+    server_observe_decision(c, allowed);
+    if (allowed)
         return true;
     if (c->user.anonymous) {
         call_fail(c, ERR_UNAUTHORIZED, "Unauthorized");
@@ -144,12 +146,13 @@ static bool server_authorize(struct call *c)
 static bool server_authenticate(struct call *c)
 {
     struct err err = ERR_EMPTY;
+    bool known = auth_who(&c->user, c->s->store, &c->s->keys, http_peer(c->x),
+                          http_header(c->x, "Authorization"), clock_wall_ms(), &err) == 0;
 
-    if (auth_who(&c->user, c->s->store, &c->s->keys, http_peer(c->x),
-                 http_header(c->x, "Authorization"), clock_wall_ms(), &err) == 0)
-        return true;
-    call_fail(c, ERR_UNAUTHORIZED, "Unauthorized");
-    return false;
+    server_observe_user(c, known);
+    if (!known)
+        call_fail(c, ERR_UNAUTHORIZED, "Unauthorized");
+    return known;
 }
 
 static bool server_impersonate(struct call *c)
@@ -166,6 +169,8 @@ static bool server_impersonate(struct call *c)
 
     if (rc < 0)
         call_fail(c, rc, "%s", err.text);
+    else if (user[0] != '\0')
+        server_observe_impersonated(c);
     return rc == 0;
 }
 
@@ -173,12 +178,10 @@ static void server_on_request(void *arg, struct http_exchange *x)
 {
     struct call *c = MEM_NEW(struct call);
     const char *watch = http_query(x, "watch");
-    char id[BITS_UUID_MAX];
 
     c->s = arg;
     c->x = x;
-    bits_uuid(id);
-    http_set_header(x, "Audit-Id", id);
+    server_observe_arrival(c);
     http_set_header(x, "Cache-Control", "no-cache, private");
     if (c->s->closing) {
         call_fail(c, ERR_UNAVAILABLE, "the server is shutting down");
@@ -297,6 +300,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->metrics = opts->metrics;
     s->site = opts->site;
     s->stats = request_stats_new();
+    s->audit = opts->audit;
     s->ca.cert_pem = mem_str(opts->ca->cert_pem);
     s->ca.key_pem = mem_str(opts->ca->key_pem);
     s->sa_key_pem = mem_str(opts->sa_key_pem);

@@ -7,6 +7,7 @@
 #ifndef API_SERVER_H
 #define API_SERVER_H
 
+#include "api/audit.h"
 #include "api/metrics.h"
 #include "api/registry.h"
 #include "base/err.h"
@@ -42,6 +43,7 @@ struct server_opts {                    /* strings are copied */
     const struct tls_pair *ca;          /* signs what joins */
     const struct tls_pair *own;         /* the serving certificate */
     const struct tls_pair *node_client; /* how we show ourselves to the nodes' API */
+    struct audit *audit;                /* borrowed; NULL: nothing is logged */
     struct metrics *metrics;            /* borrowed: filled while somebody wants to know */
     const char *sa_key_pem;             /* signs and verifies ServiceAccount tokens */
     const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */

@@ -55,6 +55,7 @@ struct server {
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
     struct server_site site;
     struct request_stats *stats; /* owned */
+    struct audit *audit;         /* borrowed or NULL */
     struct list watches;         /* of struct watch */
     struct list listings;        /* of struct listing */
     size_t n_listed;             /* objects that all of them reference */
@@ -78,10 +79,17 @@ struct call {
     struct request_kind kind;
     int64_t began_us;
     int status; /* of the answer; 0 = none yet */
+    char audit_id[65];
+    struct audit_event *event; /* owned; NULL: not logged */
 };
 
 /* --- server_observe.c: what is counted of a call, and told of it --- */
-void server_observe_begin(struct call *c); /* its route is known */
+void server_observe_arrival(struct call *c); /* its Audit-Id */
+void server_observe_begin(struct call *c);   /* its route is known */
+/* Who asks is known, or that nobody was recognised. */
+void server_observe_user(struct call *c, bool known);
+void server_observe_impersonated(struct call *c);
+void server_observe_decision(struct call *c, bool allowed);
 /* With an answer, or the beginning of one.  @body may be NULL: a stream. */
 void server_observe_answer(struct call *c, int status, const char *body, size_t len);
 void server_observe_end(struct call *c);

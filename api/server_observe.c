@@ -1,8 +1,14 @@
-/* What is counted of each call: /metrics. */
+/* What is counted of each call (/metrics), and what the audit log holds of it. */
+#include "api/decode.h"
 #include "api/server_impl.h"
+#include "base/bits.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/yaml.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Kubernetes' words for verbs of resources: apiserver/pkg/endpoints/metrics. */
@@ -93,18 +99,162 @@ void server_observe_begin(struct call *c)
     request_stats_begin(c->s->stats, k);
 }
 
+/* --- the audit log --- */
+
+static int64_t observe_wall_us(void)
+{
+    return clock_wall_ms() * 1000;
+}
+
+/* The client's own, if it brought one: it may follow its request through several servers. */
+void server_observe_arrival(struct call *c)
+{
+    const char *brought = http_header(c->x, "Audit-Id");
+
+    if (!str_empty(brought) && strlen(brought) < sizeof(c->audit_id))
+        snprintf(c->audit_id, sizeof(c->audit_id), "%s", brought);
+    else
+        bits_uuid(c->audit_id);
+    http_set_header(c->x, "Audit-Id", c->audit_id);
+}
+
+static void observe_uri(struct text *ret, const struct call *c)
+{
+    const char *key, *value;
+
+    text_puts(ret, http_path(c->x));
+    for (size_t it = 0; http_query_each(c->x, &it, &key, &value);) {
+        text_putc(ret, ret->len == strlen(http_path(c->x)) ? '?' : '&');
+        server_add_query(ret, key, value);
+        ret->data[--ret->len] = '\0'; /* its own '&' */
+    }
+}
+
+/* What is no resource has the method for a verb, in small letters. */
+static void observe_method_verb(char ret[16], const char *method)
+{
+    size_t n = 0;
+
+    for (; method[n] != '\0' && n < 15; n++)
+        ret[n] = (char)tolower((unsigned char)method[n]);
+    ret[n] = '\0';
+}
+
+static struct audit_who observe_who(const struct call *c)
+{
+    return (struct audit_who){ .name = c->user.name,
+                               .uid = c->user.uid,
+                               .groups = (const char *const *)c->user.groups };
+}
+
+void server_observe_user(struct call *c, bool known)
+{
+    const struct route *r = &c->route;
+    cleanup(text_fini) struct text uri = TEXT_EMPTY;
+    struct audit_who who = observe_who(c);
+    struct audit_request request = { .id = c->audit_id,
+                                     .source_ip = http_remote(c->x),
+                                     .user_agent = http_header(c->x, "User-Agent"),
+                                     .who = known ? &who : NULL };
+    struct audit_question *q = &request.question;
+    char verb[16];
+
+    if (c->s->audit == NULL)
+        return;
+    observe_method_verb(verb, http_method(c->x));
+    observe_uri(&uri, c);
+    request.uri = text_str(&uri);
+    *q = (struct audit_question){ .verb = verb, .path = http_path(c->x), .group = "" };
+    q->resource = q->sub = q->ns = q->name = "";
+    if (r->kind == ROUTE_RESOURCE) {
+        request.api_version = r->resource->version;
+        *q = (struct audit_question){ .verb = r->verb,
+                                      .is_resource = true,
+                                      .group = r->resource->group,
+                                      .resource = r->resource->plural,
+                                      .sub = r->sub,
+                                      .ns = r->ns,
+                                      .name = r->name,
+                                      .path = http_path(c->x) };
+    }
+    c->event = audit_begin(c->s->audit, &request, observe_wall_us());
+}
+
+void server_observe_impersonated(struct call *c)
+{
+    const struct audit_who as = observe_who(c);
+
+    if (c->event != NULL)
+        audit_impersonated(c->event, &as);
+}
+
+void server_observe_decision(struct call *c, bool allowed)
+{
+    if (c->event != NULL)
+        audit_decided(c->event, allowed);
+}
+
+static void observe_parse_yaml(json_t **ret, const char *data, size_t len)
+{
+    cleanup(json_decrefpp) json_t *docs = NULL;
+    struct err err = ERR_EMPTY;
+
+    if (yaml_parse(&docs, data, len, &err) == 0 && json_array_size(docs) == 1)
+        *ret = json_incref(json_array_get(docs, 0));
+}
+
+/* The body as the client sent it; what was read of it may have been changed since. */
+static json_t *observe_request_body(const struct call *c)
+{
+    const char *type = http_header(c->x, "Content-Type");
+    struct err err = ERR_EMPTY;
+    json_t *tree = NULL;
+    size_t len;
+    const char *data = http_body(c->x, &len);
+
+    if (len == 0)
+        return NULL;
+    if (type != NULL && str_starts(type, "application/vnd.kubernetes.protobuf"))
+        decode_protobuf(&tree, data, len, &err);
+    else if (type != NULL && strstr(type, "yaml") != NULL)
+        observe_parse_yaml(&tree, data, len);
+    else
+        json_parse(&tree, data, len, NULL, &err);
+    return tree;
+}
+
+/* A refusal says why at every level; an object is only worth reading when it is to be logged. */
+static json_t *observe_answer_body(const struct call *c, int status, const char *body, size_t len)
+{
+    struct err err = ERR_EMPTY;
+    json_t *tree = NULL;
+
+    if (body != NULL && len > 0 && *body == '{' &&
+        (status >= 400 || audit_event_level(c->event) >= AUDIT_REQUEST_RESPONSE))
+        json_parse(&tree, body, len, NULL, &err);
+    return tree;
+}
+
 void server_observe_answer(struct call *c, int status, const char *body, size_t len)
 {
-    (void)body;
-    (void)len;
     c->status = status;
+    if (c->event == NULL)
+        return;
+    audit_names(c->event, c->body);
+    if (audit_event_level(c->event) >= AUDIT_REQUEST)
+        audit_request_object(c->event, observe_request_body(c));
+    audit_answer(c->event, status, observe_answer_body(c, status, body, len));
+    if (body == NULL)
+        audit_log_stage(c->s->audit, c->event, AUDIT_STARTED, observe_wall_us());
 }
 
 /* The exchange may be gone. */
 void server_observe_end(struct call *c)
 {
-    if (c->kind.verb == NULL)
-        return;
-    request_stats_end(c->s->stats, &c->kind, c->status,
-                      (double)((int64_t)(uv_hrtime() / 1000) - c->began_us) / 1e6);
+    if (c->event != NULL)
+        audit_log_stage(c->s->audit, c->event, AUDIT_COMPLETE, observe_wall_us());
+    c->event = audit_event_free(c->event);
+    if (c->kind.verb != NULL)
+        request_stats_end(c->s->stats, &c->kind, c->status,
+                          (double)((int64_t)(uv_hrtime() / 1000) - c->began_us) / 1e6);
 }

@@ -70,6 +70,8 @@ void server_prometheus(struct call *c)
     prometheus_objects(&t, c->s->store);
     prometheus_store(&t, c->s->store);
     prometheus_build(&t);
+    if (c->s->audit != NULL)
+        audit_print_metrics(c->s->audit, &t);
     if (c->s->site.metrics != NULL)
         c->s->site.metrics(c->s->site.arg, &t);
     prom_process(&t);

@@ -33,6 +33,8 @@
 struct server_flags {
     const char *data_dir, *run_dir, *advertise, *bind, *cluster_cidr, *service_cidr, *domain;
     int64_t port, http_port, https_port;
+    const char *audit_policy, *audit_path;
+    int64_t audit_megabytes, audit_backups, audit_days;
     bool no_entry;
 };
 
@@ -47,6 +49,7 @@ struct control {
     struct store *store;
     struct registry *registry;
     struct metrics *metrics;
+    struct audit *audit;
     struct server *server;
     struct runner *runner;
     struct timer *step;
@@ -93,6 +96,9 @@ static void control_close_store(struct control *c)
 
 static void control_on_server_closed(void *arg)
 {
+    struct control *c = arg;
+
+    c->audit = audit_close(c->audit);
     control_close_store(arg);
 }
 
@@ -105,7 +111,7 @@ static void control_close(struct control *c)
     if (c->server != NULL)
         server_close(STEAL(c->server), control_on_server_closed, c);
     else
-        control_close_store(c);
+        control_on_server_closed(c);
 }
 
 static void control_on_signal(void *arg, int signum)
@@ -255,12 +261,32 @@ static void control_offer_token(struct control *c)
 
 /* --- starting --- */
 
+static int control_open_audit(struct control *c, struct err *err)
+{
+    const struct server_flags *f = &c->flags;
+    cleanup(freep) char *own = mem_fmt("%s/audit/audit.log", f->data_dir);
+    struct audit_opts opts = {
+        .policy_path = f->audit_policy,
+        .log = { .path = f->audit_path != NULL ? f->audit_path : own,
+                 .max_bytes = (uint64_t)f->audit_megabytes << 20,
+                 .max_backups = (unsigned)f->audit_backups,
+                 .max_days = (unsigned)f->audit_days },
+    };
+
+    if (str_eq(f->audit_path, "none"))
+        return 0;
+    if (f->audit_megabytes < 0 || f->audit_backups < 0 || f->audit_days < 0)
+        return err_set(err, ERR_INVALID, "--audit-log-max...: must not be negative");
+    return audit_new(&c->audit, &c->loop, &opts, err);
+}
+
 static int control_listen(struct control *c, struct err *err)
 {
     const struct server_flags *f = &c->flags;
     struct server_opts opts = {
         .registry = c->registry,
         .metrics = c->metrics,
+        .audit = c->audit,
         .address = f->bind,
         .port = (uint16_t)f->port,
         .advertise_ip = f->advertise,
@@ -305,7 +331,9 @@ static void control_on_bootstrapped(void *arg, int rc, const struct err *bootstr
     }
     if (c->closing)
         return;
-    rc = control_listen(c, &err);
+    rc = control_open_audit(c, &err);
+    if (rc == 0)
+        rc = control_listen(c, &err);
     if (rc == 0)
         rc = control_write_kubeconfig(c, &err);
     if (rc == 0)
@@ -427,6 +455,16 @@ int cmd_server(const struct verb *self, int argc, char **argv)
           "HTTP port of the entry (default 80)" },
         { "entry-https-port", 0, OPT_NUMBER, &c->flags.https_port, "PORT",
           "HTTPS port of the entry (default 443)" },
+        { "audit-policy-file", 0, OPT_TEXT, &c->flags.audit_policy, "FILE",
+          "what the audit log holds, an audit.k8s.io/v1 Policy (default: Metadata of writes)" },
+        { "audit-log-path", 0, OPT_TEXT, &c->flags.audit_path, "FILE",
+          "where it is written; - = stdout, none = not at all (default DATA/audit/audit.log)" },
+        { "audit-log-maxsize", 0, OPT_NUMBER, &c->flags.audit_megabytes, "MB",
+          "size of one of its files (default 10)" },
+        { "audit-log-maxbackup", 0, OPT_NUMBER, &c->flags.audit_backups, "N",
+          "files kept beside the current one, 0 = all (default 4)" },
+        { "audit-log-maxage", 0, OPT_NUMBER, &c->flags.audit_days, "DAYS",
+          "how long they are kept, 0 = for ever (default 0)" },
         { "no-entry", 0, OPT_FLAG, &c->flags.no_entry, NULL,
           "do not start the entry proxy on this host" },
         { .name = NULL },
@@ -441,7 +479,9 @@ int cmd_server(const struct verb *self, int argc, char **argv)
                                       .service_cidr = "10.96.0.0/16",
                                       .domain = "cluster.local",
                                       .http_port = 80,
-                                      .https_port = 443 };
+                                      .https_port = 443,
+                                      .audit_megabytes = 10,
+                                      .audit_backups = 4 };
     if (!verb_begin(self, table, argc, argv, &n, &exit_code)) {
         free(c);
         return exit_code;
