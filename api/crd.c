@@ -200,8 +200,8 @@ void crd_terminate(json_t *tree, int64_t now_wall_ms)
 /* --- warnings: what is accepted and not done --- */
 
 struct crd_survey {
-    unsigned n_rules, n_formats, n_patterns;
-    char *first_rule, *format, *pattern; /* owned; NULL: none */
+    unsigned n_formats, n_patterns;
+    char *format, *pattern; /* owned; NULL: none */
 };
 
 static void crd_survey_note(unsigned *n, char **first, const char *text)
@@ -212,15 +212,11 @@ static void crd_survey_note(unsigned *n, char **first, const char *text)
 
 static void crd_survey_node(struct crd_survey *s, const json_t *schema)
 {
-    const json_t *rules = json_object_get(schema, "x-kubernetes-validations");
     const char *format = json_string_value(json_object_get(schema, "format"));
     const char *pattern = json_string_value(json_object_get(schema, "pattern"));
     struct pattern *p = NULL;
     struct err err = ERR_EMPTY;
 
-    for (size_t i = 0; i < json_array_size(rules); i++)
-        crd_survey_note(&s->n_rules, &s->first_rule,
-                        json_str_or(json_array_get(rules, i), "rule", ""));
     if (!str_empty(format) && !custom_format_known(format))
         crd_survey_note(&s->n_formats, &s->format, format);
     if (!str_empty(pattern) && pattern_new(&p, pattern, &err) < 0)
@@ -263,10 +259,6 @@ static void crd_warn_of_schemas(json_t *ret, const json_t *tree)
 
     json_array_foreach (json_at(tree, "spec.versions"), i, version)
         crd_survey_below(&s, json_at(version, "schema.openAPIV3Schema"), 0);
-    if (s.n_rules > 0)
-        crd_warn(ret, mem_fmt("mkube does not enforce x-kubernetes-validations: %u rules of %s are "
-                              "kept and not checked, the first is: %.200s",
-                              s.n_rules, kind, s.first_rule));
     if (s.n_formats > 0)
         crd_warn(ret, mem_fmt("unrecognized format \"%.64s\": %u fields of %s are not checked for "
                               "their format",
@@ -275,7 +267,6 @@ static void crd_warn_of_schemas(json_t *ret, const json_t *tree)
         crd_warn(ret, mem_fmt("mkube cannot read the pattern \"%.200s\": %u fields of %s are not "
                               "checked for their pattern",
                               s.pattern, s.n_patterns, kind));
-    free(s.first_rule);
     free(s.format);
     free(s.pattern);
 }

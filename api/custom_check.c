@@ -1,6 +1,7 @@
 /* What a custom object's values break, in the words of kube-openapi's validator. */
 #include "api/custom_tree.h"
 
+#include "api/custom_cel.h"
 #include "base/mem.h"
 #include "base/pattern.h"
 
@@ -13,6 +14,8 @@ struct custom_checking {
     struct text path;       /* owned */
     const json_t *value;    /* where we are; borrowed */
     const json_t *old;      /* what stood there before; NULL: nothing */
+    struct cel_context
+        *cel; /* the second walk, in which only expressions are looked at; else NULL */
 };
 
 static void custom_check_node(struct custom_checking *c, const struct custom_node *n);
@@ -344,6 +347,13 @@ static void custom_rule_not(struct custom_checking *c, const struct custom_node 
                           custom_path(c));
 }
 
+static void custom_rule_cel(struct custom_checking *c, const struct custom_node *n,
+                            const struct custom_rule *r)
+{
+    (void)n;
+    custom_cel_check(c->e, custom_path(c), r->cel, c->cel, c->value, c->old);
+}
+
 static const custom_rule_fn custom_rules[] = {
     [CUSTOM_RULE_REQUIRED] = custom_rule_required,
     [CUSTOM_RULE_ENUM] = custom_rule_enum,
@@ -362,6 +372,7 @@ static const custom_rule_fn custom_rules[] = {
     [CUSTOM_RULE_ANY_OF] = custom_rule_any,
     [CUSTOM_RULE_ONE_OF] = custom_rule_one,
     [CUSTOM_RULE_NOT] = custom_rule_not,
+    [CUSTOM_RULE_CEL] = custom_rule_cel,
 };
 
 /* --- lists that are sets or maps --- */
@@ -408,7 +419,8 @@ static json_t *custom_list_index(struct custom_checking *c, const struct custom_
 static void custom_check_list(struct custom_checking *c, const struct custom_node *n)
 {
     bool keyed = (n->flags & (CUSTOM_SET | CUSTOM_MAP)) != 0;
-    cleanup(json_decrefpp) json_t *mine = keyed ? custom_list_index(c, n, c->value) : NULL;
+    cleanup(json_decrefpp)
+        json_t *mine = keyed && c->cel == NULL ? custom_list_index(c, n, c->value) : NULL;
     cleanup(json_decrefpp)
         json_t *before = keyed && c->old != NULL ? custom_list_index(NULL, n, c->old) : NULL;
     const struct custom_rule *keys = custom_node_rule(n, CUSTOM_RULE_LIST_KEYS);
@@ -454,7 +466,7 @@ static void custom_check_object(struct custom_checking *c, const struct custom_n
     const char *key;
     json_t *value;
 
-    if ((n->flags & CUSTOM_EMBEDDED) != 0)
+    if ((n->flags & CUSTOM_EMBEDDED) != 0 && c->cel == NULL)
         custom_check_embedded(c);
     json_object_foreach ((json_t *)(uintptr_t)c->value, key, value) {
         const struct custom_node *child = custom_node_child(n, key);
@@ -477,10 +489,12 @@ static void custom_check_node(struct custom_checking *c, const struct custom_nod
         return;
     if (c->old != NULL && json_equal(c->value, c->old))
         return;
+    if (c->cel != NULL && (n->flags & CUSTOM_CEL) == 0)
+        return;
     if (!custom_check_type(c, n))
         return;
     for (const struct custom_rule *r = n->rules; r != NULL && r->kind != CUSTOM_RULE_END; r++)
-        if (custom_rules[r->kind] != NULL)
+        if (custom_rules[r->kind] != NULL && (r->kind == CUSTOM_RULE_CEL) == (c->cel != NULL))
             custom_rules[r->kind](c, n, r);
     if (json_is_object(c->value))
         custom_check_object(c, n);
@@ -492,7 +506,18 @@ void custom_check(struct field_errors *ret, const struct custom_node *root, cons
                   const json_t *old)
 {
     struct custom_checking c = { .e = ret, .path = TEXT_EMPTY, .value = tree, .old = old };
+    cleanup(json_decrefpp) json_t *none = json_null();
+    unsigned before = ret->n;
 
     custom_check_node(&c, root);
+    if ((root->flags & CUSTOM_CEL) != 0 && ret->n > before) {
+        field_invalid(ret, "<nil>", none,
+                      "some validation rules were not checked because the object was invalid; "
+                      "correct the existing errors to complete validation");
+    } else if ((root->flags & CUSTOM_CEL) != 0) {
+        c.cel = cel_context_new(CUSTOM_CEL_BUDGET);
+        custom_check_node(&c, root);
+        cel_context_free(c.cel);
+    }
     text_fini(&c.path);
 }

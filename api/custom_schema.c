@@ -1,5 +1,6 @@
 #include "api/custom_schema.h"
 
+#include "api/custom_cel.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/text.h"
@@ -8,14 +9,19 @@
 #include <string.h>
 
 #define CUSTOM_RULES_MAX 32 /* of one node: there are fewer kinds */
+/* What a node says because something below it does. */
+#define CUSTOM_INHERITED (CUSTOM_DEFAULTS | CUSTOM_CEL)
 
 struct custom_schema {
     struct pool *pool; /* owned */
     const struct custom_node *root;
+    struct custom_cel **cels; /* owned, and each of them; what CUSTOM_RULE_CEL points to */
+    size_t n_cels;
 };
 
 struct custom_compile {
     struct pool *pool;
+    struct custom_schema *schema;
     json_t *names; /* set of texts seen -> their place in the pool; owned */
     unsigned n_nodes, depth;
     struct err *err;
@@ -94,7 +100,8 @@ enum custom_form {
     CUSTOM_JSONS,
     CUSTOM_REAL,
     CUSTOM_COUNT,
-    CUSTOM_NODES
+    CUSTOM_NODES,
+    CUSTOM_EXPRESSIONS
 };
 
 static const struct custom_form_row {
@@ -121,6 +128,7 @@ static const struct custom_form_row {
     { "anyOf", CUSTOM_RULE_ANY_OF, CUSTOM_NODES },
     { "oneOf", CUSTOM_RULE_ONE_OF, CUSTOM_NODES },
     { "not", CUSTOM_RULE_NOT, CUSTOM_NODES },
+    { "x-kubernetes-validations", CUSTOM_RULE_CEL, CUSTOM_EXPRESSIONS },
 };
 
 static int custom_put_rule(struct custom_compile *c, struct custom_rule *rule,
@@ -142,6 +150,7 @@ static int custom_put_rule(struct custom_compile *c, struct custom_rule *rule,
     case CUSTOM_REAL: rule->real = json_number_value(value); return 0;
     case CUSTOM_COUNT: rule->count = (int64_t)json_number_value(value); return 0;
     case CUSTOM_NODES: return custom_put_nodes(c, rule, value);
+    case CUSTOM_EXPRESSIONS: return 0; /* custom_compile_cel, once the node stands */
     }
     return 0;
 }
@@ -155,7 +164,22 @@ static bool custom_rule_is_idle(const struct custom_node *node, const struct cus
                (json_array_size(value) == 0 ||
                 ((node->flags & CUSTOM_INT_OR_STRING) != 0 && row->kind == CUSTOM_RULE_ANY_OF &&
                  json_array_size(value) == 2));
-    return (row->form == CUSTOM_TEXTS || row->form == CUSTOM_JSONS) && json_array_size(value) == 0;
+    return (row->form == CUSTOM_TEXTS || row->form == CUSTOM_JSONS ||
+            row->form == CUSTOM_EXPRESSIONS) &&
+           json_array_size(value) == 0;
+}
+
+/* Expressions read the types of all that is below, and the node's own format. */
+static void custom_compile_cel(struct custom_compile *c, struct custom_node *node,
+                               struct custom_rule *rule, const json_t *list)
+{
+    struct custom_schema *s = c->schema;
+    struct custom_cel *cel = custom_cel_new(node, list, c->depth == 1, c->pool);
+
+    s->cels = mem_grow(s->cels, s->n_cels + 1, sizeof(*s->cels));
+    s->cels[s->n_cels++] = cel;
+    rule->cel = cel;
+    node->flags |= CUSTOM_CEL;
 }
 
 static int custom_compile_rules(struct custom_compile *c, struct custom_node *node,
@@ -184,6 +208,9 @@ static int custom_compile_rules(struct custom_compile *c, struct custom_node *no
     kept = pool_zero(c->pool, (n + 1) * sizeof(*kept));
     memcpy(kept, rules, n * sizeof(*kept));
     node->rules = kept;
+    if (kept[n - 1].kind == CUSTOM_RULE_CEL) /* the last in the table */
+        custom_compile_cel(c, node, &kept[n - 1],
+                           json_object_get(schema, "x-kubernetes-validations"));
     return 0;
 }
 
@@ -261,7 +288,7 @@ static int custom_compile_children(struct custom_compile *c, struct custom_node 
         if (rc < 0)
             return rc;
         children[i].name = custom_compile_name(c, names[i]);
-        node->flags |= children[i].flags & CUSTOM_DEFAULTS;
+        node->flags |= children[i].flags & CUSTOM_INHERITED;
     }
     node->children = children;
     node->n_children = (uint16_t)n;
@@ -283,7 +310,7 @@ static int custom_compile_items(struct custom_compile *c, struct custom_node *no
     rc = items != NULL ? custom_compile_node(c, items, below) : c->err->code;
     node->items = items;
     if (rc == 0)
-        node->flags |= items->flags & CUSTOM_DEFAULTS;
+        node->flags |= items->flags & CUSTOM_INHERITED;
     return rc;
 }
 
@@ -309,7 +336,7 @@ int custom_schema_new(struct custom_schema **ret, const json_t *openapi, struct 
 {
     cleanup(custom_schema_freep) struct custom_schema *s = MEM_NEW(struct custom_schema);
     cleanup(json_decrefpp) json_t *names = json_object();
-    struct custom_compile c = { .names = names, .err = err };
+    struct custom_compile c = { .schema = s, .names = names, .err = err };
     struct custom_node *root;
     int rc;
 
@@ -327,6 +354,9 @@ struct custom_schema *custom_schema_free(struct custom_schema *s)
 {
     if (s == NULL)
         return NULL;
+    for (size_t i = 0; i < s->n_cels; i++)
+        custom_cel_free(s->cels[i]);
+    free(s->cels);
     pool_free(s->pool);
     free(s);
     return NULL;
@@ -344,7 +374,11 @@ const struct custom_node *custom_schema_root(const struct custom_schema *s)
 
 size_t custom_schema_footprint(const struct custom_schema *s)
 {
-    return sizeof(*s) + pool_footprint(s->pool);
+    size_t n = sizeof(*s) + pool_footprint(s->pool);
+
+    for (size_t i = 0; i < s->n_cels; i++)
+        n += custom_cel_footprint(s->cels[i]);
+    return n;
 }
 
 const struct custom_node *custom_node_child(const struct custom_node *n, const char *name)

@@ -39,6 +39,7 @@ enum custom_flag {
     CUSTOM_EXCLUSIVE_MIN = 128,
     CUSTOM_EXCLUSIVE_MAX = 256,
     CUSTOM_DEFAULTS = 512, /* here or below something has a default */
+    CUSTOM_CEL = 1024,     /* here or below stands a rule in CEL */
 };
 
 enum custom_rule_kind {
@@ -62,9 +63,11 @@ enum custom_rule_kind {
     CUSTOM_RULE_ANY_OF,
     CUSTOM_RULE_ONE_OF,
     CUSTOM_RULE_NOT,
+    CUSTOM_RULE_CEL, /* cel */
 };
 
 struct custom_node;
+struct custom_cel;
 
 struct custom_rule {
     uint16_t kind; /* enum custom_rule_kind */
@@ -75,6 +78,7 @@ struct custom_rule {
         double real;
         int64_t count;
         const struct custom_node *nodes;
+        const struct custom_cel *cel;
     };
 };
 

@@ -3,6 +3,7 @@
 
 #include "api/crd.h"
 #include "api/custom.h"
+#include "api/custom_cel.h"
 #include "api/jsonpath.h"
 #include "base/mem.h"
 
@@ -213,18 +214,47 @@ static void validate_crd_conversion(struct field_errors *e, const json_t *spec)
 
 /* --- the whole --- */
 
-static void validate_crd_limits(struct field_errors *e, const json_t *spec)
+/* Expressions at @n and below; @path is the schema's, and grows on the way down. */
+static void validate_crd_expressions(struct field_errors *e, const struct custom_node *n,
+                                     struct text *path)
+{
+    const struct custom_rule *rule = custom_node_rule(n, CUSTOM_RULE_CEL);
+    size_t len = path->len;
+
+    if ((n->flags & CUSTOM_CEL) == 0)
+        return;
+    if (rule != NULL) {
+        cleanup(freep) char *at = mem_fmt("%s.x-kubernetes-validations", text_str(path));
+
+        custom_cel_report(e, at, rule->cel);
+    }
+    for (size_t i = 0; i < n->n_children; i++) {
+        text_fmt(path, ".properties[%s]", n->children[i].name);
+        validate_crd_expressions(e, &n->children[i], path);
+        path->len = len;
+    }
+    if (n->items != NULL) {
+        text_puts(path, n->type == CUSTOM_ARRAY ? ".items" : ".additionalProperties");
+        validate_crd_expressions(e, n->items, path);
+        path->len = len;
+    }
+}
+
+static void validate_crd_compiled(struct field_errors *e, const json_t *spec)
 {
     const json_t *v;
     size_t i;
 
     json_array_foreach (json_object_get(spec, "versions"), i, v) {
-        struct custom_schema *schema = NULL;
+        cleanup(custom_schema_freep) struct custom_schema *schema = NULL;
+        cleanup(text_fini) struct text path = TEXT_EMPTY;
         struct err err = ERR_EMPTY;
 
+        text_fmt(&path, "spec.versions[%zu].schema.openAPIV3Schema", i);
         if (custom_schema_new(&schema, json_at(v, "schema.openAPIV3Schema"), &err) < 0)
-            field_forbidden(e, AT("spec.versions[%zu].schema.openAPIV3Schema", i), err.text);
-        custom_schema_free(schema);
+            field_forbidden(e, text_str(&path), err.text);
+        else
+            validate_crd_expressions(e, custom_schema_root(schema), &path);
     }
 }
 
@@ -248,7 +278,7 @@ static void validate_crd(struct field_errors *e, const json_t *tree)
                       "must be false in order to use defaults in the schema");
     validate_crd_conversion(e, spec);
     validate_crd_versions(e, spec);
-    validate_crd_limits(e, spec);
+    validate_crd_compiled(e, spec);
 }
 
 /* Versions that objects may still be kept in cannot go. */

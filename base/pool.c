@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define POOL_CHUNK 4000
-#define POOL_ALIGN 8
+/* Chunks grow with what is in them: many pools hold a few things only. */
+#define POOL_CHUNK_MIN 480
+#define POOL_CHUNK_MAX 4000
+#define POOL_ALIGN     8
 
 struct pool_chunk {
     struct pool_chunk *next;
@@ -43,7 +45,10 @@ static char *pool_take(struct pool *p, size_t size)
     char *at;
 
     if (p->size - p->used < size) {
-        size_t room = size > POOL_CHUNK ? size : POOL_CHUNK;
+        size_t usual = p->total < POOL_CHUNK_MIN   ? POOL_CHUNK_MIN
+                       : p->total < POOL_CHUNK_MAX ? p->total
+                                                   : POOL_CHUNK_MAX;
+        size_t room = size > usual ? size : usual;
         struct pool_chunk *chunk = mem_zero(sizeof(*chunk) + room);
 
         chunk->next = p->chunks;

@@ -3,7 +3,7 @@
  * Text to a checked program, a program and values to a value.  Written after the language's
  * definition (github.com/google/cel-spec, doc/langdef.md) with what Kubernetes adds to every
  * environment: the extensions for strings, sets, optional values and cel.bind, its own for lists
- * and regular expressions (matches only: find and findAll are undeclared).  Messages of protocol
+ * and regular expressions.  Messages of protocol
  * buffers cannot be made.  What else an expression may call comes as libraries of the host.
  *
  * Programs are constant: one may run in many contexts.  Nothing here waits, and nothing runs
@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/mem.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -139,6 +140,11 @@ struct cel_function {
     const char *sig;
     struct cel_value (*call)(struct cel_context *c, const struct cel_value *args, size_t n);
 };
+
+/* The head of one: @a are the arguments, as its signature has them. */
+#define CEL_FN(fn)                                                                             \
+    static struct cel_value fn(UNUSED struct cel_context *c, UNUSED const struct cel_value *a, \
+                               UNUSED size_t n)
 
 struct cel_library {
     const struct cel_function *functions;

@@ -154,13 +154,8 @@ bool cel_make_time(int64_t seconds, int64_t nanos, enum cel_kind kind, struct ce
 
 /* --- the standard library: tables of functions --- */
 
-/* The head of one: @a are the arguments, as its signature has them. */
-#define CEL_FN(fn)                                                                             \
-    static struct cel_value fn(UNUSED struct cel_context *c, UNUSED const struct cel_value *a, \
-                               UNUSED size_t n)
-
 extern const struct cel_library cel_lib_core, cel_lib_convert, cel_lib_time, cel_lib_strings,
-    cel_lib_format, cel_lib_lists, cel_lib_optional;
+    cel_lib_format, cel_lib_regex, cel_lib_lists, cel_lib_optional;
 /* All of them, then the host's; NULL-terminated; @i counts from 0. */
 const struct cel_library *cel_library_at(const struct cel_env *env, size_t i);
 

@@ -24,10 +24,10 @@ static const struct cel_type *check_node(struct cel_checker *c, struct cel_node 
 
 const struct cel_library *cel_library_at(const struct cel_env *env, size_t i)
 {
-    static const struct cel_library *const standard[] = { &cel_lib_core,    &cel_lib_convert,
-                                                          &cel_lib_time,    &cel_lib_strings,
-                                                          &cel_lib_format,  &cel_lib_lists,
-                                                          &cel_lib_optional };
+    static const struct cel_library *const standard[] = { &cel_lib_core,   &cel_lib_convert,
+                                                          &cel_lib_time,   &cel_lib_strings,
+                                                          &cel_lib_format, &cel_lib_regex,
+                                                          &cel_lib_lists,  &cel_lib_optional };
 
     if (i < N_ELEMENTS(standard))
         return standard[i];

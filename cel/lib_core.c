@@ -2,7 +2,6 @@
 #include "cel/cel_impl.h"
 
 #include "base/mem.h"
-#include "base/pattern.h"
 
 #include <math.h>
 #include <string.h>
@@ -255,18 +254,6 @@ CEL_FN(core_ends_with)
     return cel_bool(a[0].n >= a[1].n && memcmp(a[0].s + a[0].n - a[1].n, a[1].s, a[1].n) == 0);
 }
 
-CEL_FN(core_matches)
-{
-    cleanup(pattern_freep) struct pattern *p = NULL;
-    struct err err = ERR_EMPTY;
-
-    if (!cel_charge(c, (uint64_t)a[0].n / 10 * (a[1].n / 4 + 1) + a[1].n))
-        return cel_error(c, "out of budget");
-    if (pattern_new(&p, a[1].s, &err) < 0)
-        return cel_error(c, "%s", err.text);
-    return cel_bool(pattern_matches(p, a[0].s));
-}
-
 /* clang-format off */
 #define CEL_ORDER(name, fn)                                                          \
     { name, false, "bb:b", fn }, { name, false, "ii:b", fn }, { name, false, "iu:b", fn }, \
@@ -301,7 +288,6 @@ static const struct cel_function core_functions[] = {
     { "contains", true, "ss:b", core_contains },
     { "startsWith", true, "ss:b", core_starts_with },
     { "endsWith", true, "ss:b", core_ends_with },
-    { "matches", true, "ss:b", core_matches }, { "matches", false, "ss:b", core_matches },
     { "_==_", false, "AA:b", core_equal },
 };
 /* clang-format on */

@@ -175,18 +175,28 @@ TEST(custom, a_kind_of_our_own_is_not_replaced)
     down(&f);
 }
 
-TEST(custom, rules_in_cel_are_warned_of)
+#define RULED(rule)                                                                           \
+    "{'metadata':{'name':'xs.e.org'},'spec':{'group':'e.org','scope':'Cluster','names':"      \
+    "{'plural':'xs','kind':'X'},'versions':[{'name':'v1','served':true,'storage':true,"       \
+    "'schema':{'openAPIV3Schema':{'type':'object','x-kubernetes-validations':[{'rule':'" rule \
+    "'}],'properties':{'a':{'type':'integer'}}}}}]}}"
+
+TEST(custom, rules_in_cel_hold)
 {
     struct registry_fixture f = { 0 };
 
     up(&f);
-    DEFINE("{'metadata':{'name':'xs.e.org'},'spec':{'group':'e.org','scope':'Cluster','names':"
-           "{'plural':'xs','kind':'X'},'versions':[{'name':'v1','served':true,'storage':true,"
-           "'schema':{'openAPIV3Schema':{'type':'object','x-kubernetes-validations':[{'rule':"
-           "'self.a == self.b'}]}}}]}}");
-    CHECK_STR(json_string_value(json_array_get(f.warnings, 0)),
-              "mkube does not enforce x-kubernetes-validations: 1 rules of X are kept and not "
-              "checked, the first is: self.a == self.b");
+    CHECK_INT(CREATE(.bucket = CUSTOM_BUCKET, .ns = "", .body = RULED("self.b < 9")), 422);
+    CHECK(strstr(json_str_or(f.body, "message", ""), "undefined field 'b'") != NULL);
+    DEFINE(RULED("self.a < 9"));
+    CHECK(json_array_size(f.warnings) == 0);
+    CHECK_INT(CREATE(.bucket = "xs.e.org", .ns = "", .body = "{'metadata':{'name':'x'},'a':3}"),
+              201);
+    CHECK_INT(CREATE(.bucket = "xs.e.org", .ns = "", .body = "{'metadata':{'name':'y'},'a':9}"),
+              422);
+    CHECK_STR(
+        json_str_or(f.body, "message", ""),
+        "X.e.org \"y\" is invalid: <nil>: Invalid value: \"object\": failed rule: self.a < 9");
     down(&f);
 }
 
