@@ -3,6 +3,7 @@
  * Dependents are the garbage collector's work; here an owner is only marked for it. */
 #include "api/registry_impl.h"
 
+#include "api/conditions.h"
 #include "api/custom.h"
 #include "api/decode.h"
 #include "base/clock.h"
@@ -237,6 +238,10 @@ void registry_delete(struct op *op, const struct registry_request *req)
         return;
     }
     op->tree = json_deep_copy(op->old_tree);
+    if (str_eq(op->sub, "eviction") && json_at(op->tree, "status") != NULL)
+        condition_set(json_at(op->tree, "status"), "DisruptionTarget", "True",
+                      "EvictionByEvictionAPI", "Eviction API: evicting",
+                      op->r->opts.wall_ms(op->r->opts.arg));
     delete_mark_propagation(op->tree, o.propagation);
     if (str_eq(op->resource->bucket, CUSTOM_BUCKET))
         delete_definition(op);

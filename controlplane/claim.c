@@ -16,6 +16,25 @@ json_t *claim_reference(const struct object *owner, const char *api_version, con
     return ref;
 }
 
+static void claim_let_go(json_t *tree, const char *finalizer)
+{
+    json_t *list = json_at(tree, "metadata.finalizers");
+
+    for (size_t i = json_array_size(list); i-- > 0;)
+        if (str_eq(json_string_value(json_array_get(list, i)), finalizer))
+            json_array_remove(list, i);
+    if (json_array_size(list) == 0)
+        json_del(tree, "metadata.finalizers");
+}
+
+static void claim_hold(json_t *tree, const char *finalizer)
+{
+    claim_let_go(tree, finalizer);
+    if (!json_at(tree, "metadata.finalizers"))
+        json_put(tree, "metadata.finalizers", json_array());
+    json_array_append_new(json_at(tree, "metadata.finalizers"), json_string(finalizer));
+}
+
 static void claim_adopt(struct plan *p, const struct claim *c, const struct object *o)
 {
     json_t *tree = object_tree(o);
@@ -26,6 +45,8 @@ static void claim_adopt(struct plan *p, const struct claim *c, const struct obje
         json_put(tree, "metadata.ownerReferences", refs);
     }
     json_array_append_new(refs, claim_reference(c->owner, c->api_version, c->kind));
+    if (c->finalizer)
+        claim_hold(tree, c->finalizer);
     plan_update(p, o, tree);
 }
 
@@ -43,6 +64,8 @@ static void claim_release(struct plan *p, const struct claim *c, const struct ob
     }
     if (json_array_size(refs) == 0)
         json_del(tree, "metadata.ownerReferences");
+    if (c->finalizer)
+        claim_let_go(tree, c->finalizer);
     plan_update(p, o, tree);
 }
 
@@ -141,6 +164,17 @@ static void claim_map_orphan_with(struct queue *q, struct view *v,
     for (size_t i = 0; i < n; i++)
         if (claim_selects(json_at(view_tree(v, owners[i]), "spec.selector"), labels, o))
             queue_add(q, o->ns, owners[i]->name);
+}
+
+bool claim_is_wanted(struct view *v, const struct object *o, const char *owner_bucket)
+{
+    const struct object *const *owners = view_list(v, owner_bucket, o->ns, NULL);
+
+    for (; *owners; owners++)
+        if (!(*owners)->deleting &&
+            claim_selects(json_at(view_tree(v, *owners), "spec.selector"), false, o))
+            return true;
+    return false;
 }
 
 void claim_map_orphan(struct queue *q, struct view *v, const struct store_change *change,

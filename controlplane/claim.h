@@ -15,7 +15,8 @@ struct claim {
     const char *bucket;             /* of what it may control */
     /* NULL, or: may the owner have this one at all? */
     bool (*is_member)(const struct object *owner, const struct object *o);
-    bool adopt_finished; /* also pods that Succeeded or Failed */
+    bool adopt_finished;   /* also pods that Succeeded or Failed */
+    const char *finalizer; /* NULL, or: comes with adoption, goes with release */
 };
 
 /* Those @c->owner controls, in order of name, adopted ones included; NULL-terminated, free() it. */
@@ -24,6 +25,9 @@ const struct object **claim_run(struct plan *p, struct view *v, const struct cla
 
 /* A reference with controller and blockOwnerDeletion set; the caller's. */
 json_t *claim_reference(const struct object *owner, const char *api_version, const char *kind);
+
+/* Is there one in @owner_bucket (same namespace, not dying) whose spec.selector matches? */
+bool claim_is_wanted(struct view *v, const struct object *o, const char *owner_bucket);
 
 /* --- for map functions --- */
 

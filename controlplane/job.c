@@ -92,22 +92,27 @@ static void job_retire(struct job *j)
         plan_delete_with(j->plan, j->object, -1, "Foreground");
 }
 
-/* Pods of a Job that is gone, or of an earlier one of the same name, hold the finalizer for
- * nobody. */
+/* Pods of a Job that is gone, of an earlier one of the same name, or of nobody, hold the finalizer
+ * for nobody. */
+static bool job_is_orphan(struct view *v, const struct object *pod, const char *name,
+                          const struct object *job)
+{
+    const struct object_owner *c = object_controller(pod);
+
+    if (!c)
+        return !claim_is_wanted(v, pod, JOB);
+    return str_eq(c->kind, "Job") && str_eq(c->name, name) && !(job && str_eq(job->uid, c->uid));
+}
+
 static void job_release_orphans(struct plan *p, struct view *v, const char *ns, const char *name,
                                 const struct object *job)
 {
     const struct object *const *pods = view_list(v, "pods", ns, NULL);
 
-    for (; *pods; pods++) {
-        const struct object_owner *c = object_controller(*pods);
-
-        if (!c || !str_eq(c->kind, "Job") || !str_eq(c->name, name) || !(*pods)->has_finalizers ||
-            (job && str_eq(job->uid, c->uid)))
-            continue;
-        if (strstr((*pods)->json, JOB_FINALIZER))
+    for (; *pods; pods++)
+        if ((*pods)->has_finalizers && strstr((*pods)->json, JOB_FINALIZER) &&
+            job_is_orphan(v, *pods, name, job))
             job_pods_untrack(p, v, *pods);
-    }
 }
 
 /* --- the controller --- */
@@ -137,6 +142,7 @@ static void job_plan_one(struct job *j)
         .selector = json_at(j->tree, "spec.selector"),
         .bucket = "pods",
         .adopt_finished = true,
+        .finalizer = JOB_FINALIZER,
     };
     size_t before = j->plan->n, n;
 

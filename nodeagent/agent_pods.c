@@ -54,6 +54,19 @@ void agent_on_network(void *arg)
     pod_ports_fini(&all);
 }
 
+static bool agent_ports_are_taken(void *arg, const struct pod_view *pod)
+{
+    const struct agent *a = arg;
+    const char *uid;
+    void *w;
+
+    for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
+        if (!str_eq(uid, pod->uid) && pod_worker_holds_ports(w) &&
+            pod_ports_clash(pod_worker_pod(w), pod))
+            return true;
+    return false;
+}
+
 static bool agent_is_alone(void *arg)
 {
     const struct agent *a = arg;
@@ -87,6 +100,7 @@ void agent_fill_host(struct agent *a, struct client *client)
         .allocatable = node_allocatable(a->node),
         .service_env = agent_service_env,
         .is_endpoint = agent_is_endpoint,
+        .ports_are_taken = agent_ports_are_taken,
         .is_alone = agent_is_alone,
         .on_network = agent_on_network,
         .on_finished = agent_on_finished,

@@ -20,6 +20,9 @@ struct pod_ports { /* init with POD_PORTS_EMPTY, end with pod_ports_fini */
     }
 void pod_ports_fini(struct pod_ports *p);
 
+/* Do they ask for the same port of the node?  Those on its own network ask for all they name. */
+bool pod_ports_clash(const struct pod_view *a, const struct pod_view *b);
+
 /* @pod must live as long as the list. */
 void pod_ports_add(struct pod_ports *p, const struct pod_view *pod, const char *ip);
 

@@ -36,6 +36,8 @@ struct pod_host { /* the node, the same for all workers; borrowed */
     void (*service_env)(void *arg, const char *ns, bool all, struct env_list *ret);
     /* Is the pod a ready endpoint of any Service, as this node knows? */
     bool (*is_endpoint)(void *arg, const char *uid);
+    /* Does another pod that was let in hold a port of the node that @pod asks for? */
+    bool (*ports_are_taken)(void *arg, const struct pod_view *pod);
     /* May pods be started that only our records tell of?  Once it says yes, it goes on to; the
      * workers are told by pod_worker_on_back. */
     bool (*is_alone)(void *arg);
@@ -64,6 +66,8 @@ void pod_worker_on_endpoints(struct pod_worker *w);
 /* Ends it, as using more than its share or the node has: phase Failed, reason Evicted. */
 void pod_worker_evict(struct pod_worker *w, const char *message);
 bool pod_worker_is_over(const struct pod_worker *w); /* or on its way there */
+/* Was it let in, and not yet seen to end?  Then ports of the node are its own. */
+bool pod_worker_holds_ports(const struct pod_worker *w);
 /* Where it writes on the node's disk: root file systems, logs, emptyDirs. */
 void pod_worker_places(const struct pod_worker *w, struct pod_places *ret);
 /* The server answers again, or is given up: what waits for it is tried now. */

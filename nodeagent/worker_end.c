@@ -24,16 +24,30 @@ static void worker_end_as(struct pod_worker *w, enum worker_end end, const char 
     w->end_message = message;
 }
 
+static void worker_reject(struct pod_worker *w, const char *reason, const char *message)
+{
+    log_warn("pod refused", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV("why", "%s", message));
+    events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, reason, "%s", message);
+    worker_end_as(w, WORKER_END_REJECTED, reason, mem_fmt("Pod was rejected: %s", message));
+}
+
 void worker_admit(struct pod_worker *w)
 {
     struct err err = ERR_EMPTY;
 
-    if (w->is_over || pod_support_sysctls(w->pod, &err) == 0)
+    if (w->is_over)
         return;
-    log_warn("pod refused", KV("pod", "%s/%s", w->pod->ns, w->pod->name), KV_ERR(&err));
-    events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "SysctlForbidden", "%s", err.text);
-    worker_end_as(w, WORKER_END_REJECTED, "SysctlForbidden",
-                  mem_fmt("Pod was rejected: %s", err.text));
+    if (pod_support_sysctls(w->pod, &err) != 0)
+        worker_reject(w, "SysctlForbidden", err.text);
+    else if (!w->is_recorded && w->host->ports_are_taken(w->host->arg, w->pod))
+        worker_reject(w, "NodePorts",
+                      "Predicate NodePorts failed: node(s) didn't have free ports for the "
+                      "requested pod ports");
+}
+
+bool pod_worker_holds_ports(const struct pod_worker *w)
+{
+    return !w->is_over && !w->is_gone && w->end == WORKER_END_NONE;
 }
 
 void pod_worker_evict(struct pod_worker *w, const char *message)

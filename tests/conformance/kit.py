@@ -103,7 +103,12 @@ class Kind:
     def wait(self, what, name, condition, seconds=30):
         """The object once condition(object) holds."""
         def holds():
-            obj = self.get(name)
+            try:
+                obj = self.get(name)
+            except Refused as e:
+                if e.code != 404:
+                    raise
+                return None
             return condition(obj) and obj
         return wait_for(f"{name}: {what}", seconds, holds)
 

@@ -267,6 +267,56 @@ TEST(job, pods_of_a_job_that_is_gone_are_let_go)
     plan_fixture_down(&f);
 }
 
+static bool is_held(struct plan_fixture *f, const char *name)
+{
+    return strstr(plan_fixture_get(f, "pods", name)->json, JOB_FINALIZER) != NULL;
+}
+
+TEST(job, what_it_lets_go_is_held_no_more)
+{
+    cleanup(freep) char *name = NULL;
+    struct plan_fixture f;
+
+    up(&f, "");
+    settle(&f);
+    name = running(&f, "j-");
+    CHECK(is_held(&f, name));
+    plan_fixture_set(&f, "pods", name, "metadata.labels", "{'job': 'other'}");
+    settle(&f);
+    CHECK(!is_held(&f, name));
+    CHECK_INT(store_count(f.store, "pods"), 3);
+    plan_fixture_down(&f);
+}
+
+TEST(job, what_it_adopts_is_held)
+{
+    struct plan_fixture f;
+
+    up(&f, "");
+    plan_fixture_put(&f, "pods",
+                     "{'metadata': {'name': 'found', 'labels': {'job': 'j'}}, 'spec': {},"
+                     " 'status': {'phase': 'Running'}}");
+    settle(&f);
+    CHECK(is_held(&f, "found"));
+    CHECK_INT(store_count(f.store, "pods"), 2);
+    plan_fixture_down(&f);
+}
+
+TEST(job, orphans_that_no_job_wants_are_held_no_more)
+{
+    cleanup(freep) char *name = NULL;
+    struct plan_fixture f;
+
+    up(&f, "");
+    settle(&f);
+    name = running(&f, "j-");
+    plan_fixture_set(&f, "pods", name, "metadata.ownerReferences", "null");
+    plan_fixture_remove(&f, JOBS, "j");
+    settle(&f);
+    CHECK(!is_held(&f, name));
+    plan_fixture_down(&f);
+}
+
 TEST(job, without_a_selector_it_keeps_what_it_made)
 {
     struct plan_fixture f;

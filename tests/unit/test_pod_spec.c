@@ -342,6 +342,37 @@ TEST(pod_support, names_what_this_node_cannot_do)
     }
 }
 
+TEST(pod_ports, the_same_port_of_one_node_is_a_clash)
+{
+    static const struct {
+        const char *port;
+        bool clashes;
+    } rows[] = {
+        { "{\"containerPort\":1,\"hostPort\":80}", true },
+        { "{\"containerPort\":80}", false },
+        { "{\"containerPort\":8080,\"hostPort\":81}", false },
+        { "{\"containerPort\":8080,\"hostPort\":80,\"protocol\":\"UDP\"}", false },
+        { "{\"containerPort\":1,\"hostPort\":80,\"hostIP\":\"192.0.2.1\"}", true },
+        { "{\"containerPort\":1,\"hostPort\":53,\"hostIP\":\"192.0.2.1\"}", true },
+        { "{\"containerPort\":1,\"hostPort\":53,\"hostIP\":\"192.0.2.2\"}", false },
+    };
+    struct pod_view *first = pod_of("{\"containers\":[{\"name\":\"a\",\"ports\":["
+                                    "{\"containerPort\":8080,\"hostPort\":80}]},{\"name\":\"b\"},"
+                                    "{\"name\":\"c\",\"ports\":[{\"containerPort\":53,"
+                                    "\"hostPort\":53,\"hostIP\":\"192.0.2.1\"}]}]}");
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        cleanup(freep) char *spec = mem_fmt("{\"containers\":[{\"name\":\"c\",\"ports\":[%s]}]}",
+                                            rows[i].port);
+        struct pod_view *second = pod_of(spec);
+
+        CHECK(pod_ports_clash(first, second) == rows[i].clashes);
+        CHECK(pod_ports_clash(second, first) == rows[i].clashes);
+        pod_view_unref(second);
+    }
+    pod_view_unref(first);
+}
+
 TEST(pod_ports, gathers_those_of_pods_with_an_address_of_their_own)
 {
     struct pod_view *web = pod_of("{\"containers\":[{\"name\":\"c\",\"ports\":["

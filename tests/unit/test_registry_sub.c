@@ -133,6 +133,8 @@ TEST(registry_sub, eviction_without_a_budget_is_a_deletion)
     CHECK_AT("status", "'Success'");
     CHECK(GET("pods", "default", "p"));
     CHECK_AT("metadata.deletionGracePeriodSeconds", "3");
+    CHECK_AT("status.conditions.1.type", "'DisruptionTarget'");
+    CHECK_AT("status.conditions.1.reason", "'EvictionByEvictionAPI'");
     CHECK_INT(EVICT("p", ""), 201);
     CHECK_AT("status", "'Success'");
     registry_fixture_down(&f);
