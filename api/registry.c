@@ -408,8 +408,7 @@ static void connect_done(struct op *op)
     op_answer(op, NULL, op->posted);
 }
 
-/* Nothing is written: the webhooks alone have a say. */
-static void registry_connect(struct op *op, const struct registry_request *req)
+void registry_connect(struct op *op, const struct registry_request *req)
 {
     op->posted = json_deep_copy(req->body);
     op_ask_both(op, connect_done);

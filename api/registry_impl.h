@@ -115,6 +115,8 @@ void op_ask_both(struct op *op, void (*next)(struct op *op));
 /* A request from its start; @kept is taken, and holds @req, when it was begun before. */
 void registry_begin(struct registry *r, const struct registry_request *req, registry_done_fn done,
                     void *arg, struct op_kept *kept);
+/* Nothing is written: the webhooks alone have a say. */
+void registry_connect(struct op *op, const struct registry_request *req);
 /* op->tree, in the words of op->spoken, as its kind has it. */
 void op_decode(struct op *op);
 /* What admission adds and system fields say, again: op->tree came back from others. */

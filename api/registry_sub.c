@@ -444,6 +444,7 @@ static const struct sub_row {
     { "pods", "eviction", sub_eviction },
     { "pods", "ephemeralcontainers", sub_refuse },
     { "pods", "resize", sub_refuse },
+    { "serviceaccounts", "token", registry_connect }, /* issued by the server */
     { "namespaces", "finalize", sub_finalize },
     { NULL, "scale", sub_scale },
 };

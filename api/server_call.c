@@ -68,6 +68,22 @@ void call_warn(struct call *c, const char *text)
     http_set_header(c->x, "Warning", text_str(&t));
 }
 
+void call_warn_all(struct call *c, const json_t *warnings)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (warnings, i, item)
+        call_warn(c, json_string_value(item));
+}
+
+struct registry_user call_user(const struct call *c)
+{
+    return (struct registry_user){ .name = c->user.name,
+                                   .groups = (const char *const *)c->user.groups,
+                                   .uid = c->user.uid };
+}
+
 void call_fail(struct call *c, int code, const char *fmt, ...)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;

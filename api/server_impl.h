@@ -104,12 +104,21 @@ void call_send_object(struct call *c, int http,
                       const struct object *o); /* in the asked form; frees */
 /* A Warning header beside whatever is answered. */
 void call_warn(struct call *c, const char *text);
+void call_warn_all(struct call *c, const json_t *warnings); /* an array of strings, or NULL */
+/* Who asks, as the registry knows users; borrowed from the call. */
+struct registry_user call_user(const struct call *c);
 void call_fail(struct call *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Reads Accept and includeObject; false: answered 406 or 400. */
 bool call_read_form(struct call *c);
 /* Parses the body by its Content-Type; false: answered. */
 bool call_read_body(struct call *c);
+
+/* --- server_ask.c: webhooks hear also of what is not stored --- */
+/* Asks them about c->body, which they may change, then goes on with @go; a refusal is answered. */
+void server_ask(struct call *c, enum registry_verb verb, void (*go)(struct call *c));
+/* The same with the query as options: exec and its kin. */
+void server_ask_connect(struct call *c, void (*go)(struct call *c));
 
 /* --- server_read.c --- */
 void server_get(struct call *c);

@@ -257,6 +257,17 @@ static void token_request_issue(struct call *c, const struct object *account)
     call_send_json(c, 201, body);
 }
 
+static void token_request_go(struct call *c)
+{
+    const struct object *account = store_get(c->s->store, c->route.resource->bucket, c->route.ns,
+                                             c->route.name);
+
+    if (account == NULL)
+        call_send_status(c, status_not_found(c->route.resource, c->route.name));
+    else
+        token_request_issue(c, account);
+}
+
 void server_token_request(struct call *c)
 {
     const struct object *account = store_get(c->s->store, c->route.resource->bucket, c->route.ns,
@@ -270,7 +281,7 @@ void server_token_request(struct call *c)
         call_send_status(c, status_forbidden(c->route.resource, c->route.name,
                                              "a node may only ask for tokens of its own pods"));
     else
-        token_request_issue(c, account);
+        server_ask(c, REGISTRY_CREATE, token_request_go);
 }
 
 /* --- logs: streamed through from the node that runs the pod --- */

@@ -206,7 +206,7 @@ static bool stream_may_begin(struct call *c)
     return false;
 }
 
-void server_stream(struct call *c)
+static void stream_begin(struct call *c)
 {
     const struct object *o = store_get(c->s->store, "pods", c->route.ns, c->route.name);
     cleanup(json_decrefpp) json_t *pod = o != NULL ? object_tree(o) : NULL;
@@ -227,6 +227,11 @@ void server_stream(struct call *c)
         return;
     stream_target(&target, c, kind, container);
     stream_start(c, ip, port, text_str(&target));
+}
+
+void server_stream(struct call *c)
+{
+    server_ask_connect(c, stream_begin);
 }
 
 void server_stream_end_all(struct server *s)

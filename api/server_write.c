@@ -105,9 +105,7 @@ static bool write_read_delete(struct call *c, struct registry_request *req)
 
 bool server_write_read(struct call *c, struct registry_request *req, struct registry_user *user)
 {
-    *user = (struct registry_user){ .name = c->user.name,
-                                    .groups = (const char *const *)c->user.groups,
-                                    .uid = c->user.uid };
+    *user = call_user(c);
     *req = (struct registry_request){
         .verb = write_verb(c->route.verb),
         .resource = c->route.resource,
@@ -130,20 +128,11 @@ bool server_write_read(struct call *c, struct registry_request *req, struct regi
 
 /* --- answers --- */
 
-static void write_warnings(struct call *c, const json_t *warnings)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (warnings, i, item)
-        call_warn(c, json_string_value(item));
-}
-
 static void write_on_done(void *arg, const struct registry_answer *answer)
 {
     struct call *c = arg;
 
-    write_warnings(c, answer->warnings);
+    call_warn_all(c, answer->warnings);
     if (answer->object != NULL)
         call_send_object(c, answer->http, answer->object);
     else if (answer->http >= 400)

@@ -12,6 +12,9 @@ from image_builder import BASE, main  # noqa: E402  (after the line above on pur
 HELLO = "examples/hello/app/hello.c"
 ECHO = "tests/lab/echo.c"
 
+NOT_NEEDED_OF_PYTHON = (r"usr/lib/python3.11/(test|idlelib|lib2to3|ensurepip|tkinter|turtledemo|pydoc_data|distutils|unittest|curses"
+                        r"|dbm|venv|asyncio|multiprocessing|sqlite3|xml|config-3|turtle\.py|__phello__)|usr/bin/(pydoc|pygettext)")
+
 REDIS_ENTRYPOINT = """\
 #!/bin/sh
 # Every write is on the disk before it is answered; one argument more overrides.
@@ -36,6 +39,12 @@ IMAGES = {
                        "config": {"Entrypoint": ["/usr/bin/echo-http"], "User": "65534:65534",
                                   "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
                                   "ExposedPorts": {"8080/tcp": {}}}},
+    "library/webhook:1": {"form": "oci",
+                          "layers": [BASE, {"packages": ["python3.11-minimal", "libpython3.11-stdlib"], "bytecode": True,
+                                            "links": {"usr/bin/python3": "python3.11"},
+                                            "drop": NOT_NEEDED_OF_PYTHON}, {"copies": {"app/webhook.py": "tests/lab/webhook.py"}}],
+                          "config": {"Entrypoint": ["/usr/bin/python3", "/app/webhook.py"], "User": "65534:65534",
+                                     "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "ExposedPorts": {"8443/tcp": {}}}},
     "library/redis:7": {"form": "docker",
                         "layers": [BASE, {"packages": ["redis-server", "redis-tools"],
                                           "files": {"usr/bin/redis-entrypoint": REDIS_ENTRYPOINT},
