@@ -12,6 +12,8 @@ static const struct verb verbs[] = {
       "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", delete_main },
     { "logs", "show what a pod's container wrote",
       "mkube logs POD|KIND/NAME|-l SEL [-c NAME] [flags]", logs_main },
+    { "why", "say why something does not run, and the smallest change that would help",
+      "mkube why [KIND/NAME...] [flags]", why_main },
     { "scale", "say how many there are to be", "mkube scale --replicas=N KIND/NAME... [flags]",
       scale_main },
     { "rollout", "see, undo, restart or pause the rollout of a workload",

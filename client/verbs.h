@@ -15,6 +15,7 @@ int apply_main(const struct verb *self, int argc, char **argv);
 int get_main(const struct verb *self, int argc, char **argv);
 int delete_main(const struct verb *self, int argc, char **argv);
 int logs_main(const struct verb *self, int argc, char **argv);
+int why_main(const struct verb *self, int argc, char **argv);
 int label_main(const struct verb *self, int argc, char **argv);
 int label_annotate_main(const struct verb *self, int argc, char **argv);
 int scale_main(const struct verb *self, int argc, char **argv);
