@@ -21,11 +21,17 @@ void admit_forbid(struct op *op, const char *fmt, ...) __attribute__((format(pri
 
 /* --- admission_lifecycle.c --- */
 void admit_namespace_lifecycle(struct op *op);
-void admit_node_restriction(struct op *op);
 
 /* --- admission_limits.c --- */
 void admit_limit_defaults(struct op *op);
 void admit_limits(struct op *op);
+
+/* --- admission_node.c --- */
+void admit_node_restriction(struct op *op);
+void admit_node_create(struct op *op);
+void admit_node_update(struct op *op);
+void admit_node_pod_status(struct op *op);
+void admit_node_csr(struct op *op);
 
 /* --- admission_account.c --- */
 void admit_service_account(struct op *op);

@@ -31,30 +31,3 @@ void admit_namespace_lifecycle(struct op *op)
                        "namespace is being terminated", "field", "metadata.namespace"));
     op_refuse(op, status);
 }
-
-/* --- NodeRestriction: what a table of verbs cannot say, for a new object's name is in its body --- */
-
-static bool admit_is_node(const struct op *op, const char *name)
-{
-    static const char prefix[] = "system:node:";
-    bool member = false;
-
-    for (size_t i = 0; op->user != NULL && op->user->groups != NULL && op->user->groups[i] != NULL;
-         i++)
-        member = member || str_eq(op->user->groups[i], "system:nodes");
-    return !member || !str_starts(op->user->name, prefix) ||
-           str_eq(op->user->name + strlen(prefix), name);
-}
-
-/* Its Node and its Lease are called like the node. */
-void admit_node_restriction(struct op *op)
-{
-    const char *name = json_str_or(op->tree, "metadata.name", "");
-    cleanup(freep) char *why = NULL;
-
-    if (admit_is_node(op, name))
-        return;
-    why = mem_fmt("node \"%s\" is not allowed to create %s \"%s\"",
-                  op->user->name + strlen("system:node:"), op->resource->singular, name);
-    op_refuse(op, status_forbidden(op->resource, name, why));
-}

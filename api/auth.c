@@ -1,5 +1,6 @@
 #include "api/auth.h"
 
+#include "api/node_auth.h"
 #include "api/token.h"
 #include "base/bits.h"
 #include "base/clock.h"
@@ -202,87 +203,6 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
     return rc;
 }
 
-/* --- may: nodes --- */
-
-#define AUTH_READ "get list watch"
-
-/* What an agent needs (the node authorizer and NodeRestriction of Kubernetes, as a table). */
-static const struct auth_node_row {
-    const char *resource, *sub, *verbs;
-    enum {
-        AUTH_ANY,
-        AUTH_OWN,   /* the object named like the node */
-        AUTH_BOUND, /* pods bound to the node */
-        AUTH_LOCAL, /* volumes whose data is on the node */
-    } only;
-} auth_node_rows[] = {
-    { "nodes", "", "get list watch create", AUTH_ANY },
-    { "nodes", "", "update patch", AUTH_OWN },
-    { "nodes", "status", "get update patch", AUTH_OWN },
-    { "pods", "", AUTH_READ, AUTH_ANY },
-    { "pods", "", "delete", AUTH_BOUND },
-    { "pods", "status", "get update patch", AUTH_BOUND },
-    { "services", "", AUTH_READ, AUTH_ANY },
-    { "endpoints", "", AUTH_READ, AUTH_ANY },
-    { "endpointslices", "", AUTH_READ, AUTH_ANY },
-    { "configmaps", "", AUTH_READ, AUTH_ANY },
-    { "secrets", "", AUTH_READ, AUTH_ANY },
-    { "serviceaccounts", "", "get", AUTH_ANY },
-    { "serviceaccounts", "token", "create", AUTH_ANY },
-    { "persistentvolumeclaims", "", AUTH_READ, AUTH_ANY },
-    { "persistentvolumes", "", AUTH_READ, AUTH_ANY },
-    { "persistentvolumes", "", "patch", AUTH_LOCAL }, /* lets go of what it has removed */
-    { "namespaces", "", AUTH_READ, AUTH_ANY },
-    { "networkpolicies", "", AUTH_READ, AUTH_ANY },
-    { "runtimeclasses", "", AUTH_READ, AUTH_ANY },
-    { "events", "", "create update patch", AUTH_ANY },
-    { "leases", "", "get create update patch", AUTH_OWN },
-    { "certificatesigningrequests", "", "create get list watch", AUTH_ANY },
-    { "certificatesigningrequests", "selfnodeclient", "create", AUTH_ANY },
-};
-
-static bool auth_word_in(const char *words, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (const char *p = words; (p = strstr(p, word)) != NULL; p += len)
-        if ((p == words || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0') && len > 0)
-            return true;
-    return false;
-}
-
-static bool auth_is_on_node(const struct object *volume, const char *node)
-{
-    cleanup(json_decrefpp) json_t *tree = volume != NULL ? object_tree(volume) : NULL;
-    const json_t *annotations = json_at(tree, "metadata.annotations");
-
-    return str_eq(json_string_value(json_object_get(annotations, "mkube.io/node")), node);
-}
-
-static bool auth_node_may(const struct auth_user *u, const struct store *store,
-                          const struct auth_question *q)
-{
-    for (size_t i = 0; i < N_ELEMENTS(auth_node_rows); i++) {
-        const struct auth_node_row *row = &auth_node_rows[i];
-        const struct object *pod;
-
-        if (!str_eq(row->resource, q->resource) || !str_eq(row->sub, q->sub) ||
-            !auth_word_in(row->verbs, q->verb))
-            continue;
-        /* A create on a collection carries no name: the lease's name is checked at update. */
-        if (row->only == AUTH_OWN && q->name[0] != '\0' && !str_eq(q->name, u->node))
-            continue;
-        pod = row->only == AUTH_BOUND ? store_get(store, "pods", q->ns, q->name) : NULL;
-        if (row->only == AUTH_BOUND && pod != NULL && !str_eq(pod->node, u->node))
-            continue;
-        if (row->only == AUTH_LOCAL &&
-            !auth_is_on_node(store_get(store, "persistentvolumes", "", q->name), u->node))
-            continue;
-        return true;
-    }
-    return false;
-}
-
 /* --- may --- */
 
 /* What must answer also when roles are broken: who looks after the server asks here. */
@@ -304,7 +224,7 @@ bool auth_may(const struct auth_user *u, struct rbac *rbac, const struct auth_qu
         return true;
     if (q->resource[0] == '\0' && u->join_id != NULL && str_eq(q->path, "/mkube/v1/join"))
         return true;
-    if (u->node != NULL && auth_node_may(u, rbac_store(rbac), q))
+    if (u->node != NULL && node_auth_may(u->node, rbac_store(rbac), q))
         return true;
     return rbac_allows(rbac, u, q);
 }

@@ -102,9 +102,28 @@ static void server_resource(struct call *c)
     call_fail(c, ERR_METHOD, "the server does not allow this method on the requested resource");
 }
 
+/* A list or watch of the one object that the field selector names is about that object, as in
+ * Kubernetes' RequestInfo; a new string or NULL. */
+static char *server_field_name(const struct call *c)
+{
+    const char *text = http_query(c->x, "fieldSelector");
+    struct field_selector *s = NULL;
+    struct err ignored = ERR_EMPTY;
+    char *name = NULL;
+
+    if (str_empty(text) || c->route.kind != ROUTE_RESOURCE || str_eq(c->route.verb, "get") ||
+        field_selector_parse(&s, c->route.resource->bucket, text, &ignored) < 0)
+        return NULL;
+    if (field_selector_exact(s, "metadata.name") != NULL)
+        name = mem_str(field_selector_exact(s, "metadata.name"));
+    field_selector_free(s);
+    return name;
+}
+
 static bool server_authorize(struct call *c)
 {
     const struct route *r = &c->route;
+    cleanup(freep) char *field = server_field_name(c);
     cleanup(text_fini) struct text why = TEXT_EMPTY;
     struct auth_question q = { .verb = r->verb,
                                .path = http_path(c->x),
@@ -121,7 +140,7 @@ static bool server_authorize(struct call *c)
         q.sub = r->sub;
         /* A namespace is in itself: a RoleBinding there may give the right to see it. */
         q.ns = str_eq(r->resource->bucket, "namespaces") ? r->name : r->ns;
-        q.name = r->name;
+        q.name = r->name[0] != '\0' || field == NULL ? r->name : field;
     } else {
         q.verb = str_eq(http_method(c->x), "GET") || str_eq(http_method(c->x), "HEAD") ? "get"
                  : str_eq(http_method(c->x), "POST")                                   ? "post"

@@ -248,6 +248,15 @@ TEST(csr, a_node_gets_its_own_client_certificate_without_anybody)
     csr_put(&f, &(struct tls_spec){ .cn = "system:node:w1", .orgs = csr_nodes }, CSR_CLIENT_KUBELET,
             CSR_CLIENT_USAGES);
     plan_fixture_run(&f, &csrapproving_controller, "", "a");
+    CHECK_INT(f.plan.n, 0); /* nobody said that nodes may */
+    plan_fixture_put(&f, RBAC_CLUSTER_ROLES,
+                     "{'metadata':{'name':'r'},'rules':[{'verbs':['create'],'apiGroups':["
+                     "'certificates.k8s.io'],'resources':["
+                     "'certificatesigningrequests/selfnodeclient']}]}");
+    plan_fixture_put(&f, RBAC_CLUSTER_ROLEBINDINGS,
+                     "{'metadata':{'name':'b'},'roleRef':{'kind':'ClusterRole','name':'r'},"
+                     "'subjects':[{'kind':'Group','name':'system:nodes'}]}");
+    plan_fixture_run(&f, &csrapproving_controller, "", "a");
     w = plan_fixture_write(&f, PLAN_APPROVAL, CSR_BUCKET, 0);
     CHECK(w != NULL);
     CHECK(condition_is(json_at(w->tree, "status"), "Approved", "True"));

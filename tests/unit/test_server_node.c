@@ -318,7 +318,7 @@ TEST(server_node, a_node_asks_for_its_own_pods_only)
     CHECK_INT(REQUEST(.method = "POST", .client = f.worker,
                       .path = "/api/v1/namespaces/default/serviceaccounts/admin/token",
                       .body = "{'spec':{'boundObjectRef':{'kind':'Pod','name':'mine'}}}"),
-              400);
+              403);
     server_fixture_down(&f);
 }
 
