@@ -44,7 +44,6 @@ enum admit_stage {
 
 /* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
 static const char *const admit_without_effect[] = {
-    "runtimeclasses.node.k8s.io",
     "apiservices.apiregistration.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io",
@@ -70,22 +69,42 @@ static const struct admit_row {
     { "pods", ADMIT_CREATE, admit_limit_defaults },
     { "pods", ADMIT_CHECK_CREATE, admit_limits },
     { "persistentvolumeclaims", ADMIT_CHECK, admit_limits },
+    { "pods", ADMIT_CREATE, admit_service_account },
+    /* NodeRestriction */
     { "nodes", ADMIT_NAMED, admit_node_create },
     { "nodes", ADMIT_UPDATE | ADMIT_SUB, admit_node_update },
     { "pods", ADMIT_SUB, admit_node_pod_status },
     { "csinodes.storage.k8s.io", ADMIT_NAMED, admit_node_restriction },
     { CSR_BUCKET, ADMIT_CREATE, admit_node_csr },
     { "leases.coordination.k8s.io", ADMIT_NAMED, admit_node_restriction },
-    { "pods", ADMIT_CREATE, admit_service_account },
+    { "nodes", ADMIT_CREATE, admit_node_taint },
+    /* PodSecurity; of all kinds those with pods in them are looked at */
+    { NULL, ADMIT_CHECK, admit_pod_security },
+    { "namespaces", ADMIT_CHECK, admit_namespace_security },
+    /* Priority */
     { "pods", ADMIT_CREATE, admit_priority },
+    { "priorityclasses.scheduling.k8s.io", ADMIT_CHECK, admit_priority_class },
     { "pods", ADMIT_CREATE, admit_tolerations },
+    { "persistentvolumeclaims", ADMIT_CREATE, admit_storage_class },
+    /* StorageObjectInUseProtection */
+    { "persistentvolumeclaims", ADMIT_CREATE, admit_claim_protection },
+    { "persistentvolumes", ADMIT_CREATE, admit_volume_protection },
+    { "persistentvolumeclaims", ADMIT_CHECK_UPDATE, admit_claim_resize },
+    /* RuntimeClass */
+    { "pods", ADMIT_CREATE, admit_runtime_class },
+    { "pods", ADMIT_CHECK_CREATE, admit_runtime_check },
+    /* CertificateApproval, CertificateSigning, CertificateSubjectRestriction */
+    { CSR_BUCKET, ADMIT_CREATE, admit_csr_create },
+    { CSR_BUCKET, ADMIT_UPDATE, admit_csr_update },
+    { CSR_BUCKET, ADMIT_SUB, admit_csr_sub },
+    { "ingresses.networking.k8s.io", ADMIT_CREATE, admit_ingress_class },
+    /* What is left are no plugins in Kubernetes, but preparations of single kinds.  ResourceQuota
+     * stands last of all, right at the store (admission_quota.c). */
     { "pods", ADMIT_CREATE, admit_pod_status },
     { "namespaces", ADMIT_CREATE, admit_namespace },
     { "namespaces", ADMIT_UPDATE, admit_namespace_finalizers },
     { "namespaces", ADMIT_NAMED | ADMIT_UPDATE, admit_namespace_label },
     { "jobs.batch", ADMIT_NAMED, admit_job_selector },
-    { "persistentvolumeclaims", ADMIT_CREATE, admit_storage_class },
-    { "ingresses.networking.k8s.io", ADMIT_CREATE, admit_ingress_class },
     { "persistentvolumes", ADMIT_CREATE, admit_volume },
     { "secrets", ADMIT_CREATE | ADMIT_UPDATE, admit_secret },
     { "configmaps", ADMIT_CREATE | ADMIT_UPDATE, admit_root_ca },
@@ -95,9 +114,6 @@ static const struct admit_row {
     { RBAC_CLUSTER_ROLES, ADMIT_CREATE | ADMIT_UPDATE, admit_role },
     { RBAC_ROLE_BINDINGS, ADMIT_CREATE | ADMIT_UPDATE, admit_role_binding },
     { RBAC_CLUSTER_ROLEBINDINGS, ADMIT_CREATE | ADMIT_UPDATE, admit_role_binding },
-    { CSR_BUCKET, ADMIT_CREATE, admit_csr_create },
-    { CSR_BUCKET, ADMIT_UPDATE, admit_csr_update },
-    { CSR_BUCKET, ADMIT_SUB, admit_csr_sub },
     { CUSTOM_BUCKET, ADMIT_CREATE | ADMIT_UPDATE, admit_definition },
     { "ingresses.networking.k8s.io", ADMIT_CREATE, admit_service_status },
 };

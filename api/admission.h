@@ -21,6 +21,7 @@ void admit_forbid(struct op *op, const char *fmt, ...) __attribute__((format(pri
 
 /* --- admission_lifecycle.c --- */
 void admit_namespace_lifecycle(struct op *op);
+void admit_node_taint(struct op *op);
 
 /* --- admission_limits.c --- */
 void admit_limit_defaults(struct op *op);
@@ -33,18 +34,30 @@ void admit_node_update(struct op *op);
 void admit_node_pod_status(struct op *op);
 void admit_node_csr(struct op *op);
 
+/* --- admission_security.c --- */
+void admit_pod_security(struct op *op);
+void admit_namespace_security(struct op *op);
+
 /* --- admission_account.c --- */
 void admit_service_account(struct op *op);
 
 /* --- admission_pod.c --- */
 void admit_priority(struct op *op);
+void admit_priority_class(struct op *op);
 void admit_tolerations(struct op *op);
 
 /* --- admission_class.c --- */
-/* The object of @bucket whose field or annotation @flag is true; borrowed or NULL. */
-const struct object *admit_default_class(const struct op *op, const char *bucket, const char *flag);
 void admit_storage_class(struct op *op);
 void admit_ingress_class(struct op *op);
+
+/* --- admission_storage.c --- */
+void admit_claim_protection(struct op *op);
+void admit_volume_protection(struct op *op);
+void admit_claim_resize(struct op *op);
+
+/* --- admission_runtime.c --- */
+void admit_runtime_class(struct op *op);
+void admit_runtime_check(struct op *op);
 
 /* --- admission_prepare.c --- */
 void admit_pod_status(struct op *op);

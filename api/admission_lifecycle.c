@@ -1,10 +1,13 @@
-/* Who may write where at all: NamespaceLifecycle, NodeRestriction. */
+/* Who may write where at all: NamespaceLifecycle,
+ * TaintNodesByCondition. */
 #include "api/admission.h"
 
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <string.h>
+
+#define ADMIT_NOT_READY "node.kubernetes.io/not-ready"
 
 /* --- NamespaceLifecycle --- */
 
@@ -30,4 +33,21 @@ void admit_namespace_lifecycle(struct op *op)
              json_pack("[{s:s, s:s, s:s}]", "reason", "NamespaceTerminating", "message",
                        "namespace is being terminated", "field", "metadata.namespace"));
     op_refuse(op, status);
+}
+
+/* --- TaintNodesByCondition: nothing is placed on a node before it said that it is ready --- */
+
+void admit_node_taint(struct op *op)
+{
+    json_t *taints = json_at(op->tree, "spec.taints"), *taint;
+    size_t i;
+
+    json_array_foreach (taints, i, taint)
+        if (str_eq(json_str(taint, "key"), ADMIT_NOT_READY) &&
+            str_eq(json_str(taint, "effect"), "NoSchedule"))
+            return;
+    if (taints == NULL)
+        json_put(op->tree, "spec.taints", taints = json_array());
+    json_array_append_new(taints,
+                          json_pack("{s:s, s:s}", "key", ADMIT_NOT_READY, "effect", "NoSchedule"));
 }

@@ -239,13 +239,144 @@ TEST(admission, what_has_no_effect_is_not_taken_in_silence)
     struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
-    CHECK_INT(CREATE(.bucket = "runtimeclasses.node.k8s.io",
-                     .body = "{'metadata':{'name':'n'},'handler':'h'}"),
+    CHECK_INT(CREATE(.bucket = "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+                     .body = "{'metadata':{'name':'n'},'spec':{'type':'Exempt'}}"),
               201);
     CHECK_INT(json_array_size(f.warnings), 1);
     CHECK_STR(json_string_value(json_array_get(f.warnings, 0)),
-              "mkube keeps this RuntimeClass but does not act on it yet");
+              "mkube keeps this PriorityLevelConfiguration but does not act on it yet");
     CHECK_INT(CREATE(.bucket = "configmaps", .body = "{'metadata':{'name':'c'}}"), 201);
     CHECK(f.warnings == NULL);
+    registry_fixture_down(&f);
+}
+
+/* --- claims and volumes --- */
+
+#define GIBI(more)                                                                  \
+    "{'metadata':{'name':'v'},'spec':{'accessModes':['ReadWriteOnce'],'resources':" \
+    "{'requests':{'storage':'1Gi'}}" more "}}"
+#define CLASS(name, more)                                                           \
+    "{'metadata':{'name':'" name "','annotations':{'storageclass.kubernetes.io/is-" \
+    "default-class':'true'}},'provisioner':'x'" more "}"
+#define CLASSES "storageclasses.storage.k8s.io"
+
+TEST(admission, the_newest_default_class_is_taken)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    f.now_ms += 5000;
+    CHECK_INT(CREATE(.bucket = CLASSES, .ns = "", .body = CLASS("z", "")), 201);
+    CHECK_INT(CREATE(.bucket = CLASSES, .ns = "", .body = CLASS("b", "")), 201);
+    CHECK_INT(CREATE(.bucket = "persistentvolumeclaims", .body = GIBI("")), 201);
+    CHECK_AT("spec.storageClassName", "'b'");
+    CHECK_AT("metadata.finalizers", "['kubernetes.io/pvc-protection']");
+    CHECK_INT(CREATE(.bucket = "persistentvolumes", .ns = "",
+                     .body = "{'metadata':{'name':'v'},'spec':{'accessModes':['ReadWriteOnce'],"
+                             "'capacity':{'storage':'1Gi'},'hostPath':{'path':'/x'}}}"),
+              201);
+    CHECK_AT("metadata.finalizers", "['kubernetes.io/pv-protection']");
+    registry_fixture_down(&f);
+}
+
+TEST(admission, claims_grow_only_where_their_class_lets_them)
+{
+    static const char grow[] = "{'spec':{'resources':{'requests':{'storage':'2Gi'}}}}";
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = "persistentvolumeclaims", .body = GIBI("")), 201);
+    CHECK_INT(MERGE(.bucket = "persistentvolumeclaims", .name = "v", .sub = "status",
+                    .body = "{'status':{'phase':'Bound'}}"),
+              200);
+    CHECK_INT(MERGE(.bucket = "persistentvolumeclaims", .name = "v", .body = grow), 403);
+    CHECK_SAYS("persistentvolumeclaims \"v\" is forbidden: only dynamically provisioned pvc can be "
+               "resized and the storageclass that provisions the pvc must support resize");
+    CHECK_INT(MERGE(.bucket = CLASSES, .ns = "", .name = "local",
+                    .body = "{'allowVolumeExpansion':true}"),
+              200);
+    CHECK_INT(MERGE(.bucket = "persistentvolumeclaims", .name = "v", .body = grow), 200);
+    registry_fixture_down(&f);
+}
+
+/* --- nodes --- */
+
+TEST(admission, a_new_node_is_not_ready)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = "nodes", .ns = "", .body = "{'metadata':{'name':'n'}}"), 201);
+    CHECK_AT("spec.taints", "[{'effect':'NoSchedule','key':'node.kubernetes.io/not-ready'}]");
+    registry_fixture_down(&f);
+}
+
+/* --- one global default --- */
+
+TEST(admission, there_is_one_global_default_of_priorities)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = "priorityclasses.scheduling.k8s.io", .ns = "",
+                     .body = "{'metadata':{'name':'a'},'value':7,'globalDefault':true,"
+                             "'preemptionPolicy':'Never'}"),
+              201);
+    CHECK_INT(CREATE(.bucket = "priorityclasses.scheduling.k8s.io", .ns = "",
+                     .body = "{'metadata':{'name':'b'},'value':3,'globalDefault':true}"),
+              403);
+    CHECK_SAYS("priorityclasses.scheduling.k8s.io \"b\" is forbidden: PriorityClass a is already "
+               "marked as default. Only one default can exist");
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("p", "")), 201);
+    CHECK_AT("spec.priority", "7");
+    CHECK_AT("spec.preemptionPolicy", "'Never'");
+    CHECK_INT(
+        CREATE(.bucket = "pods", .body = POD("q", ",'preemptionPolicy':'PreemptLowerPriority'")),
+        403);
+    CHECK_SAYS("pods \"q\" is forbidden: the string value of PreemptionPolicy "
+               "(PreemptLowerPriority) must not be provided in pod spec; priority admission "
+               "controller computed Never from the given PriorityClass name");
+    registry_fixture_down(&f);
+}
+
+/* --- RuntimeClass --- */
+
+#define RUNTIME "runtimeclasses.node.k8s.io"
+
+TEST(admission, a_runtime_class_brings_its_overhead_and_place)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = RUNTIME, .ns = "",
+                     .body = "{'metadata':{'name':'r'},'handler':'h','overhead':{'podFixed':"
+                             "{'cpu':'50m'}},'scheduling':{'nodeSelector':{'a':'b'},'tolerations':"
+                             "[{'key':'k','operator':'Exists'}]}}"),
+              201);
+    CHECK(f.warnings == NULL);
+    CHECK_INT(
+        CREATE(.bucket = "pods",
+               .body = POD("p", ",'runtimeClassName':'r','nodeSelector':{'c':'d'},"
+                                "'tolerations':[{'key':'k','value':'v','operator':'Equal'}]")),
+        201);
+    CHECK_AT("spec.overhead", "{'cpu':'50m'}");
+    CHECK_AT("spec.nodeSelector", "{'a':'b','c':'d'}");
+    CHECK_AT("spec.tolerations.0.key", "'node.kubernetes.io/not-ready'");
+    CHECK_AT("spec.tolerations.2", "{'key':'k','operator':'Exists'}");
+    CHECK_INT(CREATE(.bucket = "pods",
+                     .body = POD("q", ",'runtimeClassName':'r','nodeSelector':{'a':'x'}")),
+              403);
+    CHECK_SAYS("pods \"q\" is forbidden: conflict: runtimeClass.scheduling.nodeSelector[a] = b; "
+               "pod.spec.nodeSelector[a] = x");
+    CHECK_INT(CREATE(.bucket = "pods",
+                     .body = POD("q", ",'runtimeClassName':'r','overhead':{'cpu':'1'}")),
+              403);
+    CHECK_SAYS("pods \"q\" is forbidden: pod rejected: Pod's Overhead doesn't match RuntimeClass's "
+               "defined Overhead");
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("q", ",'overhead':{'cpu':'1'}")), 403);
+    CHECK_SAYS("pods \"q\" is forbidden: pod rejected: Pod Overhead set without corresponding "
+               "RuntimeClass defined Overhead");
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("q", ",'runtimeClassName':'gone'")), 403);
+    CHECK_SAYS("pods \"q\" is forbidden: pod rejected: RuntimeClass \"gone\" not found");
     registry_fixture_down(&f);
 }
