@@ -39,7 +39,7 @@ static void check_situation(const json_t *s)
     const char *kind = json_str(s, "kind");
     struct why_world w = { .lists = json_at(s, "lists") };
     cleanup(why_fini) struct why why = { .n = 0 };
-    int64_t n = json_int(s, "n", 1);
+    int64_t n = json_int(s, "found", 1);
 
     CHECK(clock_parse("2026-01-01T12:00:00Z", &w.now_ms));
     why_find(&why, &w, kind, json_array_get(json_object_get(w.lists, kind), 0));
