@@ -253,7 +253,8 @@ void print_flush(struct text *ret, struct print *p)
     json_array_foreach (p->rows, i, row) {
         json_array_foreach (row, k, cell) {
             const char *s = json_string_value(cell);
-            size_t blanks = k + 1 < json_array_size(row) ? p->widths[k] - print_width(s) : 0;
+            bool last = k + 1 == json_array_size(row) && !p->opts.padded;
+            size_t blanks = last ? 0 : p->widths[k] - print_width(s);
 
             text_puts(ret, s);
             while (blanks-- > 0)

@@ -18,6 +18,7 @@ struct print_opts {
     const char *kind; /* put before names, "deployment.apps"; NULL: not */
     bool no_headers;
     bool headers_as_is;               /* not in capitals */
+    bool padded;                      /* the last column too */
     unsigned padding;                 /* blanks between columns; 0: three, and columns six wide */
     bool events;                      /* first column EVENT */
     bool labels;                      /* last column LABELS: all of them */

@@ -14,6 +14,13 @@ static const struct verb verbs[] = {
       "mkube logs POD|KIND/NAME|-l SEL [-c NAME] [flags]", logs_main },
     { "why", "say why something does not run, and the smallest change that would help",
       "mkube why [KIND/NAME...] [flags]", why_main },
+    { "events", "show what happened, in the order of time",
+      "mkube events [--for KIND/NAME] [-A] [-w] [flags]", events_main },
+    { "top", "show what nodes and pods use", "mkube top nodes|pods [NAME] [flags]", top_main },
+    { "create",
+      "make a namespace, secret, configmap, serviceaccount, token, job, or what a file says",
+      "mkube create namespace|secret|configmap|serviceaccount|token|job NAME [flags] | -f FILE",
+      create_main },
     { "scale", "say how many there are to be", "mkube scale --replicas=N KIND/NAME... [flags]",
       scale_main },
     { "rollout", "see, undo, restart or pause the rollout of a workload",
@@ -29,6 +36,12 @@ static const struct verb verbs[] = {
     { "uncordon", "new pods for this node again", "mkube uncordon NODE... [flags]",
       drain_uncordon_main },
     { "drain", "move the pods of a node elsewhere", "mkube drain NODE... [flags]", drain_main },
+    { "api-resources", "list the kinds that the server knows", "mkube api-resources [flags]",
+      resources_main },
+    { "config", "say which server is asked, as whom", "mkube config [flags]",
+      resources_config_main },
+    { "version", "print the version, and the server's", "mkube version [--client]",
+      resources_version_main },
 };
 
 static const struct verb *verbs_find(const char *name)
