@@ -106,7 +106,7 @@ ifneq ($(wildcard api/schema/gen.py),)
 $(GEN)/schema_tables.c $(GEN)/schema_ids.h &: api/schema/gen.py $(wildcard api/schema/*.txt)
 	$(call say,GEN,$(GEN)/schema_tables.c)
 	@mkdir -p $(GEN)
-	$(Q)$(PYTHON) api/schema/gen.py api/schema/k8s.txt api/schema/foreign.txt $(GEN)
+	$(Q)$(PYTHON) api/schema/gen.py api/schema/k8s.txt api/schema/foreign.txt api/schema/always.txt $(GEN)
 $(OUT)/obj/gen/schema_tables.o: $(GEN)/schema_tables.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

@@ -259,6 +259,8 @@ static uint16_t custom_flags_of(const json_t *schema)
         flags |= CUSTOM_SET;
     if (str_eq(list, "map"))
         flags |= CUSTOM_MAP;
+    if (str_eq(json_string_value(json_object_get(schema, "x-kubernetes-map-type")), "atomic"))
+        flags |= CUSTOM_MAP_ATOMIC;
     return (uint16_t)flags;
 }
 

@@ -38,8 +38,9 @@ enum custom_flag {
     CUSTOM_OPEN = 64,         /* additionalProperties: true */
     CUSTOM_EXCLUSIVE_MIN = 128,
     CUSTOM_EXCLUSIVE_MAX = 256,
-    CUSTOM_DEFAULTS = 512, /* here or below something has a default */
-    CUSTOM_CEL = 1024,     /* here or below stands a rule in CEL */
+    CUSTOM_DEFAULTS = 512,    /* here or below something has a default */
+    CUSTOM_CEL = 1024,        /* here or below stands a rule in CEL */
+    CUSTOM_MAP_ATOMIC = 2048, /* x-kubernetes-map-type: atomic */
 };
 
 enum custom_rule_kind {

@@ -58,6 +58,7 @@ struct schema_field {
     bool patch_merge;       /* ps has merge */
     bool patch_retain_keys; /* ps has retainKeys */
     bool map_atomic;        /* mt=atomic */
+    bool always;            /* Go writes it even when it says nothing: api/schema/always.txt */
 };
 
 struct schema_type {

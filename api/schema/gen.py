@@ -53,13 +53,17 @@ class Facts:
         self.types = {}      # name -> {"atomic": bool, "fields": [...]}
         self.kinds = []      # (group, version, kind, type name)
         self.resources = []
+        self.always = {}     # type name -> fields that are written even when zero
         for path in paths:
             with open(path, encoding="ascii") as lines:
                 for number, line in enumerate(lines, 1):
                     self.read(number, line.rstrip("\n"))
+        for name in self.always.keys() - self.types.keys():
+            sys.exit(f"ALWAYS {name}: no such type")
         for name, t in self.types.items():
             t["fields"].sort(key=lambda f: f["name"])
             for f in t["fields"]:
+                f["always"] = f["name"] in self.always.get(name, ())
                 if f["type"] and f["type"] not in self.types:
                     sys.exit(f"{name}.{f['name']}: no type {f['type']}")
 
@@ -71,6 +75,8 @@ class Facts:
             self.read_type(words)
         elif words[0] == "RES":
             self.read_resource(words)
+        elif words[0] == "ALWAYS":
+            self.always[words[1]] = set(words[2:])
         elif line.startswith(" sub "):
             self.resources[-1]["subs"].append(words[1:])
         elif line.startswith(" ") and len(words) > 1:
@@ -179,6 +185,7 @@ class Writer:
             "patch_retain_keys": "true" if "retainKeys" in f["ps"] else None,
             "patch_key": quote(f["pk"]),
             "map_atomic": "true" if f["atomic"] else None,
+            "always": "true" if f["always"] else None,
         }
         said = (f".{k} = {v}" for k, v in parts.items() if v not in (None, "NULL"))
         return "    { " + ", ".join(said) + " },"
