@@ -42,8 +42,8 @@ static const json_t *apply_add_back(struct apply *a, const char *version, const 
     there = apply_named(a, &place, typed_paths(arena, &place, merged));
     left = apply_named(a, &place, typed_paths(arena, &place, pruned));
     left = field_set_union(arena, left, apply_named(a, &place, owned));
-    return field_arena_keep(arena, typed_remove(&place, merged,
-                                                field_set_difference(arena, there, left)));
+    return field_arena_keep(arena,
+                            typed_remove(&place, merged, field_set_difference(arena, there, left)));
 }
 
 /* @tree of version @from in the words of @to; NULL: there is no such version. */
@@ -76,8 +76,7 @@ static size_t apply_versions(const char **ret, const struct managed *m, const ch
 static const json_t *apply_add_back_all(struct apply *a, const char *version, const json_t *merged,
                                         const json_t *pruned)
 {
-    cleanup(freep) const char **versions = (const char **)mem_array(a->m->n + 1,
-                                                                    sizeof(*versions));
+    cleanup(freep) const char **versions = (const char **)mem_array(a->m->n + 1, sizeof(*versions));
     size_t n = apply_versions(versions, a->m, version);
     const char *at = version;
 
@@ -102,8 +101,7 @@ static const json_t *apply_dangling(struct apply *a, const struct typed_place *p
     struct field_arena *arena = a->m->arena;
     const struct field_set *lost;
 
-    lost = field_set_difference(arena,
-                                apply_named(a, place, typed_paths(arena, place, merged)),
+    lost = field_set_difference(arena, apply_named(a, place, typed_paths(arena, place, merged)),
                                 apply_named(a, place, typed_paths(arena, place, pruned)));
     lost = field_set_intersection(arena, lost, apply_named(a, place, last));
     return field_arena_keep(arena, typed_remove(place, merged, lost));
@@ -115,12 +113,11 @@ static const json_t *apply_prune(struct apply *a, const json_t *merged,
     const json_t *there, *pruned;
     struct typed_place place;
 
-    if (last->set == NULL ||
-        !a->w->versions->place(a->w->versions->arg, &place, last->api_version))
+    if (last->set == NULL || !a->w->versions->place(a->w->versions->arg, &place, last->api_version))
         return merged;
     there = managed_as(a->m, a->w, merged, last->api_version);
-    pruned = field_arena_keep(
-        a->m->arena, typed_remove(&place, there, apply_named(a, &place, last->set)));
+    pruned = field_arena_keep(a->m->arena,
+                              typed_remove(&place, there, apply_named(a, &place, last->set)));
     pruned = apply_add_back_all(a, last->api_version, there, pruned);
     pruned = apply_dangling(a, &place, there, pruned, last->set);
     return apply_convert(a, pruned, last->api_version, a->w->api_version);

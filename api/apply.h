@@ -20,8 +20,8 @@ struct apply_conflict {
 };
 
 struct apply_result {
-    json_t *tree;                         /* owned: the merged object; equals @live if !changed */
-    bool changed;                         /* the object, not only who owns it */
+    json_t *tree;                           /* owned: the merged object; equals @live if !changed */
+    bool changed;                           /* the object, not only who owns it */
     const struct apply_conflict *conflicts; /* in the arena of the managed fields */
     size_t n_conflicts;
 };

@@ -20,7 +20,8 @@ struct client_config { /* where and as whom; owned strings, end with client_conf
     char *ca_pem;
     char *cert_pem, *key_pem; /* or */
     char *token;
-    char *ns; /* default namespace of the context, NULL = "default" */
+    char *ns;          /* default namespace of the context, NULL = "default" */
+    const char *agent; /* User-Agent, a literal; NULL = "mkube" */
 };
 void client_config_fini(struct client_config *c);
 /* kubeconfig: current-context; inline data or files. */

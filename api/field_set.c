@@ -86,19 +86,13 @@ static int field_value_rank(const json_t *v)
 {
     switch (json_typeof(v)) {
     case JSON_INTEGER:
-    case JSON_REAL:
-        return 0;
-    case JSON_STRING:
-        return 1;
+    case JSON_REAL: return 0;
+    case JSON_STRING: return 1;
     case JSON_FALSE:
-    case JSON_TRUE:
-        return 2;
-    case JSON_ARRAY:
-        return 3;
-    case JSON_OBJECT:
-        return 4;
-    default:
-        return 5;
+    case JSON_TRUE: return 2;
+    case JSON_ARRAY: return 3;
+    case JSON_OBJECT: return 4;
+    default: return 5;
     }
 }
 
@@ -154,14 +148,10 @@ int field_at_compare(const struct field_at *a, const struct field_at *b)
     if (a->form != b->form)
         return a->form < b->form ? -1 : 1;
     switch (a->form) {
-    case FIELD_NAME:
-        return strcmp(a->name, b->name);
-    case FIELD_KEY:
-        return field_key_compare(a, b);
-    case FIELD_VALUE:
-        return field_value_compare(a->value, b->value);
-    case FIELD_INDEX:
-        break;
+    case FIELD_NAME: return strcmp(a->name, b->name);
+    case FIELD_KEY: return field_key_compare(a, b);
+    case FIELD_VALUE: return field_value_compare(a->value, b->value);
+    case FIELD_INDEX: break;
     }
     return (a->index > b->index) - (a->index < b->index);
 }
@@ -264,16 +254,10 @@ static struct field_node field_node_combine(struct field_arena *arena, enum fiel
     struct field_node node = { .at = a->at };
 
     switch (rule) {
-    case FIELD_UNION:
-        node.member = a->member || b->member;
-        break;
-    case FIELD_INTERSECTION:
-        node.member = a->member && b->member;
-        break;
+    case FIELD_UNION: node.member = a->member || b->member; break;
+    case FIELD_INTERSECTION: node.member = a->member && b->member; break;
     case FIELD_DIFFERENCE:
-    case FIELD_WITHOUT:
-        node.member = a->member && !b->member;
-        break;
+    case FIELD_WITHOUT: node.member = a->member && !b->member; break;
     }
     if (rule != FIELD_WITHOUT || !b->member)
         node.below = field_set_combine(arena, rule, a->below, b->below);
@@ -317,8 +301,7 @@ const struct field_set *field_set_union(struct field_arena *arena, const struct 
     return field_set_combine(arena, FIELD_UNION, a, b);
 }
 
-const struct field_set *field_set_intersection(struct field_arena *arena,
-                                               const struct field_set *a,
+const struct field_set *field_set_intersection(struct field_arena *arena, const struct field_set *a,
                                                const struct field_set *b)
 {
     return field_set_combine(arena, FIELD_INTERSECTION, a, b);

@@ -93,8 +93,7 @@ const struct field_node *field_set_find(const struct field_set *set, const struc
 bool field_set_equal(const struct field_set *a, const struct field_set *b);
 const struct field_set *field_set_union(struct field_arena *arena, const struct field_set *a,
                                         const struct field_set *b);
-const struct field_set *field_set_intersection(struct field_arena *arena,
-                                               const struct field_set *a,
+const struct field_set *field_set_intersection(struct field_arena *arena, const struct field_set *a,
                                                const struct field_set *b);
 /* Paths of @a that are not in @b. */
 const struct field_set *field_set_difference(struct field_arena *arena, const struct field_set *a,

@@ -35,8 +35,7 @@ void field_at_print(struct text *ret, const struct field_at *at)
         field_value_print(ret, at->value);
         text_putc(ret, ']');
         return;
-    case FIELD_INDEX:
-        break;
+    case FIELD_INDEX: break;
     }
     text_fmt(ret, "[%lld]", (long long)at->index);
 }
@@ -101,8 +100,7 @@ static void field_at_key(struct text *ret, const struct field_at *at)
         text_puts(ret, "v:");
         json_print_to(ret, at->value);
         return;
-    case FIELD_INDEX:
-        break;
+    case FIELD_INDEX: break;
     }
     text_fmt(ret, "i:%lld", (long long)at->index);
 }
@@ -176,20 +174,15 @@ static int field_at_parse(struct field_at *ret, struct field_arena *arena, const
     if (key[0] == '\0' || key[1] != ':')
         return err_set(err, ERR_INVALID, "missing colon: %.100s", key);
     switch (key[0]) {
-    case 'f':
-        *ret = (struct field_at){ .form = FIELD_NAME, .name = key + 2 };
-        return 0;
-    case 'k':
-        return field_key_parse(ret, arena, key + 2, err);
-    case 'v':
-        return field_value_parse(ret, arena, key + 2, err);
+    case 'f': *ret = (struct field_at){ .form = FIELD_NAME, .name = key + 2 }; return 0;
+    case 'k': return field_key_parse(ret, arena, key + 2, err);
+    case 'v': return field_value_parse(ret, arena, key + 2, err);
     case 'i':
         *ret = (struct field_at){ .form = FIELD_INDEX };
         if (!str_i64(key + 2, &ret->index))
             return err_set(err, ERR_INVALID, "i:%.100s: no number", key + 2);
         return 0;
-    default:
-        return 1;
+    default: return 1;
     }
 }
 

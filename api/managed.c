@@ -9,6 +9,21 @@
 
 #define MANAGED_ANCIENT "ancient-changes"
 
+/* --- names --- */
+
+void managed_check_name(struct field_errors *errors, const char *path, const char *name)
+{
+    if (name != NULL && strlen(name) > MANAGED_NAME_MAX)
+        field_too_long(errors, path, MANAGED_NAME_MAX);
+    for (size_t i = 0; name != NULL && name[i] != '\0'; i++) {
+        unsigned char c = (unsigned char)name[i];
+
+        if (c < ' ' || c == 0x7f)
+            field_invalid_str(errors, path, name, "invalid character U+%04X (at position %zu)", c,
+                              i);
+    }
+}
+
 /* --- life --- */
 
 void managed_init(struct managed *m)
@@ -119,8 +134,8 @@ bool managed_is_reset(const json_t *list)
     const json_t *only = json_array_get(list, 0);
 
     return json_is_array(list) &&
-           (json_array_size(list) == 0 || (json_array_size(list) == 1 && json_is_object(only) &&
-                                           json_object_size(only) == 0));
+           (json_array_size(list) == 0 ||
+            (json_array_size(list) == 1 && json_is_object(only) && json_object_size(only) == 0));
 }
 
 static int64_t managed_seconds(const struct managed_entry *e)
@@ -200,8 +215,8 @@ const json_t *managed_as(struct managed *m, const struct managed_write *w, const
         return tree;
     if (!w->versions->place(w->versions->arg, &place, version))
         return NULL;
-    return field_arena_keep(m->arena, w->versions->convert(w->versions->arg, tree, w->api_version,
-                                                           version));
+    return field_arena_keep(m->arena,
+                            w->versions->convert(w->versions->arg, tree, w->api_version, version));
 }
 
 void managed_reconcile(struct managed *m, const struct managed_write *w)
@@ -230,12 +245,18 @@ const struct field_set *managed_reset(const struct managed *m, const struct mana
 const struct field_set *managed_strip(struct managed *m, const struct field_set *set)
 {
     static const char *const paths[] = {
-        "apiVersion",        "kind",
-        "metadata",          "metadata.name",
-        "metadata.namespace", "metadata.creationTimestamp",
-        "metadata.selfLink", "metadata.uid",
-        "metadata.clusterName", "metadata.generation",
-        "metadata.managedFields", "metadata.resourceVersion",
+        "apiVersion",
+        "kind",
+        "metadata",
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.creationTimestamp",
+        "metadata.selfLink",
+        "metadata.uid",
+        "metadata.clusterName",
+        "metadata.generation",
+        "metadata.managedFields",
+        "metadata.resourceVersion",
     };
     const struct field_set *strip = NULL;
 

@@ -11,6 +11,7 @@
 #ifndef API_MANAGED_H
 #define API_MANAGED_H
 
+#include "api/field_errors.h"
 #include "api/typed.h"
 
 #define MANAGED_UPDATES_MAX 10 /* older entries of updates are merged as "ancient-changes" */
@@ -47,6 +48,9 @@ struct managed_write {
     const char *const *reset; /* paths that this way of writing cannot change; NULL-terminated */
     bool reconcile;           /* the kind's schema may have changed since the last write */
 };
+
+/* @name as a request gives it; NULL is fine. */
+void managed_check_name(struct field_errors *errors, const char *path, const char *name);
 
 void managed_init(struct managed *m);
 void managed_fini(struct managed *m); /* idempotent */

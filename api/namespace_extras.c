@@ -25,6 +25,7 @@ static void extras_create(struct registry *r, const char *bucket, const char *ns
         .ns = ns,
         .name = "",
         .body = body,
+        .manager = "kube-controller-manager",
         .user = &registry_itself,
         .grace_seconds = -1,
     };

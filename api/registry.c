@@ -261,9 +261,14 @@ static void create_validate(struct op *op)
 static void registry_create(struct op *op)
 {
     op->http = 201;
-    op_decode(op);
+    if (op_ok(op)) {
+        op_managed_note(op);
+        op_decode(op);
+    }
     if (op_ok(op))
         op_check_place(op);
+    if (op_ok(op))
+        op_managed_update(op);
     if (op_ok(op))
         meta_prepare_create(op);
     if (op_ok(op))
@@ -318,6 +323,8 @@ static void update_validate(struct op *op)
 {
     if (op_ok(op))
         service_alloc_keep(op);
+    if (op_ok(op))
+        op_managed_settle(op);
     op->is_same = op_ok(op) && json_equal(op->tree, op->old_tree);
     if (op_ok(op) && !op->is_same)
         op_validate(op);
@@ -330,10 +337,14 @@ static void update_validate(struct op *op)
 void registry_update_rest(struct op *op)
 {
     op->http = 200;
-    if (op_ok(op))
+    if (op_ok(op)) {
+        op_managed_note(op);
         op_decode(op);
+    }
     if (op_ok(op))
         op_check_place(op);
+    if (op_ok(op))
+        op_managed_update(op);
     if (op_ok(op))
         meta_prepare_update(op);
     if (op_ok(op))
@@ -358,7 +369,9 @@ void op_readmit(struct op *op)
 
 static void registry_update(struct op *op, const struct registry_request *req)
 {
-    if (req->verb == REGISTRY_PATCH)
+    if (req->verb == REGISTRY_PATCH && req->patch == REGISTRY_APPLY_PATCH)
+        op_managed_apply(op, req);
+    else if (req->verb == REGISTRY_PATCH)
         op_apply_patch(op, req);
     else
         op->tree = json_deep_copy(req->body);
@@ -430,6 +443,10 @@ void registry_begin(struct registry *r, const struct registry_request *req, regi
     if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op) &&
         str_empty(json_str(req->body, "metadata.resourceVersion"))) {
         op->tree = json_deep_copy(req->body);
+        registry_create(op);
+    } else if (op->old == NULL && req->verb == REGISTRY_PATCH && op->sub[0] == '\0' &&
+               req->patch == REGISTRY_APPLY_PATCH) {
+        op_managed_apply(op, req);
         registry_create(op);
     } else if (op->old == NULL && (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')) {
         op_refuse(op, status_not_found(op->resource, op->name));

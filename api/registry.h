@@ -3,7 +3,7 @@
  * Runs, in Kubernetes' order: namespace check, decode and strictness, admission, defaults,
  * names and system fields, validation, allocation (cluster IPs, node ports), then the store;
  * deletion with grace, finalizers and propagation; status, scale, binding, eviction and finalize
- * subresources; all four patch types but apply (see registry_write).
+ * subresources; all patch types, server-side apply among them.
  * The HTTP face, the controllers and the simulator all write through here.
  *
  * Time, names and uids come from opts, so that the simulator can be exact.  Thread: loop.
@@ -54,7 +54,12 @@ enum registry_verb {
     REGISTRY_DELETE,
     REGISTRY_CONNECT, /* changes nothing: may @user reach through the object?  body: the options */
 };
-enum registry_patch { REGISTRY_JSON_PATCH, REGISTRY_MERGE_PATCH, REGISTRY_STRATEGIC_PATCH };
+enum registry_patch {
+    REGISTRY_JSON_PATCH,
+    REGISTRY_MERGE_PATCH,
+    REGISTRY_STRATEGIC_PATCH,
+    REGISTRY_APPLY_PATCH
+};
 enum registry_validation { REGISTRY_IGNORE, REGISTRY_WARN, REGISTRY_STRICT };
 
 struct registry_request {
@@ -68,6 +73,8 @@ struct registry_request {
     enum registry_patch patch;
     enum registry_validation validation;
     bool dry_run;
+    const char *manager; /* who writes, as metadata.managedFields shall say; NULL: mkube itself */
+    bool force;          /* an apply takes what others own */
     const struct registry_user *user;
     /* DELETE, also from query parameters; body's DeleteOptions win.  -1 / NULL = not given. */
     int64_t grace_seconds;

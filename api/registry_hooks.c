@@ -84,7 +84,7 @@ static const char *op_operation(const struct op *op)
     };
 
     /* Some PUTs create. */
-    return op->old == NULL && op->req->verb == REGISTRY_UPDATE ? "CREATE" : names[op->req->verb];
+    return op->old == NULL && op->req->verb != REGISTRY_CONNECT ? "CREATE" : names[op->req->verb];
 }
 
 /* The state as its author speaks of it: a Scale, or the object itself. */

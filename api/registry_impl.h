@@ -62,8 +62,10 @@ struct op {
     unsigned n_ips, n_ports, n_cidrs;
     bool is_same;    /* an update that changes nothing */
     json_t *charges; /* owned: quotas as they will be after this write; NULL while none changes */
-    bool gone;       /* success removes the object and frees what it held */
-    int http;        /* of success */
+    json_t *managed; /* owned: managedFields as an apply left them, or NULL */
+    bool managed_reset; /* the body asks to forget who owns what */
+    bool gone;          /* success removes the object and frees what it held */
+    int http;           /* of success */
     bool answer_status; /* success is told as a Status (delete, binding) */
     bool answer_scale;  /* success is told as a Scale */
     registry_done_fn done;
@@ -165,6 +167,16 @@ void delete_definition(struct op *op); /* op->tree is about to be marked as dyin
 void op_custom_load_old(struct op *op);
 void op_custom_decode(struct op *op);
 void op_custom_validate(struct op *op, struct field_errors *errors);
+
+/* --- registry_managed.c: who owns what (api/managed.h) --- */
+void op_managed_note(struct op *op);   /* before decoding: what the body says about it */
+void op_managed_update(struct op *op); /* decoded, nothing of ours added yet: who wrote what */
+void op_managed_settle(struct op *op); /* last: a write that changed nothing tells no new time */
+/* Server-side apply: the body merged into the present state becomes op->tree, or it is refused. */
+void op_managed_apply(struct op *op, const struct registry_request *req);
+/* The same of a Scale; the wanted one, the caller's. @path: of the object's replicas. */
+json_t *op_managed_apply_scale(struct op *op, const struct registry_request *req,
+                               const json_t *scale, const char *path);
 
 /* --- admission.c --- */
 void admit_create(struct op *op); /* mutates op->tree, may refuse */

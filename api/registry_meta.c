@@ -105,11 +105,8 @@ void meta_prepare_create(struct op *op)
 {
     char now[40], uid[BITS_UUID_MAX];
     static const char *const wiped[] = {
-        "metadata.resourceVersion",
-        "metadata.managedFields",
-        "metadata.selfLink",
-        "metadata.deletionTimestamp",
-        "metadata.deletionGracePeriodSeconds",
+        "metadata.resourceVersion",   "metadata.selfLink",
+        "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds",
         "metadata.generation",
     };
 
@@ -232,6 +229,7 @@ static void meta_limit_to_status(struct op *op)
     static const char *const kept[] = { "metadata.labels", "metadata.annotations" };
 
     meta_keep_top(rest, op->tree, "status");
+    meta_keep(rest, op->tree, "metadata.managedFields");
     /* Custom objects: nothing but status (customresource/status_strategy.go). */
     for (size_t i = 0; op->resource->custom == NULL && i < N_ELEMENTS(kept); i++)
         meta_keep(rest, op->tree, kept[i]);
@@ -254,7 +252,6 @@ void meta_prepare_update(struct op *op)
     meta_check_version(op);
     if (!op_ok(op))
         return;
-    json_del(op->tree, "metadata.managedFields");
     json_del(op->tree, "metadata.selfLink");
     for (size_t i = 0; i < N_ELEMENTS(fixed); i++)
         meta_keep(op->tree, op->old_tree, fixed[i]);
@@ -286,6 +283,7 @@ static bool meta_is_heartbeat(const struct op *op)
 
         json_array_foreach (json_at(trees[t], "status.conditions"), i, condition)
             json_object_del(condition, "lastHeartbeatTime");
+        json_del(trees[t], "metadata.managedFields");
     }
     return json_equal(a, b);
 }
@@ -302,6 +300,8 @@ static bool meta_is_renewal(const struct op *op)
     b = json_deep_copy(op->old_tree);
     json_del(a, "spec.renewTime");
     json_del(b, "spec.renewTime");
+    json_del(a, "metadata.managedFields");
+    json_del(b, "metadata.managedFields");
     return json_equal(a, b);
 }
 

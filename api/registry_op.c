@@ -54,6 +54,7 @@ struct op *op_free(struct op *op)
     json_decref(op->warnings);
     json_decref(op->charges);
     json_decref(op->status);
+    json_decref(op->managed);
     custom_release(op->resource);
     custom_release(op->spoken);
     free(op);

@@ -11,7 +11,7 @@
 struct op_kept {
     struct registry_request req;
     struct registry_user user;
-    char *sub, *ns, *name, *propagation, *user_name, *user_uid;
+    char *sub, *ns, *name, *propagation, *manager, *user_name, *user_uid;
     char **groups;
     json_t *body, *problems, *extra;
     unsigned tries;
@@ -25,6 +25,7 @@ void op_kept_free(struct op_kept *k)
     free(k->ns);
     free(k->name);
     free(k->propagation);
+    free(k->manager);
     free(k->user_name);
     free(k->user_uid);
     strv_free(k->groups);
@@ -68,6 +69,7 @@ static struct op_kept *kept_new(const struct registry_request *req)
     k->req.ns = k->ns = mem_str(req->ns != NULL ? req->ns : "");
     k->req.name = k->name = mem_str(req->name != NULL ? req->name : "");
     k->req.propagation = k->propagation = mem_str(req->propagation);
+    k->req.manager = k->manager = mem_str(req->manager);
     k->req.body = k->body = json_deep_copy(req->body);
     k->req.problems = k->problems = json_deep_copy(req->problems);
     kept_user(k, req->user);

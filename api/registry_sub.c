@@ -340,6 +340,12 @@ static json_t *scale_wanted(struct op *op, const struct registry_request *req)
 
     if (req->verb == REGISTRY_UPDATE)
         return json_deep_copy(req->body);
+    if (req->patch == REGISTRY_APPLY_PATCH) {
+        struct scale_kind kind;
+
+        scale_find(&kind, op->spoken);
+        return op_managed_apply_scale(op, req, now, kind.wanted);
+    }
     if (req->patch == REGISTRY_JSON_PATCH)
         rc = patch_json(&wanted, now, req->body, &err);
     else /* a Scale holds no lists: strategic and plain merge are the same */

@@ -185,6 +185,21 @@ static int call_parse_yaml(json_t **ret, const char *data, size_t len, struct er
     return 0;
 }
 
+/* An applied configuration may be either, whatever the name of its type says. */
+static int call_parse_apply(struct call *c, const char *data, size_t len, struct err *err)
+{
+    size_t blank = 0;
+    int rc = ERR_BAD_REQUEST;
+
+    while (blank < len && strchr(" \t\r\n", data[blank]) != NULL)
+        blank++;
+    if (blank < len && data[blank] == '{')
+        rc = json_parse(&c->body, data, len, c->problems, err);
+    if (rc < 0)
+        rc = call_parse_yaml(&c->body, data, len, err);
+    return rc < 0 ? err_wrap(err, ERR_BAD_REQUEST, "error decoding YAML") : 0;
+}
+
 bool call_read_body(struct call *c)
 {
     const char *type = http_header(c->x, "Content-Type");
@@ -198,7 +213,11 @@ bool call_read_body(struct call *c)
     if (len == 0)
         return true;
     c->problems = json_array();
-    if (str_empty(type) || str_starts(type, "application/json") || str_eq(c->route.verb, "patch"))
+    if (!str_empty(type) && str_starts(type, "application/apply-patch+yaml") &&
+        str_eq(c->route.verb, "patch"))
+        rc = call_parse_apply(c, data, len, &err);
+    else if (str_empty(type) || str_starts(type, "application/json") ||
+             str_eq(c->route.verb, "patch"))
         rc = json_parse(&c->body, data, len, c->problems, &err);
     else if (str_starts(type, "application/yaml"))
         rc = call_parse_yaml(&c->body, data, len, &err);

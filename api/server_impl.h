@@ -8,6 +8,7 @@
 #include "api/auth.h"
 #include "api/csr_signer.h"
 #include "api/list_options.h"
+#include "api/managed.h"
 #include "api/metrics_pull.h"
 #include "api/outcall.h"
 #include "api/request_stats.h"
@@ -80,7 +81,8 @@ struct call {
     int64_t began_us;
     int status; /* of the answer; 0 = none yet */
     char audit_id[65];
-    struct audit_event *event; /* owned; NULL: not logged */
+    struct audit_event *event;          /* owned; NULL: not logged */
+    char manager[MANAGED_NAME_MAX + 1]; /* the client's name, when it gives no other */
 };
 
 /* --- server_observe.c: what is counted of a call, and told of it --- */

@@ -54,6 +54,7 @@ static bool write_read_patch(struct call *c, struct registry_request *req)
     } types[] = {
         { "application/json-patch+json", REGISTRY_JSON_PATCH },
         { "application/merge-patch+json", REGISTRY_MERGE_PATCH },
+        { "application/apply-patch+yaml", REGISTRY_APPLY_PATCH },
         { "application/strategic-merge-patch+json", REGISTRY_STRATEGIC_PATCH },
     };
     bool foreign = c->route.resource->foreign;
@@ -69,9 +70,62 @@ static bool write_read_patch(struct call *c, struct registry_request *req)
         }
     call_fail(c, ERR_UNSUPPORTED,
               "the body of the request was in an unknown format - accepted media types include: "
-              "application/json-patch+json, application/merge-patch+json%s",
+              "application/json-patch+json, application/merge-patch+json%s, "
+              "application/apply-patch+yaml",
               foreign ? "" : ", application/strategic-merge-patch+json");
     return false;
+}
+
+/* Who writes, as metadata.managedFields shall say: what the request says, or else the name of the
+ * client (handlers/create.go, prefixFromUserAgent). */
+static void write_manager(struct call *c, struct registry_request *req)
+{
+    const char *agent = http_header(c->x, "User-Agent");
+    size_t n = 0;
+
+    req->manager = http_query(c->x, "fieldManager");
+    if (!str_empty(req->manager))
+        return;
+    for (; agent != NULL && *agent != '\0' && *agent != '/'; agent++)
+        if ((unsigned char)*agent >= ' ' && *agent != 0x7f && n < MANAGED_NAME_MAX)
+            c->manager[n++] = *agent;
+    c->manager[n] = '\0';
+    req->manager = c->manager;
+}
+
+/* `CreateOptions.meta.k8s.io "" is invalid: ...` */
+static bool write_check_manager(struct call *c, const struct registry_request *req)
+{
+    static const char *const kinds[] = { [REGISTRY_CREATE] = "CreateOptions",
+                                         [REGISTRY_UPDATE] = "UpdateOptions",
+                                         [REGISTRY_PATCH] = "PatchOptions" };
+    struct schema_resource options = { .group = "meta.k8s.io", .kind = kinds[req->verb] };
+    bool applies = req->verb == REGISTRY_PATCH && req->patch == REGISTRY_APPLY_PATCH;
+    const char *given = http_query(c->x, "fieldManager");
+    struct field_errors errors = FIELD_ERRORS_EMPTY;
+    bool ok;
+
+    if (applies && str_empty(given))
+        field_required(&errors, "fieldManager", "is required for apply patch");
+    if (req->verb == REGISTRY_PATCH && !applies && http_query(c->x, "force") != NULL)
+        field_forbidden(&errors, "force", "may not be specified for non-apply patch");
+    managed_check_name(&errors, "fieldManager", given);
+    ok = errors.n == 0;
+    if (!ok)
+        call_send_status(c, status_invalid(&options, "", &errors));
+    field_errors_fini(&errors);
+    return ok;
+}
+
+static bool write_read_manager(struct call *c, struct registry_request *req)
+{
+    const char *force = http_query(c->x, "force");
+
+    if (req->verb == REGISTRY_DELETE)
+        return true;
+    write_manager(c, req);
+    req->force = str_eq(force, "true") || str_eq(force, "1");
+    return write_check_manager(c, req);
 }
 
 static enum registry_verb write_verb(const char *verb)
@@ -115,7 +169,8 @@ bool server_write_read(struct call *c, struct registry_request *req, struct regi
         .user = user,
     };
     if (!write_read_dry_run(c, req) || !write_read_validation(c, req) ||
-        !write_read_patch(c, req) || !write_read_delete(c, req) || !call_read_body(c))
+        !write_read_patch(c, req) || !write_read_manager(c, req) || !write_read_delete(c, req) ||
+        !call_read_body(c))
         return false;
     if (c->body == NULL && req->verb != REGISTRY_DELETE) {
         call_fail(c, ERR_BAD_REQUEST, "the request has no body");

@@ -29,7 +29,6 @@ struct typed_place typed_root(const struct schema_resource *r)
     return r->custom != NULL ? typed_of_node(custom_root(r)) : typed_of_type(r->type);
 }
 
-
 /* --- what is there --- */
 
 /* Without a type: objects are maps, lists are atomic; null may be either. */
@@ -48,15 +47,10 @@ static struct typed_atom typed_resolve_list(const struct schema_field *f)
     struct typed_atom atom = { .form = TYPED_LIST };
 
     switch (f->list_type) {
-    case SCHEMA_SET:
-        atom.set = true;
-        return atom;
-    case SCHEMA_LISTMAP:
-        atom.keys = f->list_keys != NULL ? f->list_keys : none;
-        return atom;
+    case SCHEMA_SET: atom.set = true; return atom;
+    case SCHEMA_LISTMAP: atom.keys = f->list_keys != NULL ? f->list_keys : none; return atom;
     case SCHEMA_ATOMIC:
-    case SCHEMA_GRANULAR:
-        break;
+    case SCHEMA_GRANULAR: break;
     }
     /* No list type is said: the strategy of strategic merges tells (schemaconv).  Every such list
      * of the tables that merges by a key says its type as well. */
@@ -89,19 +83,14 @@ static struct typed_atom typed_resolve_node(const struct custom_node *n, const j
     struct typed_atom list = { .form = TYPED_LIST, .set = (n->flags & CUSTOM_SET) != 0 };
     const struct custom_rule *keys;
 
-    if ((n->flags & CUSTOM_MAP) != 0 &&
-        (keys = custom_node_rule(n, CUSTOM_RULE_LIST_KEYS)) != NULL)
+    if ((n->flags & CUSTOM_MAP) != 0 && (keys = custom_node_rule(n, CUSTOM_RULE_LIST_KEYS)) != NULL)
         list.keys = keys->texts;
     list.atomic = !list.set && list.keys == NULL;
     switch (n->type) {
-    case CUSTOM_OBJECT:
-        return map;
-    case CUSTOM_ARRAY:
-        return list;
-    case CUSTOM_ANY:
-        break;
-    default:
-        return (struct typed_atom){ .form = TYPED_SCALAR };
+    case CUSTOM_OBJECT: return map;
+    case CUSTOM_ARRAY: return list;
+    case CUSTOM_ANY: break;
+    default: return (struct typed_atom){ .form = TYPED_SCALAR };
     }
     if (json_is_array(value))
         return list;
@@ -213,21 +202,15 @@ const json_t *typed_zero(struct field_arena *arena, const struct schema_field *f
     if (field->shape != SCHEMA_ONE)
         return json_null();
     switch (field->scalar) {
-    case SCHEMA_STRUCT:
-        return field_arena_keep(arena, json_object());
-    case SCHEMA_BOOL:
-        return json_false();
+    case SCHEMA_STRUCT: return field_arena_keep(arena, json_object());
+    case SCHEMA_BOOL: return json_false();
     case SCHEMA_INT32:
     case SCHEMA_INT64:
     case SCHEMA_DOUBLE:
-    case SCHEMA_INT_OR_STRING:
-        return field_arena_keep(arena, json_integer(0));
-    case SCHEMA_STRING:
-        return field_arena_keep(arena, json_string(""));
-    case SCHEMA_QUANTITY:
-        return field_arena_keep(arena, json_string("0"));
-    default:
-        return json_null();
+    case SCHEMA_INT_OR_STRING: return field_arena_keep(arena, json_integer(0));
+    case SCHEMA_STRING: return field_arena_keep(arena, json_string(""));
+    case SCHEMA_QUANTITY: return field_arena_keep(arena, json_string("0"));
+    default: return json_null();
     }
 }
 

@@ -89,12 +89,9 @@ static enum typed_scalar typed_scalar_of_node(const struct custom_node *n)
     case CUSTOM_STRING:
         return custom_node_rule(n, CUSTOM_RULE_FORMAT) != NULL ? TYPED_ANY : TYPED_STRING;
     case CUSTOM_INTEGER:
-    case CUSTOM_NUMBER:
-        return TYPED_NUMBER;
-    case CUSTOM_BOOLEAN:
-        return TYPED_BOOLEAN;
-    default:
-        return TYPED_ANY;
+    case CUSTOM_NUMBER: return TYPED_NUMBER;
+    case CUSTOM_BOOLEAN: return TYPED_BOOLEAN;
+    default: return TYPED_ANY;
     }
 }
 
@@ -107,16 +104,12 @@ static enum typed_scalar typed_scalar_of(const struct typed_place *place)
     switch (place->field->scalar) {
     case SCHEMA_STRING:
     case SCHEMA_BYTES:
-    case SCHEMA_DURATION:
-        return TYPED_STRING;
-    case SCHEMA_BOOL:
-        return TYPED_BOOLEAN;
+    case SCHEMA_DURATION: return TYPED_STRING;
+    case SCHEMA_BOOL: return TYPED_BOOLEAN;
     case SCHEMA_INT32:
     case SCHEMA_INT64:
-    case SCHEMA_DOUBLE:
-        return TYPED_NUMBER;
-    default:
-        return TYPED_ANY;
+    case SCHEMA_DOUBLE: return TYPED_NUMBER;
+    default: return TYPED_ANY;
     }
 }
 
@@ -152,8 +145,7 @@ static void typed_check_scalar(struct typed_check *c, const struct typed_place *
         if (!json_is_boolean(value))
             typed_check_expected(c, "boolean", value);
         return;
-    case TYPED_ANY:
-        break;
+    case TYPED_ANY: break;
     }
     if (json_is_object(value) || json_is_array(value))
         typed_check_expected(c, "any scalar", value);
@@ -167,12 +159,12 @@ static void typed_check_no_key(struct typed_check *c, const struct typed_atom *a
     const char *const *key = atom->keys;
 
     if (key == NULL) {
-        typed_complain(c, "element %zu: %s", index,
-                       json_is_object(item)
-                           ? "associative list without keys has an element that's a map type"
-                       : json_is_array(item)
-                           ? "not supported: associative list with lists as elements"
-                           : "associative list without keys has an element that's an explicit null");
+        typed_complain(
+            c, "element %zu: %s", index,
+            json_is_object(item) ? "associative list without keys has an element that's a map type"
+            : json_is_array(item)
+                ? "not supported: associative list with lists as elements"
+                : "associative list without keys has an element that's an explicit null");
         return;
     }
     if (!json_is_object(item)) {

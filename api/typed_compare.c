@@ -107,8 +107,7 @@ static void typed_compare_always(struct typed_found *found, struct field_arena *
 
         if (!f->always || json_object_get(there, f->name) != NULL)
             continue;
-        typed_compare_member(found, arena, place, f->name,
-                             a != NULL ? typed_zero(arena, f) : NULL,
+        typed_compare_member(found, arena, place, f->name, a != NULL ? typed_zero(arena, f) : NULL,
                              b != NULL ? typed_zero(arena, f) : NULL, depth);
     }
 }

@@ -133,8 +133,8 @@ static void typed_merging_take(struct typed_merging *m, size_t r)
 
     m->done[r] = true;
     if (left != NULL && !left->doubled)
-        json_array_append_new(m->out, typed_merge_at(m->arena, &m->item, left->value, right->value,
-                                                     m->depth + 1));
+        json_array_append_new(
+            m->out, typed_merge_at(m->arena, &m->item, left->value, right->value, m->depth + 1));
     else /* several of one key: the new one takes their place */
         json_array_append(m->out, (json_t *)(uintptr_t)right->value);
 }

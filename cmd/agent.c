@@ -161,7 +161,8 @@ static int worker_client(struct worker *w, struct err *err)
     struct client_config config = { .server = w->id.server,
                                     .ca_pem = w->id.ca_pem,
                                     .cert_pem = w->id.client.cert_pem,
-                                    .key_pem = w->id.client.key_pem };
+                                    .key_pem = w->id.client.key_pem,
+                                    .agent = "kubelet/v1.32.0 (mkube)" };
     int rc = client_new(&w->client, &w->loop, &config, err);
 
     return rc == 0 ? tls_server_new(&w->creds, &w->id.serving, w->id.ca_pem, err) : rc;

@@ -25,6 +25,7 @@ struct clock_now {
 
 struct controller {
     const char *name;           /* "deployment-controller": event source and log field */
+    const char *manager;        /* of the fields it writes; NULL = "kube-controller-manager" */
     const char *const *buckets; /* NULL-terminated; "*" = all of them */
     /* Which keys does this change concern?  Called for every object at start as STORE_ADDED. */
     void (*map)(struct queue *q, struct view *v, const struct store_change *change);

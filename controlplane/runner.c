@@ -307,6 +307,12 @@ static void runner_on_answer(void *arg, const struct registry_answer *answer)
         r->wake(r->arg);
 }
 
+/* As whom metadata.managedFields shall note it: the program that does this in Kubernetes. */
+static const char *runner_manager(const struct controller *c)
+{
+    return c->manager != NULL ? c->manager : "kube-controller-manager";
+}
+
 static void runner_submit(struct runner *r, struct runner_job *job, const struct plan_write *w)
 {
     struct runner_call *call = MEM_NEW(struct runner_call);
@@ -318,7 +324,8 @@ static void runner_submit(struct runner *r, struct runner_job *job, const struct
     r->in_flight++;
     job->unanswered++;
     r->stats.writes++;
-    runner_write_submit(r->registry, w, runner_on_answer, call);
+    runner_write_submit(r->registry, runner_manager(job->row->controller), w, runner_on_answer,
+                        call);
 }
 
 /* Submits what fits; ends the job when all is answered.  False: no room for more. */

@@ -73,8 +73,8 @@ static void runner_answer_gone(const struct plan_write *w, registry_done_fn done
     done(arg, &answer);
 }
 
-void runner_write_submit(struct registry *r, const struct plan_write *w, registry_done_fn done,
-                         void *arg)
+void runner_write_submit(struct registry *r, const char *manager, const struct plan_write *w,
+                         registry_done_fn done, void *arg)
 {
     cleanup(json_decrefpp) json_t *body = NULL;
     struct registry_request req = {
@@ -84,6 +84,7 @@ void runner_write_submit(struct registry *r, const struct plan_write *w, registr
         .ns = w->ns,
         .name = w->name,
         .user = &runner_user,
+        .manager = manager,
         .validation = REGISTRY_IGNORE,
         .grace_seconds = -1,
     };
@@ -194,6 +195,7 @@ void runner_write_event(struct registry *r, const json_t *event, const char *nam
         .resource = schema_bucket("events"),
         .sub = "",
         .ns = json_str(e, "metadata.namespace"),
+        .manager = "kube-controller-manager",
         .user = &runner_user,
         .grace_seconds = -1,
     };

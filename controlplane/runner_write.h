@@ -14,9 +14,10 @@ enum runner_outcome {
     RUNNER_REFUSED,  /* plan again after a pause */
 };
 
-/* Hands @w (not an Event) to the registry; @done as in registry_write. */
-void runner_write_submit(struct registry *r, const struct plan_write *w, registry_done_fn done,
-                         void *arg);
+/* Hands @w (not an Event) to the registry as @manager's (metadata.managedFields); @done as in
+ * registry_write. */
+void runner_write_submit(struct registry *r, const char *manager, const struct plan_write *w,
+                         registry_done_fn done, void *arg);
 enum runner_outcome runner_write_outcome(const struct plan_write *w,
                                          const struct registry_answer *answer);
 /* The refusal in words; borrowed from @answer. */

@@ -422,6 +422,7 @@ static const char *const sched_buckets[] = { "pods",         "nodes",        VOL
                                              VOLUME_VOLUMES, VOLUME_CLASSES, NULL };
 
 const struct controller scheduler_controller = {
+    .manager = "kube-scheduler",
     .name = SCHED_NAME,
     .buckets = sched_buckets,
     .map = sched_map,

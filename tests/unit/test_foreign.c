@@ -80,7 +80,8 @@ TEST(foreign, custom_kinds_have_no_strategic_patch)
                       .type = "application/strategic-merge-patch+json", .body = "{}"),
               415);
     SAW_AT("message", "'the body of the request was in an unknown format - accepted media types "
-                      "include: application/json-patch+json, application/merge-patch+json'");
+                      "include: application/json-patch+json, application/merge-patch+json, "
+                      "application/apply-patch+yaml'");
     CHECK_INT(REQUEST(.method = "PATCH", .path = GROUPS "/g/status",
                       .type = "application/strategic-merge-patch+json", .body = "{}"),
               415);

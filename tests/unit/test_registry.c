@@ -42,7 +42,8 @@ TEST(registry, create_wipes_what_only_the_server_may_say)
     CHECK(!str_eq(json_str(f.body, "metadata.uid"), "mine"));
     CHECK_AT("metadata.deletionTimestamp", "");
     CHECK_AT("metadata.deletionGracePeriodSeconds", "");
-    CHECK_AT("metadata.managedFields", "");
+    CHECK_STR(json_str(json_array_get(json_at(f.body, "metadata.managedFields"), 0), "manager"),
+              "kube-apiserver"); /* what it said itself is no entry, and forgotten */
     CHECK_AT("metadata.selfLink", "");
     CHECK_AT("status.replicas", "");
     registry_fixture_down(&f);
