@@ -154,16 +154,18 @@ bool csr_is_due(const json_t *tree)
            !condition_is(status, "Failed", "True") && str_empty(json_str(status, "certificate"));
 }
 
-static int64_t csr_seconds(const json_t *tree)
+static int64_t csr_seconds(const json_t *tree, int64_t max_seconds)
 {
-    int64_t asked = json_int(tree, "spec.expirationSeconds", CSR_SECONDS_MAX);
+    int64_t max = max_seconds > 0 ? max_seconds : CSR_SECONDS_MAX;
+    int64_t asked = json_int(tree, "spec.expirationSeconds", max);
 
-    if (asked > CSR_SECONDS_MAX)
-        return CSR_SECONDS_MAX;
-    return asked < CSR_SECONDS_MIN ? CSR_SECONDS_MIN : asked;
+    if (asked < CSR_SECONDS_MIN)
+        asked = CSR_SECONDS_MIN;
+    return asked < max ? asked : max;
 }
 
-int csr_issue(char **ret_cert_pem, const json_t *tree, const struct tls_pair *ca, struct err *err)
+int csr_issue(char **ret_cert_pem, const json_t *tree, const struct tls_pair *ca,
+              int64_t max_seconds, struct err *err)
 {
     const struct csr_signer_row *row = csr_signer_of(tree);
     cleanup(tls_csr_fini) struct tls_csr csr = TLS_CSR_EMPTY;
@@ -186,6 +188,6 @@ int csr_issue(char **ret_cert_pem, const json_t *tree, const struct tls_pair *ca
                               .uris = (const char *const *)csr.uris,
                               .is_server = row->is_server,
                               .is_client = !row->is_server,
-                              .seconds = csr_seconds(tree) };
+                              .seconds = csr_seconds(tree, max_seconds) };
     return tls_csr_sign(ret_cert_pem, ca, text_str(&pem), &spec, err);
 }

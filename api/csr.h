@@ -34,7 +34,9 @@ int csr_check(const json_t *tree, struct err *err);
 /* Approved, neither denied nor failed, and without a certificate. */
 bool csr_is_due(const json_t *tree);
 
-/* The certificate (PEM) for a request that csr_check found CSR_OURS. */
-int csr_issue(char **ret_cert_pem, const json_t *tree, const struct tls_pair *ca, struct err *err);
+/* The certificate (PEM) for a request that csr_check found CSR_OURS; good for what was asked, at most
+ * @max_seconds (0 = a year). */
+int csr_issue(char **ret_cert_pem, const json_t *tree, const struct tls_pair *ca,
+              int64_t max_seconds, struct err *err);
 
 #endif

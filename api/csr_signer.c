@@ -17,7 +17,8 @@
 struct csr_signer {
     struct registry *registry; /* borrowed */
     const struct tls_pair *ca; /* borrowed */
-    struct timer *timer;       /* owned */
+    int64_t max_seconds;
+    struct timer *timer; /* owned */
     struct store_cursor *cursor;
     bool walk; /* all of them are to be looked at again */
     bool closed;
@@ -96,7 +97,7 @@ static bool csr_signer_look(struct csr_signer *s, const struct object *o)
         return false;
     if (rc < 0) {
         csr_signer_put_failure(tree, &err);
-    } else if (csr_issue(&pem, tree, s->ca, &err) < 0) {
+    } else if (csr_issue(&pem, tree, s->ca, s->max_seconds, &err) < 0) {
         log_warn("certificate not signed", KV("request", "%s", o->name), KV_ERR(&err));
         return true;
     } else {
@@ -168,12 +169,13 @@ static void csr_signer_on_time(void *arg)
 /* --- life --- */
 
 struct csr_signer *csr_signer_new(uv_loop_t *loop, struct registry *registry,
-                                  const struct tls_pair *ca)
+                                  const struct tls_pair *ca, int64_t max_seconds)
 {
     struct csr_signer *s = MEM_NEW(struct csr_signer);
 
     s->registry = registry;
     s->ca = ca;
+    s->max_seconds = max_seconds;
     s->timer = timer_new(loop, csr_signer_on_time, s);
     s->walk = true;
     timer_start(s->timer, 0);

@@ -14,9 +14,9 @@
 
 struct csr_signer;
 
-/* @registry and @ca are borrowed. */
+/* @registry and @ca are borrowed; @max_seconds: how long certificates are good at most, 0 = a year. */
 struct csr_signer *csr_signer_new(uv_loop_t *loop, struct registry *registry,
-                                  const struct tls_pair *ca);
+                                  const struct tls_pair *ca, int64_t max_seconds);
 struct csr_signer *csr_signer_close(struct csr_signer *s); /* NULL is fine; returns NULL */
 
 #endif

@@ -4,6 +4,7 @@
 #include "api/impersonate.h"
 #include "api/server_impl.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -301,7 +302,7 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
         s->dialer = tls_dialer_close(s->dialer);
     } else {
         s->pull = metrics_pull_new(s->loop, s->store, s->nodes, s->metrics);
-        s->signer = csr_signer_new(s->loop, s->registry, &s->ca);
+        s->signer = csr_signer_new(s->loop, s->registry, &s->ca, s->certificate_seconds);
     }
     return rc;
 }
@@ -317,6 +318,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->registry = opts->registry;
     s->store = registry_store(opts->registry);
     s->metrics = opts->metrics;
+    s->certificate_seconds = opts->certificate_seconds;
     s->site = opts->site;
     s->stats = request_stats_new();
     s->audit = opts->audit;
@@ -344,6 +346,23 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     registry_on_outcall(s->registry, &out);
     *ret = s;
     return 0;
+}
+
+void server_renew(struct server *s, const struct tls_pair *own, const struct tls_pair *node_client)
+{
+    const struct http_client_opts nodes = { .ca_pem = s->ca.cert_pem,
+                                            .cert_pem = node_client->cert_pem,
+                                            .key_pem = node_client->key_pem };
+    struct tls_server *creds = NULL;
+    struct err err = ERR_EMPTY;
+
+    if (tls_server_new(&creds, own, s->ca.cert_pem, &err) < 0 ||
+        tls_dialer_renew(s->dialer, node_client->cert_pem, node_client->key_pem, &err) < 0)
+        log_warn("renewed certificate not taken", KV_ERR(&err));
+    if (creds != NULL)
+        http_server_renew(s->http, creds);
+    tls_server_unref(creds);
+    http_client_renew(s->nodes, &nodes);
 }
 
 uint16_t server_port(const struct server *s)

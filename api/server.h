@@ -47,13 +47,16 @@ struct server_opts {                    /* strings are copied */
     struct metrics *metrics;            /* borrowed: filled while somebody wants to know */
     const char *sa_key_pem;             /* signs and verifies ServiceAccount tokens */
     const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */
-    size_t max_body;                                           /* 0 = 3 MiB */
+    int64_t certificate_seconds; /* how long what is signed here is good; 0 = a year */
+    size_t max_body;             /* 0 = 3 MiB */
     struct server_site site;
 };
 
 int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *opts,
                struct err *err);
 uint16_t server_port(const struct server *s);
+/* Certificates that were renewed, for connections from now on. */
+void server_renew(struct server *s, const struct tls_pair *own, const struct tls_pair *node_client);
 /* Ends streams, answers what is under way, then @on_closed. */
 void server_close(struct server *s, void (*on_closed)(void *arg), void *arg);
 

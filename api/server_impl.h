@@ -51,6 +51,7 @@ struct server {
     struct list streams;       /* of struct server_stream */
     unsigned n_streams;
     struct tls_pair ca; /* owned copy */
+    int64_t certificate_seconds;
     struct auth_keys keys;
     char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;

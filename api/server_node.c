@@ -27,10 +27,18 @@ static int join_sign(struct call *c, const char *node, char **ret_client, char *
     const char *const dns[] = { node, NULL };
     const char *ip = json_str_or(c->body, "ip", http_remote(c->x));
     const char *const ips[] = { ip, NULL };
-    struct tls_spec client = { .cn = cn, .orgs = orgs, .is_client = true, .days = NODE_CERT_DAYS };
-    struct tls_spec serving = {
-        .cn = cn, .orgs = orgs, .dns = dns, .ips = ips, .is_server = true, .days = NODE_CERT_DAYS
-    };
+    struct tls_spec client = { .cn = cn,
+                               .orgs = orgs,
+                               .is_client = true,
+                               .days = NODE_CERT_DAYS,
+                               .seconds = c->s->certificate_seconds };
+    struct tls_spec serving = { .cn = cn,
+                                .orgs = orgs,
+                                .dns = dns,
+                                .ips = ips,
+                                .is_server = true,
+                                .days = NODE_CERT_DAYS,
+                                .seconds = c->s->certificate_seconds };
     int rc = tls_csr_sign(ret_client, &c->s->ca, json_str_or(c->body, "clientRequest", ""), &client,
                           err);
 

@@ -16,6 +16,8 @@
 struct tls_dialer {
     uv_loop_t *loop;
     gnutls_certificate_credentials_t cred;
+    gnutls_certificate_credentials_t *old; /* owned array: of sessions that may still be open */
+    size_t n_old;
     struct tls_trust *trust;
     struct tls_conn_scratch *scratch; /* owned; from the first call on */
     struct list dials;
@@ -221,26 +223,61 @@ void tls_dial_cancel(struct tls_dial *t)
 
 /* --- the dialer --- */
 
+static int tls_dialer_cred(gnutls_certificate_credentials_t *ret, const char *cert_pem,
+                           const char *key_pem, struct err *err)
+{
+    const gnutls_datum_t cert = tls_x509_view(cert_pem), key = tls_x509_view(key_pem);
+    gnutls_certificate_credentials_t cred = NULL;
+    int rc = gnutls_certificate_allocate_credentials(&cred);
+
+    if (rc == 0)
+        rc = gnutls_certificate_set_x509_key_mem(cred, &cert, &key, GNUTLS_X509_FMT_PEM);
+    if (rc < 0) {
+        if (cred != NULL)
+            gnutls_certificate_free_credentials(cred);
+        return tls_x509_fail(err, ERR_INVALID, rc, "client certificate");
+    }
+    *ret = cred;
+    return 0;
+}
+
 int tls_dialer_new(struct tls_dialer **ret, uv_loop_t *loop, const char *ca_pem,
                    const char *cert_pem, const char *key_pem, struct err *err)
 {
     struct tls_dialer *d = MEM_NEW(struct tls_dialer);
-    const gnutls_datum_t cert = tls_x509_view(cert_pem), key = tls_x509_view(key_pem);
     int rc = tls_trust_new(&d->trust, ca_pem, err);
 
     d->loop = loop;
     list_init(&d->dials);
     if (rc == 0)
-        rc = gnutls_certificate_allocate_credentials(&d->cred);
-    if (rc == 0)
-        rc = gnutls_certificate_set_x509_key_mem(d->cred, &cert, &key, GNUTLS_X509_FMT_PEM);
+        rc = tls_dialer_cred(&d->cred, cert_pem, key_pem, err);
     if (rc < 0) {
-        if (err->code == 0)
-            tls_x509_fail(err, ERR_INVALID, rc, "client certificate");
         tls_dialer_close(d);
-        return err->code;
+        return rc;
     }
     *ret = d;
+    return 0;
+}
+
+static void tls_dialer_free_old(struct tls_dialer *d)
+{
+    while (d->n_old > 0)
+        gnutls_certificate_free_credentials(d->old[--d->n_old]);
+}
+
+int tls_dialer_renew(struct tls_dialer *d, const char *cert_pem, const char *key_pem,
+                     struct err *err)
+{
+    gnutls_certificate_credentials_t cred;
+    int rc = tls_dialer_cred(&cred, cert_pem, key_pem, err);
+
+    if (rc < 0)
+        return rc;
+    d->old = mem_grow(d->old, d->n_old + 1, sizeof(cred));
+    d->old[d->n_old++] = d->cred;
+    d->cred = cred;
+    if (list_empty(&d->dials))
+        tls_dialer_free_old(d);
     return 0;
 }
 
@@ -252,6 +289,8 @@ struct tls_dialer *tls_dialer_close(struct tls_dialer *d)
         tls_dial_free(list_entry(d->dials.next, struct tls_dial, link));
     if (d->cred != NULL)
         gnutls_certificate_free_credentials(d->cred);
+    tls_dialer_free_old(d);
+    free(d->old);
     tls_trust_free(d->trust);
     free(d->scratch);
     free(d);

@@ -18,6 +18,10 @@ struct tls_dialer; /* whom we believe, and who we are; one for many connections 
 
 int tls_dialer_new(struct tls_dialer **ret, uv_loop_t *loop, const char *ca_pem,
                    const char *cert_pem, const char *key_pem, struct err *err);
+/* Shows another certificate on connections that begin from now on; those that began go on.  On failure it
+ * keeps the one it has. */
+int tls_dialer_renew(struct tls_dialer *d, const char *cert_pem, const char *key_pem,
+                     struct err *err);
 /* Ends connections and attempts at once, without callbacks; NULL is fine; returns NULL. */
 struct tls_dialer *tls_dialer_close(struct tls_dialer *d);
 

@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/identity.h"
 #include "cmd/node_peers.h"
+#include "cmd/node_renewal.h"
 #include "net/announce.h"
 #include "net/dns.h"
 #include "net/podnet.h"
@@ -51,6 +52,7 @@ struct worker {
     struct node_peers *peers;
     struct podnet *podnet;
     struct agent *agent;
+    struct node_renewal *renewal;
     struct err err; /* why it ended, if it failed */
     bool closing;
 };
@@ -62,6 +64,7 @@ static void worker_close(struct worker *w)
     if (w->closing)
         return;
     w->closing = true;
+    w->renewal = node_renewal_close(w->renewal);
     w->agent = agent_close(w->agent);
     w->dns = dns_close(w->dns);
     w->announce = announce_close(w->announce);
@@ -156,13 +159,48 @@ static int worker_network(struct worker *w, struct err *err)
     return rc == 0 ? dns_new(&w->dns, &w->loop, &dns, err) : rc;
 }
 
+static struct client_config worker_config(const struct worker *w)
+{
+    return (struct client_config){ .server = w->id.server,
+                                   .ca_pem = w->id.ca_pem,
+                                   .cert_pem = w->id.client.cert_pem,
+                                   .key_pem = w->id.client.key_pem,
+                                   .agent = "kubelet/v1.32.0 (mkube)" };
+}
+
+/* For connections from now on; those that are open, watches and logs, go on. */
+static void worker_on_renewed(void *arg)
+{
+    struct worker *w = arg;
+    struct client_config config = worker_config(w);
+    struct tls_server *creds = NULL;
+    struct err err = ERR_EMPTY;
+
+    client_renew(w->client, &config);
+    if (tls_server_new(&creds, &w->id.serving, w->id.ca_pem, &err) < 0) {
+        log_warn("renewed certificate not taken", KV_ERR(&err));
+        return;
+    }
+    agent_renew(w->agent, creds);
+    tls_server_unref(w->creds);
+    w->creds = creds;
+}
+
+static void worker_renewal(struct worker *w)
+{
+    const struct node_renewal_opts opts = { .client = w->client,
+                                            .id = &w->id,
+                                            .node_ip = w->flags.node_ip,
+                                            .data_dir = w->flags.data_dir,
+                                            .on_renewed = worker_on_renewed,
+                                            .arg = w };
+
+    w->renewal = node_renewal_new(&w->loop, &opts);
+}
+
 static int worker_client(struct worker *w, struct err *err)
 {
-    struct client_config config = { .server = w->id.server,
-                                    .ca_pem = w->id.ca_pem,
-                                    .cert_pem = w->id.client.cert_pem,
-                                    .key_pem = w->id.client.key_pem,
-                                    .agent = "kubelet/v1.32.0 (mkube)" };
+    struct client_config config = worker_config(w);
     int rc = client_new(&w->client, &w->loop, &config, err);
 
     return rc == 0 ? tls_server_new(&w->creds, &w->id.serving, w->id.ca_pem, err) : rc;
@@ -197,6 +235,26 @@ static int worker_agent(struct worker *w, struct err *err)
     return agent_new(&w->agent, &w->loop, &opts, err);
 }
 
+/* A host that was off for too long.  Without a token that works it goes on as it is: its pods run,
+ * and the log says what is to be done. */
+static void worker_join_again(struct worker *w, const struct identity_join *join)
+{
+    struct err err = ERR_EMPTY;
+    struct identity fresh;
+
+    if (join->server == NULL || join->token == NULL) {
+        log_error(IDENTITY_EXPIRED);
+        return;
+    }
+    if (identity_join(&fresh, join, &err) < 0) {
+        log_error(IDENTITY_EXPIRED, KV_ERR(&err));
+        return;
+    }
+    identity_fini(&w->id);
+    w->id = fresh;
+    log_info("joined again", KV("server", "%s", join->server), KV("node", "%s", join->node_name));
+}
+
 static int worker_join(struct worker *w, struct err *err)
 {
     const struct agent_flags *f = &w->flags;
@@ -209,6 +267,8 @@ static int worker_join(struct worker *w, struct err *err)
 
     if (rc == 0 && f->server != NULL)
         rc = identity_set_server(&w->id, f->server, f->data_dir, err);
+    if (rc == 0 && identity_is_expired(&w->id))
+        worker_join_again(w, &join);
     if (rc != 1)
         return rc;
     if (f->server == NULL || f->token == NULL)
@@ -239,6 +299,7 @@ static int worker_start(struct worker *w, struct err *err)
         rc = worker_agent(w, err);
     if (rc < 0)
         return rc;
+    worker_renewal(w);
     informer_start(w->services);
     informer_start(w->slices);
     informer_start(w->nodes);

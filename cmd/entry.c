@@ -12,6 +12,9 @@
 #include "net/podnet.h"
 
 #include <signal.h>
+#include <sys/stat.h>
+
+#define GATE_LOOK_MS 2000
 
 struct gate {
     const char *kubeconfig, *run_dir, *data_dir, *address, *publish_ip;
@@ -19,6 +22,8 @@ struct gate {
     uv_loop_t loop;
     struct loop_signals *signals;
     struct client *client;
+    struct timer *look; /* at the kubeconfig, which the server renews */
+    struct stat seen;
     struct informer *nodes;
     struct podnet *podnet; /* the way to the pods */
     struct entry *entry;
@@ -64,6 +69,7 @@ static void gate_on_entry_closed(void *arg)
 {
     struct gate *g = arg;
 
+    g->look = timer_close(g->look);
     g->nodes = informer_close(g->nodes);
     g->podnet = podnet_free(g->podnet);
     g->client = client_close(g->client);
@@ -89,15 +95,50 @@ static void gate_on_signal(void *arg, int signum)
 
 /* --- start --- */
 
+/* The server replaces the file when it has renewed our certificate. */
+static bool gate_has_new_config(struct gate *g)
+{
+    struct stat now;
+    bool is_new = stat(g->kubeconfig, &now) == 0 &&
+                  (now.st_ino != g->seen.st_ino || now.st_mtim.tv_sec != g->seen.st_mtim.tv_sec ||
+                   now.st_mtim.tv_nsec != g->seen.st_mtim.tv_nsec);
+
+    if (is_new)
+        g->seen = now;
+    return is_new;
+}
+
+static void gate_on_look(void *arg)
+{
+    struct gate *g = arg;
+    struct client_config config = { 0 };
+    struct err err = ERR_EMPTY;
+
+    if (gate_has_new_config(g)) {
+        if (client_config_load(&config, g->kubeconfig, &err) == 0)
+            client_renew(g->client, &config);
+        else
+            log_warn("kubeconfig not read again", KV_ERR(&err));
+        client_config_fini(&config);
+    }
+    timer_start(g->look, GATE_LOOK_MS);
+}
+
 static int gate_connect(struct gate *g, struct err *err)
 {
     struct client_config config = { 0 };
-    int rc = client_config_load(&config, g->kubeconfig, err);
+    int rc;
 
+    gate_has_new_config(g);
+    rc = client_config_load(&config, g->kubeconfig, err);
     if (rc == 0)
         rc = client_new(&g->client, &g->loop, &config, err);
     client_config_fini(&config);
-    return rc;
+    if (rc < 0)
+        return rc;
+    g->look = timer_new(&g->loop, gate_on_look, g);
+    timer_start(g->look, GATE_LOOK_MS);
+    return 0;
 }
 
 static int gate_start(struct gate *g, struct err *err)

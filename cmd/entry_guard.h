@@ -25,6 +25,8 @@ struct entry_guard_opts { /* used during the call only */
 
 int entry_guard_new(struct entry_guard **ret, uv_loop_t *loop, const struct entry_guard_opts *opts,
                     struct err *err);
+/* The entry's certificate is another: it finds it in its kubeconfig. */
+int entry_guard_renew(struct entry_guard *g, const struct entry_guard_opts *opts, struct err *err);
 /* Stops guarding; the entry goes on. NULL is fine; returns NULL. */
 struct entry_guard *entry_guard_close(struct entry_guard *g);
 

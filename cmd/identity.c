@@ -1,6 +1,8 @@
 #include "cmd/identity.h"
 
 #include "api/token.h"
+#include "base/cert_life.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/http_client.h"
 #include "base/json.h"
@@ -55,6 +57,22 @@ static char **identity_at(struct identity *id, size_t field)
     return (char **)(void *)((char *)id + identity_fields[field].offset);
 }
 
+void identity_copy(struct identity *ret, const struct identity *from)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (size_t i = 0; i < N_ELEMENTS(identity_fields); i++)
+        *identity_at(ret, i) = mem_str(*identity_at((struct identity *)(uintptr_t)from, i));
+}
+
+bool identity_is_expired(const struct identity *id)
+{
+    struct err err = ERR_EMPTY;
+    struct cert_life life;
+
+    return cert_life_read(&life, id->client.cert_pem, &err) == 0 &&
+           life.expiry_ms <= clock_wall_ms();
+}
+
 static int identity_take(struct identity *id, const json_t *tree, struct err *err)
 {
     for (size_t i = 0; i < N_ELEMENTS(identity_fields); i++) {
@@ -71,7 +89,7 @@ static int identity_take(struct identity *id, const json_t *tree, struct err *er
     return 0;
 }
 
-static int identity_save(struct identity *id, const char *data_dir, struct err *err)
+int identity_save(struct identity *id, const char *data_dir, struct err *err)
 {
     cleanup(freep) char *dir = mem_fmt("%s/node", data_dir);
     cleanup(freep) char *path = identity_path(data_dir);

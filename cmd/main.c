@@ -25,6 +25,8 @@ static const struct verb cmds[] = {
       "mkube secretstore put KEY PROPERTY=VALUE... | put KEY -f FILE | get KEY [PROPERTY] | list | "
       "delete KEY [flags]",
       cmd_secretstore },
+    { "certificates", "show what this host's certificates are good for",
+      "mkube certificates [flags]", cmd_certificates },
     { "encryption", "show, or change, the key under which Secrets are stored",
       "mkube encryption status | rotate [flags]", cmd_encryption },
     { "image", "bring an image, or a directory of archives, to this node",

@@ -1,5 +1,6 @@
 #include "cmd/pki.h"
 
+#include "base/cert_life.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -10,7 +11,6 @@
 
 #define PKI_FILE_MAX (64 * 1024)
 #define PKI_DAYS     365
-#define PKI_RENEW_MS (60LL * 24 * 3600 * 1000)
 
 void pki_fini(struct pki *p)
 {
@@ -69,11 +69,18 @@ static int pki_write_pair(const struct tls_pair *p, const char *dir, const char 
     return rc == 0 ? pki_write(dir, name, ".crt", p->cert_pem, err) : rc;
 }
 
-static int pki_load_ca(struct pki *p, const char *dir, struct err *err)
+static int pki_missing(const char *name, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "%s.key is missing: restore it from the backup", name);
+}
+
+static int pki_load_ca(struct pki *p, const char *dir, bool must_exist, struct err *err)
 {
     int rc = pki_read_pair(&p->ca, dir, "ca", err);
     cleanup(freep) char *hash = NULL;
 
+    if (rc == 1 && must_exist)
+        return pki_missing("ca", err);
     if (rc == 1) {
         tls_pair_fini(&p->ca);
         rc = tls_ca_make(&p->ca, "mkube", err);
@@ -87,13 +94,15 @@ static int pki_load_ca(struct pki *p, const char *dir, struct err *err)
     return rc;
 }
 
-static int pki_load_sa(struct pki *p, const char *dir, struct err *err)
+static int pki_load_sa(struct pki *p, const char *dir, bool must_exist, struct err *err)
 {
     struct tls_pair pair = TLS_PAIR_EMPTY;
     int rc = pki_read(&p->sa_key_pem, dir, "sa", ".key", err);
 
     if (rc != 1)
         return rc;
+    if (must_exist)
+        return pki_missing("sa", err);
     rc = tls_ca_make(&pair, "service-accounts", err);
     if (rc == 0)
         rc = pki_write(dir, "sa", ".key", pair.key_pem, err);
@@ -115,16 +124,18 @@ static char *pki_recipe(const struct tls_spec *spec)
         for (size_t i = 0; lists[l] != NULL && lists[l][i] != NULL; i++)
             text_fmt(&t, "%s ", lists[l][i]);
     }
+    if (spec->seconds > 0)
+        text_fmt(&t, "|%lld", (long long)spec->seconds);
     return text_take(&t);
 }
 
 static bool pki_is_good(const struct tls_pair *p, const char *recipe, const char *have)
 {
     struct err err = ERR_EMPTY;
-    int64_t expiry_ms;
+    struct cert_life life;
 
-    return str_eq(recipe, have) && tls_cert_expiry(&expiry_ms, p->cert_pem, &err) == 0 &&
-           expiry_ms - clock_wall_ms() > PKI_RENEW_MS;
+    return str_eq(recipe, have) && cert_life_read(&life, p->cert_pem, &err) == 0 &&
+           clock_wall_ms() < life.renew_ms;
 }
 
 static int pki_load_pair(struct tls_pair *ret, const struct pki *p, const char *dir,
@@ -156,15 +167,18 @@ static int pki_load_server(struct pki *p, const char *dir, const struct pki_name
         "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", full, host, NULL
     };
     const char *ips[] = { "127.0.0.1", names->advertise_ip, names->service_ip, NULL };
-    struct tls_spec spec = {
-        .cn = "kube-apiserver", .dns = dns, .ips = ips, .is_server = true, .days = PKI_DAYS
-    };
+    struct tls_spec spec = { .cn = "kube-apiserver",
+                             .dns = dns,
+                             .ips = ips,
+                             .is_server = true,
+                             .days = PKI_DAYS,
+                             .seconds = names->life_s };
 
     gethostname(host, sizeof(host) - 1);
     return pki_load_pair(&p->server, p, dir, "server", &spec, err);
 }
 
-static int pki_load_clients(struct pki *p, const char *dir, struct err *err)
+static int pki_load_clients(struct pki *p, const char *dir, int64_t life_s, struct err *err)
 {
     const char *masters[] = { "system:masters", NULL };
     const struct {
@@ -178,9 +192,11 @@ static int pki_load_clients(struct pki *p, const char *dir, struct err *err)
     int rc = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(rows) && rc == 0; i++) {
-        struct tls_spec spec = {
-            .cn = rows[i].cn, .orgs = masters, .is_client = true, .days = PKI_DAYS
-        };
+        struct tls_spec spec = { .cn = rows[i].cn,
+                                 .orgs = masters,
+                                 .is_client = true,
+                                 .days = PKI_DAYS,
+                                 .seconds = life_s };
 
         rc = pki_load_pair(rows[i].pair, p, dir, rows[i].name, &spec, err);
     }
@@ -194,16 +210,49 @@ int pki_load(struct pki *ret, const char *data_dir, const struct pki_names *name
 
     memset(ret, 0, sizeof(*ret));
     if (rc == 0)
-        rc = pki_load_ca(ret, dir, err);
+        rc = pki_load_ca(ret, dir, names->must_exist, err);
     if (rc == 0)
-        rc = pki_load_sa(ret, dir, err);
+        rc = pki_load_sa(ret, dir, names->must_exist, err);
     if (rc == 0)
         rc = pki_load_server(ret, dir, names, err);
     if (rc == 0)
-        rc = pki_load_clients(ret, dir, err);
+        rc = pki_load_clients(ret, dir, names->life_s, err);
     if (rc < 0) {
         pki_fini(ret);
         return err_wrap(err, rc, "keys and certificates in %s", dir);
     }
     return 0;
+}
+
+bool pki_each(const struct pki *p, size_t i, const char **ret_name, const char **ret_cert_pem)
+{
+    const struct {
+        const char *name, *cert_pem;
+    } rows[] = {
+        { "ca", p->ca.cert_pem },       { "server", p->server.cert_pem },
+        { "admin", p->admin.cert_pem }, { "node-client", p->node_client.cert_pem },
+        { "entry", p->entry.cert_pem },
+    };
+
+    if (i >= N_ELEMENTS(rows))
+        return false;
+    *ret_name = rows[i].name;
+    *ret_cert_pem = rows[i].cert_pem;
+    return true;
+}
+
+int64_t pki_renew_ms(const struct pki *p)
+{
+    const char *name, *pem;
+    int64_t first_ms = INT64_MAX;
+
+    /* The CA, which is the first, stays. */
+    for (size_t i = 1; pki_each(p, i, &name, &pem); i++) {
+        struct err err = ERR_EMPTY;
+        struct cert_life life;
+
+        if (cert_life_read(&life, pem, &err) == 0 && life.renew_ms < first_ms)
+            first_ms = life.renew_ms;
+    }
+    return first_ms;
 }

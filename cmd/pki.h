@@ -1,13 +1,17 @@
 /* pki: the cluster's keys and certificates on the control VM's disk.
  *
- * Made at first start below DATA/pki, mode 0600; renewed at start when less than 60 days are left or the
- * server's names changed.  The CA and the ServiceAccount key are never replaced silently.
+ * Made at first start below DATA/pki, mode 0600; renewed by pki_load when their time has come (base/cert_life)
+ * or the server's names changed.  The CA and the ServiceAccount key are never replaced silently.
  */
 #ifndef CMD_PKI_H
 #define CMD_PKI_H
 
 #include "base/err.h"
 #include "base/tls.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct pki {
     struct tls_pair ca;
@@ -22,7 +26,15 @@ void pki_fini(struct pki *p);
 
 struct pki_names { /* what the serving certificate is for */
     const char *advertise_ip, *service_ip, *domain;
+    int64_t life_s;  /* of certificates; 0 = a year */
+    bool must_exist; /* the CA and the ServiceAccount key: missing ones are an error, not made */
 };
+/* Blocking.  Reads, and makes what is missing or due. */
 int pki_load(struct pki *ret, const char *data_dir, const struct pki_names *names, struct err *err);
+/* When the next of them is due, wall clock. */
+int64_t pki_renew_ms(const struct pki *p);
+
+/* Each certificate, the CA first: for (i = 0; pki_each(p, i, &name, &cert_pem); i++) */
+bool pki_each(const struct pki *p, size_t i, const char **ret_name, const char **ret_cert_pem);
 
 #endif

@@ -6,6 +6,7 @@
 #include "api/token.h"
 #include "base/bits.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -16,6 +17,7 @@
 #include "cmd/encryption.h"
 #include "cmd/entry_guard.h"
 #include "cmd/pki.h"
+#include "cmd/pki_renewal.h"
 #include "cmd/site.h"
 #include "controlplane/controllers.h"
 #include "controlplane/runner.h"
@@ -28,12 +30,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define SERVER_TOKEN_LIFE_MS (24LL * 3600 * 1000)
+#define SERVER_TOKEN_LIFE_MS    (24LL * 3600 * 1000)
+#define CONTROL_LIFETIME_MIN_MS 10000
+#define CONTROL_LIFETIME_MAX_MS (87600LL * 3600 * 1000)
 
 struct server_flags {
     const char *data_dir, *run_dir, *advertise, *bind, *cluster_cidr, *service_cidr, *domain;
     int64_t port, http_port, https_port;
     const char *audit_policy, *audit_path;
+    const char *certificate_life;
     int64_t audit_megabytes, audit_backups, audit_days;
     bool no_entry;
 };
@@ -53,6 +58,8 @@ struct control {
     struct server *server;
     struct runner *runner;
     struct timer *step;
+    struct pki_renewal *renewal;
+    int64_t certificate_s;
     struct entry_guard *guard;
     int64_t started_ms;
     struct err err; /* why it ended, if it failed */
@@ -107,6 +114,7 @@ static void control_close(struct control *c)
     if (c->closing)
         return;
     c->closing = true;
+    c->renewal = pki_renewal_close(c->renewal);
     c->guard = entry_guard_close(c->guard);
     if (c->server != NULL)
         server_close(STEAL(c->server), control_on_server_closed, c);
@@ -168,6 +176,7 @@ static int control_start_runner(struct control *c, struct err *err)
 
 /* --- what people need: a kubeconfig and a way to join --- */
 
+/* Without fsync: each start writes it anew. */
 static int control_write_kubeconfig(struct control *c, struct err *err)
 {
     cleanup(freep) char *path = mem_fmt("%s/admin.kubeconfig", c->flags.data_dir);
@@ -179,7 +188,7 @@ static int control_write_kubeconfig(struct control *c, struct err *err)
                                     .key_pem = c->pki.admin.key_pem };
 
     client_config_print(&t, &config, "mkube");
-    return file_write_atomic(path, text_str(&t), t.len, 0600, err);
+    return file_write_fast(path, text_str(&t), t.len, 0600, err);
 }
 
 static char *control_join_line(const struct control *c, const struct token_join *token)
@@ -261,6 +270,14 @@ static void control_offer_token(struct control *c)
 
 /* --- starting --- */
 
+static struct pki_names control_names(const struct control *c)
+{
+    return (struct pki_names){ .advertise_ip = c->flags.advertise,
+                               .service_ip = c->service_ip,
+                               .domain = c->flags.domain,
+                               .life_s = c->certificate_s };
+}
+
 static int control_open_audit(struct control *c, struct err *err)
 {
     const struct server_flags *f = &c->flags;
@@ -287,6 +304,7 @@ static int control_listen(struct control *c, struct err *err)
         .registry = c->registry,
         .metrics = c->metrics,
         .audit = c->audit,
+        .certificate_seconds = c->certificate_s,
         .address = f->bind,
         .port = (uint16_t)f->port,
         .advertise_ip = f->advertise,
@@ -304,9 +322,9 @@ static int control_listen(struct control *c, struct err *err)
     return server_new(&c->server, &c->loop, &opts, err);
 }
 
-static int control_start_entry(struct control *c, struct err *err)
+static struct entry_guard_opts control_entry_opts(const struct control *c)
 {
-    struct entry_guard_opts opts = {
+    return (struct entry_guard_opts){
         .data_dir = c->flags.data_dir,
         .run_dir = c->flags.run_dir,
         .pair = &c->pki.entry,
@@ -316,8 +334,36 @@ static int control_start_entry(struct control *c, struct err *err)
         .http_port = c->flags.http_port,
         .https_port = c->flags.https_port,
     };
+}
+
+static int control_start_entry(struct control *c, struct err *err)
+{
+    struct entry_guard_opts opts = control_entry_opts(c);
 
     return c->flags.no_entry ? 0 : entry_guard_new(&c->guard, &c->loop, &opts, err);
+}
+
+static void control_on_renewed(void *arg)
+{
+    struct control *c = arg;
+    struct entry_guard_opts entry = control_entry_opts(c);
+    struct err err = ERR_EMPTY;
+
+    server_renew(c->server, &c->pki.server, &c->pki.node_client);
+    if (control_write_kubeconfig(c, &err) < 0 ||
+        (c->guard != NULL && entry_guard_renew(c->guard, &entry, &err) < 0))
+        log_warn("kubeconfig with the renewed certificate not written", KV_ERR(&err));
+}
+
+static void control_start_renewal(struct control *c)
+{
+    const struct pki_renewal_opts opts = { .data_dir = c->flags.data_dir,
+                                           .names = control_names(c),
+                                           .pki = &c->pki,
+                                           .on_renewed = control_on_renewed,
+                                           .arg = c };
+
+    c->renewal = pki_renewal_new(&c->loop, &opts);
 }
 
 static void control_on_bootstrapped(void *arg, int rc, const struct err *bootstrap_err)
@@ -344,6 +390,7 @@ static void control_on_bootstrapped(void *arg, int rc, const struct err *bootstr
         control_fail(c, &err);
         return;
     }
+    control_start_renewal(c);
     log_info("serving", KV("version", "%s", MKUBE_VERSION), KV("address", "%s", c->flags.advertise),
              KV("port", "%u", server_port(c->server)),
              KV("start_ms", "%lld", (long long)(clock_mono_ms() - c->started_ms)),
@@ -371,9 +418,7 @@ static int control_make_registry(struct control *c, struct err *err)
 
 static int control_start(struct control *c, struct err *err)
 {
-    struct pki_names names = { .advertise_ip = c->flags.advertise,
-                               .service_ip = c->service_ip,
-                               .domain = c->flags.domain };
+    struct pki_names names = control_names(c);
     int rc = loop_signals_new(&c->signals, &c->loop, control_on_signal, c, err);
 
     if (rc == 0)
@@ -429,6 +474,20 @@ static int control_service_ips(struct control *c, struct err *err)
     return 0;
 }
 
+static int control_lifetime(struct control *c, struct err *err)
+{
+    const char *life = c->flags.certificate_life;
+    int64_t ms;
+
+    if (life == NULL)
+        return 0;
+    if (!duration_parse(life, &ms) || ms < CONTROL_LIFETIME_MIN_MS || ms > CONTROL_LIFETIME_MAX_MS)
+        return err_set(err, ERR_INVALID,
+                       "--certificate-lifetime: \"%s\" is no duration from 10s to 87600h", life);
+    c->certificate_s = ms / 1000;
+    return 0;
+}
+
 int cmd_server(const struct verb *self, int argc, char **argv)
 {
     static char guessed[INET_ADDRSTRLEN];
@@ -455,6 +514,8 @@ int cmd_server(const struct verb *self, int argc, char **argv)
           "HTTP port of the entry (default 80)" },
         { "entry-https-port", 0, OPT_NUMBER, &c->flags.https_port, "PORT",
           "HTTPS port of the entry (default 443)" },
+        { "certificate-lifetime", 0, OPT_TEXT, &c->flags.certificate_life, "DURATION",
+          "of certificates signed from now on (default 8760h)" },
         { "audit-policy-file", 0, OPT_TEXT, &c->flags.audit_policy, "FILE",
           "what the audit log holds, an audit.k8s.io/v1 Policy (default: Metadata of writes)" },
         { "audit-log-path", 0, OPT_TEXT, &c->flags.audit_path, "FILE",
@@ -492,6 +553,8 @@ int cmd_server(const struct verb *self, int argc, char **argv)
     rc = control_service_ips(c, &err);
     if (rc == 0 && c->flags.advertise == NULL)
         rc = err_set(&err, ERR_INVALID, "--advertise-address: this host has no route; give its IP");
+    if (rc == 0)
+        rc = control_lifetime(c, &err);
     if (rc == 0)
         rc = control_start(c, &err);
     if (rc < 0)

@@ -98,11 +98,30 @@ static void site_print_queues(const struct site *s, struct text *ret)
     }
 }
 
+static void site_print_certificates(const struct site *s, struct text *ret)
+{
+    static const char family[] = "mkube_certificate_expiration_timestamp_seconds";
+    const char *name, *pem;
+
+    prom_family(ret, family, "gauge", "When a certificate of this server ends.");
+    for (size_t i = 0; pki_each(s->pki, i, &name, &pem); i++) {
+        cleanup(text_fini) struct text labels = TEXT_EMPTY;
+        struct err err = ERR_EMPTY;
+        int64_t expiry_ms;
+
+        if (tls_cert_expiry(&expiry_ms, pem, &err) < 0)
+            continue;
+        prom_labels(&labels, "name", name, NULL);
+        prom_value(ret, family, text_str(&labels), (double)expiry_ms / 1000);
+    }
+}
+
 static void site_metrics(void *arg, struct text *ret)
 {
     const struct site *s = arg;
 
     site_print_store(s, ret);
+    site_print_certificates(s, ret);
     if (s->runner != NULL)
         site_print_queues(s, ret);
 }

@@ -214,7 +214,8 @@ class Lab:
             return {}
         if host == "control":
             return {"server": ["mkube", "server", "--data-dir", "/var/lib/mkube",
-                               "--advertise-address", self.network.address(CONTROL)]}
+                               "--advertise-address", self.network.address(CONTROL),
+                               *self.plan.get("server_flags", [])]}
         if host.startswith("worker"):
             return {"agent": [*self._join_command(host), "--data-dir", "/var/lib/mkube", "--node-name", host,
                               "--registry-mirror", f"*=http://{self.network.address(REGISTRY)}:5000",

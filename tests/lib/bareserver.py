@@ -1,6 +1,7 @@
 """A `mkube server` alone on loopback, with a data directory of its own: for what needs no nodes and no lab."""
 
 import base64
+import io
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -86,6 +88,22 @@ class BareServer:
             return error.code, error.read().decode(), error.headers
         except OSError:
             return 0, "", {}
+
+    def certificate_end(self):
+        """When the certificate ends that a new connection is shown, in seconds since 1970."""
+        context = self.context()
+        with socket.create_connection(("127.0.0.1", self.port), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
+                return ssl.cert_time_to_seconds(tls.getpeercert()["notAfter"])
+
+    @staticmethod
+    def now():
+        return time.time()
+
+    def open_watch(self, path):
+        """The lines of a stream, as they come."""
+        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}")
+        return io.TextIOWrapper(urllib.request.urlopen(request, context=self.context(), timeout=60))
 
     def files_hold(self, text):
         """Whether the store's files hold @text, as it is or in base64."""

@@ -125,7 +125,7 @@ TEST(csr, a_certificate_lasts_as_long_as_was_asked_for_and_at_most_a_year)
         int64_t end, left;
 
         json_put_int(tree, "spec.expirationSeconds", atoll(rows[i].asked));
-        CHECK_INT(csr_issue(&pem, tree, &ca, &err), 0);
+        CHECK_INT(csr_issue(&pem, tree, &ca, 0, &err), 0);
         CHECK_INT(tls_cert_expiry(&end, pem, &err), 0);
         left = end / 1000 - clock_wall_ms() / 1000;
         CHECK(left <= rows[i].seconds && left > rows[i].seconds - 60);
