@@ -249,7 +249,7 @@ void audit_answer(struct audit_event *e, int code, json_t *body_steal)
 
 /* --- logging --- */
 
-static void audit_cut(struct audit_event *e)
+static json_t *audit_annotations(struct audit_event *e)
 {
     json_t *annotations = json_object_get(e->tree, "annotations");
 
@@ -257,7 +257,18 @@ static void audit_cut(struct audit_event *e)
         annotations = json_object();
         json_object_set_new(e->tree, "annotations", annotations);
     }
-    json_object_set_new(annotations, "audit.k8s.io/truncated", json_string("true"));
+    return annotations;
+}
+
+void audit_annotate(struct audit_event *e, const json_t *map)
+{
+    if (map != NULL)
+        json_object_update(audit_annotations(e), (json_t *)(uintptr_t)map);
+}
+
+static void audit_cut(struct audit_event *e)
+{
+    json_object_set_new(audit_annotations(e), "audit.k8s.io/truncated", json_string("true"));
     json_object_del(e->tree, "requestObject");
     json_object_del(e->tree, "responseObject");
 }

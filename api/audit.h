@@ -37,6 +37,8 @@ struct audit_event *audit_begin(struct audit *a, const struct audit_request *r, 
 enum audit_level audit_event_level(const struct audit_event *e);
 void audit_impersonated(struct audit_event *e, const struct audit_who *as);
 void audit_decided(struct audit_event *e, bool allowed);
+/* What admission policies want to be known: a map of texts; NULL is fine. */
+void audit_annotate(struct audit_event *e, const json_t *map);
 /* What the object under way is called, where the path did not say. */
 void audit_names(struct audit_event *e, const json_t *object);
 /* @body_steal: from level Request on. */

@@ -50,16 +50,12 @@ static void hook_set_tree(json_t *request, const char *key, const json_t *tree)
         json_object_set_new(request, key, json_null());
 }
 
-char *hook_review_write(const struct hook *h, const struct hook_question *q, size_t *ret_len)
+json_t *hook_request(const struct hook_question *q)
 {
     static const struct registry_user nobody = { .name = "", .uid = "" };
     const struct hook_subject *s = q->subject;
     json_t *request = json_pack("{s:s}", "uid", q->uid);
-    cleanup(json_decrefpp) json_t *review = NULL;
-    cleanup(freep) char *version = mem_fmt("admission.k8s.io/%s", h->review);
 
-    review = json_pack("{s:s, s:s, s:o}", "kind", "AdmissionReview", "apiVersion", version,
-                       "request", request);
     json_object_set_new(request, "kind", hook_kind(q->row, s->sub));
     json_object_set_new(request, "resource",
                         hook_gvk(q->row->group, q->row->version, "resource", q->row->plural));
@@ -77,10 +73,21 @@ char *hook_review_write(const struct hook *h, const struct hook_question *q, siz
         json_put_str(request, "namespace", s->ns);
     json_put_str(request, "operation", s->operation);
     json_object_set_new(request, "userInfo", hook_user(q->user != NULL ? q->user : &nobody));
-    hook_set_tree(request, "object", q->object);
-    hook_set_tree(request, "oldObject", q->old);
     json_put_bool(request, "dryRun", q->dry_run);
     hook_set_tree(request, "options", q->options);
+    return request;
+}
+
+char *hook_review_write(const struct hook *h, const struct hook_question *q, size_t *ret_len)
+{
+    json_t *request = hook_request(q);
+    cleanup(json_decrefpp) json_t *review = NULL;
+    cleanup(freep) char *version = mem_fmt("admission.k8s.io/%s", h->review);
+
+    review = json_pack("{s:s, s:s, s:o}", "kind", "AdmissionReview", "apiVersion", version,
+                       "request", request);
+    hook_set_tree(request, "object", q->object);
+    hook_set_tree(request, "oldObject", q->old);
     return json_print(review, ret_len);
 }
 

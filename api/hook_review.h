@@ -22,6 +22,8 @@ struct hook_question { /* borrowed */
     bool dry_run;
 };
 
+/* The `request` of a review without the objects; the caller's. */
+json_t *hook_request(const struct hook_question *q);
 /* The body to send; a new string. */
 char *hook_review_write(const struct hook *h, const struct hook_question *q, size_t *ret_len);
 

@@ -33,7 +33,7 @@ static int hook_read_selector(struct selector **ret, const json_t *spec, const c
     return selector != NULL ? selector_from_json(ret, selector, err) : 0;
 }
 
-static void hook_init(struct hook *h, const json_t *spec)
+void hook_init(struct hook *h, const json_t *spec)
 {
     const char *effects = json_str_or(spec, "sideEffects", "Unknown");
     struct err err = ERR_EMPTY;
@@ -50,14 +50,21 @@ static void hook_init(struct hook *h, const json_t *spec)
     };
     h->is_broken = hook_read_selector(&h->namespaces, spec, "namespaceSelector", &err) < 0 ||
                    hook_read_selector(&h->objects, spec, "objectSelector", &err) < 0;
+    h->conditions = review_conditions_new(json_object_get(spec, "matchConditions"),
+                                          &review_cel_webhooks);
+}
+
+void hook_fini(struct hook *h)
+{
+    selector_free(h->namespaces);
+    selector_free(h->objects);
+    review_conditions_free(h->conditions);
 }
 
 static void hook_set_free(struct hook_set *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        selector_free(s->hooks[i].namespaces);
-        selector_free(s->hooks[i].objects);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        hook_fini(&s->hooks[i]);
     free(s->hooks);
     json_decref(s->configs);
     free(s);
@@ -138,6 +145,10 @@ static bool hook_rule_fits(const json_t *rule, const struct hook_subject *s,
     json_t *item;
 
     if (!str_eq(scope, "*") && str_eq(scope, "Namespaced") != row->namespaced)
+        return false;
+    /* Only rules of policies name objects. */
+    if (json_array_size(json_object_get(rule, "resourceNames")) > 0 &&
+        !hook_lists(json_object_get(rule, "resourceNames"), s->name))
         return false;
     if (!hook_lists(json_object_get(rule, "operations"), s->operation) ||
         !hook_lists(json_object_get(rule, "apiGroups"), row->group) ||

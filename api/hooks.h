@@ -8,6 +8,7 @@
 #ifndef API_HOOKS_H
 #define API_HOOKS_H
 
+#include "api/review_cel.h"
 #include "api/schema.h"
 #include "api/selector.h"
 #include "base/json.h"
@@ -28,6 +29,7 @@ struct hook {
     bool is_broken;     /* its selectors cannot be read: it wants everything */
     bool ignores_failure, is_exact, may_repeat, is_free_of_effects;
     int64_t timeout_ms;
+    struct review_conditions *conditions; /* owned: matchConditions */
 };
 
 struct hook_set {
@@ -37,6 +39,11 @@ struct hook_set {
     struct hook *hooks;
     size_t n;
 };
+
+/* @spec (one member of webhooks, or what reads like it: rules, selectors, matchPolicy) is borrowed and
+ * outlives @h. */
+void hook_init(struct hook *h, const json_t *spec);
+void hook_fini(struct hook *h);
 
 /* NULL: there are none. */
 struct hook_set *hook_set_load(const struct store *store, enum hook_stage stage);

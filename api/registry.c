@@ -4,6 +4,7 @@
 #include "api/custom.h"
 #include "api/decode.h"
 #include "api/patch.h"
+#include "api/policy.h"
 #include "api/registry_impl.h"
 #include "api/validate.h"
 #include "base/mem.h"
@@ -44,6 +45,7 @@ int registry_new(struct registry **ret, const struct registry_opts *opts, struct
     service_alloc_load(r);
     registry_custom_load(r);
     registry_hooks_load(r);
+    registry_policies_load(r);
     *ret = r;
     return 0;
 }
@@ -55,6 +57,7 @@ struct registry *registry_free(struct registry *r)
     assert(r->n_parked == 0);
     for (int i = 0; i < HOOK_STAGES; i++)
         hook_set_unref(r->hooks[i]);
+    policy_set_free(r->policies);
     rbac_free(r->rbac);
     alloc_free(r->ips);
     alloc_free(r->ports);

@@ -51,6 +51,7 @@ void registry_hooks_load(struct registry *r)
 
 void op_hooks_committed(struct op *op)
 {
+    op_policies_committed(op);
     if (str_eq(op->resource->bucket, HOOKS_MUTATING) ||
         str_eq(op->resource->bucket, HOOKS_VALIDATING))
         registry_hooks_load(op->r);
@@ -64,12 +65,7 @@ void registry_on_outcall(struct registry *r, const struct registry_outcall *out)
 
 /* --- what is asked --- */
 
-struct op_view {
-    struct hook_subject subject;
-    json_t *object, *old, *ns; /* owned references */
-};
-
-static void op_view_fini(struct op_view *v)
+void op_view_fini(struct op_view *v)
 {
     json_decref(v->object);
     json_decref(v->old);
@@ -112,7 +108,7 @@ static void op_view_namespace(struct op_view *v, const struct op *op)
     s->namespace_labels = json_at(v->ns, "metadata.labels");
 }
 
-static void op_view_init(struct op_view *v, const struct op *op)
+void op_view_init(struct op_view *v, const struct op *op)
 {
     const char *operation = op_operation(op);
     bool creates = str_eq(operation, "CREATE") || str_eq(operation, "CONNECT");
@@ -133,7 +129,7 @@ static void op_view_init(struct op_view *v, const struct op *op)
 }
 
 /* @tree of the view in the words of @row; the caller's. */
-static json_t *op_view_as(const struct op *op, json_t *tree, const struct schema_resource *row)
+json_t *op_view_as(const struct op *op, json_t *tree, const struct schema_resource *row)
 {
     json_t *copy;
 
@@ -144,7 +140,7 @@ static json_t *op_view_as(const struct op *op, json_t *tree, const struct schema
     return copy;
 }
 
-static json_t *op_options(const struct op *op, const char *operation)
+json_t *op_options(const struct op *op, const char *operation)
 {
     const struct registry_request *req = op->req;
     bool deletes = req->verb == REGISTRY_DELETE;
@@ -334,6 +330,29 @@ static bool run_post(struct hook_run *run, const struct op_view *v)
     return false;
 }
 
+/* Whether the webhook's matchConditions hold; what cannot be told is a failure of the webhook. */
+static bool run_is_met(struct hook_run *run, const struct op_view *v)
+{
+    struct op *op = run->op;
+    const struct hook *h = run_hook(run);
+    cleanup(op_facts_fini) struct op_facts facts = { 0 };
+    cleanup(cel_context_freep) struct cel_context *c = NULL;
+    struct cel_value vars[REVIEW_VARS];
+    struct err err = ERR_EMPTY;
+    int rc;
+
+    if (h->conditions == NULL)
+        return true;
+    op_facts_init(&facts, op, v, run->row);
+    c = cel_context_new(REVIEW_CEL_BUDGET);
+    review_cel_values(vars, c, &facts.facts);
+    rc = review_conditions_hold(h->conditions, c, vars, &err);
+    if (rc < 0 && !h->ignores_failure)
+        op->walk->ran[run->index].refusal = status_forbidden(op->resource, v->subject.name,
+                                                             err.text);
+    return rc == 1;
+}
+
 /* True: the answer will come. */
 static bool walk_ask(struct op *op, size_t index, const struct op_view *v,
                      const struct schema_resource *row)
@@ -346,7 +365,7 @@ static bool walk_ask(struct op *op, size_t index, const struct op_view *v,
     custom_hold(row);
     bits_uuid(run->uid);
     op->walk->ran[index].was = true;
-    if (run_post(run, v))
+    if (run_is_met(run, v) && run_post(run, v))
         return true;
     run_free(run);
     return false;
@@ -508,6 +527,8 @@ void op_ask(struct op *op, enum hook_stage stage, void (*next)(struct op *op))
     struct hook_set *set = op->r->hooks[stage];
     struct op_view view;
 
+    if (stage == HOOK_VALIDATE)
+        op_judge(op);
     if (set == NULL || !op->r->has_out || !op_ok(op) || hook_is_exempt(op->resource)) {
         next(op);
         return;

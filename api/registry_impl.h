@@ -28,6 +28,7 @@ struct registry {
     void (*on_kinds)(void *arg); /* see registry_on_kinds */
     void *on_kinds_arg;
     struct hook_set *hooks[HOOK_STAGES]; /* owned references; NULL = no webhook */
+    struct policy_set *policies;         /* owned; NULL = none is bound */
     struct registry_outcall out;         /* see registry_on_outcall */
     bool has_out;                        /* it was set once: what must be asked is asked */
     unsigned n_parked;                   /* ops that wait for others' answers */
@@ -56,6 +57,7 @@ struct op {
     json_t *dups;             /* owned: paths of duplicate keys in the body, or NULL */
     json_t *problems;         /* owned array of strictness problems */
     json_t *warnings;         /* owned array, NULL while empty */
+    json_t *annotations;      /* owned map for the audit log, NULL while empty */
     json_t *status;           /* owned: set = refused */
     /* Taken from the allocators by this op; given back if it fails. */
     uint32_t taken_ip, taken_ports[REGISTRY_PORTS_MAX], taken_cidr;
@@ -104,6 +106,16 @@ void op_resume(struct op *op, void (*next)(struct op *op));
 void op_kept_free(struct op_kept *kept); /* NULL is fine */
 
 /* --- registry_hooks.c --- */
+/* A write as webhooks and policies see it. */
+struct op_view {
+    struct hook_subject subject;
+    json_t *object, *old, *ns; /* owned references */
+};
+void op_view_init(struct op_view *v, const struct op *op);
+void op_view_fini(struct op_view *v);
+/* @tree of the view in the words of @row; the caller's. */
+json_t *op_view_as(const struct op *op, json_t *tree, const struct schema_resource *row);
+json_t *op_options(const struct op *op, const char *operation);
 void registry_hooks_load(struct registry *r);
 /* A write is visible: the webhooks follow. */
 void op_hooks_committed(struct op *op);
@@ -112,6 +124,21 @@ void op_hooks_committed(struct op *op);
 void op_ask(struct op *op, enum hook_stage stage, void (*next)(struct op *op));
 /* Both stages. */
 void op_ask_both(struct op *op, void (*next)(struct op *op));
+
+/* --- registry_policy.c --- */
+/* What expressions are told of a write, in the words of one version. */
+struct op_facts {
+    struct review_facts facts;
+    json_t *object, *old, *request; /* owned */
+};
+void op_facts_init(struct op_facts *f, const struct op *op, const struct op_view *v,
+                   const struct schema_resource *row);
+void op_facts_fini(struct op_facts *f);
+void registry_policies_load(struct registry *r);
+/* A write is visible: the policies follow. */
+void op_policies_committed(struct op *op);
+/* Refuses what admission policies deny. */
+void op_judge(struct op *op);
 
 /* --- registry.c --- */
 /* A request from its start; @kept is taken, and holds @req, when it was begun before. */

@@ -52,6 +52,7 @@ struct op *op_free(struct op *op)
     json_decref(op->dups);
     json_decref(op->problems);
     json_decref(op->warnings);
+    json_decref(op->annotations);
     json_decref(op->charges);
     json_decref(op->status);
     json_decref(op->managed);
@@ -63,9 +64,11 @@ struct op *op_free(struct op *op)
 
 void op_answer(struct op *op, const struct object *object, const json_t *body)
 {
-    struct registry_answer answer = {
-        .http = op->http, .object = object, .body = body, .warnings = op->warnings
-    };
+    struct registry_answer answer = { .http = op->http,
+                                      .object = object,
+                                      .body = body,
+                                      .warnings = op->warnings,
+                                      .annotations = op->annotations };
 
     op_alloc_settle(op, op->status == NULL && !op->dry_run);
     if (op->status != NULL) {

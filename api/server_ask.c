@@ -17,6 +17,7 @@ static void ask_on_done(void *arg, const struct registry_answer *answer)
 
     free(ask);
     call_warn_all(c, answer->warnings);
+    server_observe_annotations(c, answer->annotations);
     if (answer->http >= 400) {
         call_send_status(c, json_deep_copy(answer->body));
         return;

@@ -93,6 +93,7 @@ void server_observe_begin(struct call *c);   /* its route is known */
 void server_observe_user(struct call *c, bool known);
 void server_observe_impersonated(struct call *c);
 void server_observe_decision(struct call *c, bool allowed);
+void server_observe_annotations(struct call *c, const json_t *map); /* NULL is fine */
 /* With an answer, or the beginning of one.  @body may be NULL: a stream. */
 void server_observe_answer(struct call *c, int status, const char *body, size_t len);
 void server_observe_end(struct call *c);

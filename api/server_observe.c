@@ -194,6 +194,12 @@ void server_observe_decision(struct call *c, bool allowed)
         audit_decided(c->event, allowed);
 }
 
+void server_observe_annotations(struct call *c, const json_t *map)
+{
+    if (c->event != NULL)
+        audit_annotate(c->event, map);
+}
+
 static void observe_parse_yaml(json_t **ret, const char *data, size_t len)
 {
     cleanup(json_decrefpp) json_t *docs = NULL;

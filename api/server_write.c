@@ -188,6 +188,7 @@ static void write_on_done(void *arg, const struct registry_answer *answer)
     struct call *c = arg;
 
     call_warn_all(c, answer->warnings);
+    server_observe_annotations(c, answer->annotations);
     if (answer->object != NULL)
         call_send_object(c, answer->http, answer->object);
     else if (answer->http >= 400)

@@ -13,7 +13,7 @@ static const struct validate_kind *validate_kind(const struct schema_resource *r
         validate_kinds_service, validate_kinds_network,   validate_kinds_storage,
         validate_kinds_config,  validate_kinds_access,    validate_kinds_cluster,
         validate_kinds_foreign, validate_kinds_crd,       validate_kinds_csr,
-        validate_kinds_webhook,
+        validate_kinds_webhook, validate_kinds_policy,
     };
 
     for (size_t i = 0; i < N_ELEMENTS(lists); i++) {

@@ -11,6 +11,7 @@
 #include "api/validate.h"
 #include "api/validate_names.h"
 #include "base/json.h"
+#include "cel/cel.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,7 @@ extern const struct validate_kind validate_kinds_foreign[];
 extern const struct validate_kind validate_kinds_crd[];
 extern const struct validate_kind validate_kinds_csr[];
 extern const struct validate_kind validate_kinds_webhook[];
+extern const struct validate_kind validate_kinds_policy[];
 
 /* Required fields and enumerations of the tables, all but metadata and status. */
 void validate_schema(struct field_errors *e, const struct schema_resource *r, const json_t *tree);
@@ -110,7 +112,12 @@ void validate_job_spec(struct field_errors *e, const json_t *spec, const char *p
 /* In validate_crd_schema.c: an openAPIV3Schema at @path must be structural. */
 void validate_structural(struct field_errors *e, const json_t *schema, const char *path);
 /* In validate_webhook.c: where a webhook is, of admission or conversion. */
+/* One rule: operations, groups, versions, resources, scope. */
+void validate_webhook_rule(struct field_errors *e, const json_t *rule, const char *path);
 void validate_client_config(struct field_errors *e, const json_t *config, const char *path);
+/* In validate_policy.c: matchConditions over the variables of @env. */
+void validate_conditions(struct field_errors *e, const json_t *list, const struct cel_env *env,
+                         const char *path);
 /* In validate_scaler.c: an autoscaler. */
 void validate_scaler(struct field_errors *e, const json_t *tree);
 /* In validate_storage.c: a claim's spec, also of templates. */

@@ -2,6 +2,7 @@
  * definitions of custom kinds have as well (apiserver/pkg/util/webhook/validation.go). */
 #include "api/validate_impl.h"
 
+#include "api/review_cel.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -165,7 +166,7 @@ static void validate_webhook_resources(struct field_errors *e, const json_t *rul
                       "if '*' is present, must not specify other resources without subresources");
 }
 
-static void validate_webhook_rule(struct field_errors *e, const json_t *rule, const char *path)
+void validate_webhook_rule(struct field_errors *e, const json_t *rule, const char *path)
 {
     size_t i;
     json_t *item;
@@ -252,9 +253,8 @@ static void validate_webhook(struct field_errors *e, const json_t *hook, const c
     validate_label_selector(e, json_object_get(hook, "objectSelector"),
                             AT("%s.objectSelector", path));
     validate_client_config(e, json_object_get(hook, "clientConfig"), AT("%s.clientConfig", path));
-    if (json_array_size(json_object_get(hook, "matchConditions")) > 0)
-        field_forbidden(e, AT("%s.matchConditions", path),
-                        "mkube does not evaluate CEL expressions yet");
+    validate_conditions(e, json_object_get(hook, "matchConditions"), &review_cel_webhooks,
+                        AT("%s.matchConditions", path));
     validate_review_versions(e, hook, path);
 }
 

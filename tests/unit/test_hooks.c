@@ -317,6 +317,32 @@ TEST(hooks, namespaces_and_labels_choose)
     hooks_down(&f);
 }
 
+TEST(hooks, conditions_choose)
+{
+    struct hooks_fixture f = { 0 };
+
+    hooks_up(&f);
+    VALIDATING(
+        "v",
+        HOOK(
+            "a", RULE_CONFIGMAPS,
+            ",'matchConditions':[{'name':'n','expression':'object.metadata.name != \\'skip-me\\''},"
+            "{'name':'d','expression':'object.data.x != \\'0\\''}]"));
+    SEND(.body = CONFIG("skip-me", "{'x':'1'}"));
+    ANSWERED(201);
+    SEND(.body = CONFIG("a", "{'x':'0'}"));
+    ANSWERED(201);
+    SEND(.body = CONFIG("skip-me-2", "{'x':'1'}"));
+    WAITING;
+    hooks_answer(&f, 0, "'allowed':true");
+    ANSWERED(201);
+    SEND(.body = CONFIG("b", "{'y':'1'}")); /* it cannot be told: failurePolicy Fail */
+    ANSWERED(403);
+    SAID("configmaps \"b\" is forbidden: expression 'object.data.x != \"0\"' resulted in error: no "
+         "such key: x");
+    hooks_down(&f);
+}
+
 TEST(hooks, another_version_of_the_same_is_meant_too)
 {
     struct hooks_fixture f = { 0 };
@@ -424,8 +450,11 @@ TEST(hooks, configurations_are_validated_as_in_kubernetes)
     check_refused(&f, HOOK("a", RULE_CONFIGMAPS, ",'timeoutSeconds':31"),
                   "Invalid value: 31: the timeout value must be between 1 and 30 seconds");
     check_refused(
-        &f, HOOK("a", RULE_CONFIGMAPS, ",'matchConditions':[{'name':'n','expression':'true'}]"),
-        "Forbidden: mkube does not evaluate CEL expressions yet");
+        &f,
+        HOOK("a", RULE_CONFIGMAPS, ",'matchConditions':[{'name':'n','expression':'object.x +'}]"),
+        "Invalid value: \"object.x +\": compilation failed: ERROR: <input>:1:11: Syntax error: "
+        "mismatched "
+        "input '<EOF>' expecting an expression\n | object.x +\n | ..........^");
     check_refused(&f,
                   "{'name':'a.b.c','admissionReviewVersions':['v1'],'sideEffects':'Some',"
                   "'clientConfig':{'url':'https://h'}}",
