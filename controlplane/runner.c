@@ -185,6 +185,7 @@ static void runner_map(struct runner *r, const struct store_change *change)
         if (runner_follows(c, change->object->bucket))
             c->map(r->rows[i].queue, r->view, change);
     }
+    view_let_go(r->view, RUNNER_VIEW_BYTES_MAX);
 }
 
 /* Everything is as if it had just appeared. */

@@ -111,11 +111,9 @@ bool view_first(struct view *v, const char *what)
     return true;
 }
 
-void view_end_step(struct view *v)
+void view_let_go(struct view *v, size_t json_bytes)
 {
-    v->n_asked = 0;
-    v->own_rbac = rbac_free(v->own_rbac);
-    if (v->json_bytes > v->keep_bytes)
+    if (v->json_bytes > v->keep_bytes + json_bytes)
         view_forget_trees(v);
     while (v->lists) {
         struct view_list_block *next = v->lists->next;
@@ -123,6 +121,13 @@ void view_end_step(struct view *v)
         free(v->lists);
         v->lists = next;
     }
+}
+
+void view_end_step(struct view *v)
+{
+    v->n_asked = 0;
+    v->own_rbac = rbac_free(v->own_rbac);
+    view_let_go(v, 0);
 }
 
 /* --- trees --- */

@@ -41,6 +41,9 @@ bool view_first(struct view *v, const char *what);
 
 /* Forgets trees and arrays; the runner calls it after each step. */
 void view_end_step(struct view *v);
+/* Forgets arrays, and trees if there are more than @json_bytes beside what is kept: between two
+ * changes of one step, which may be as many as there are objects. */
+void view_let_go(struct view *v, size_t json_bytes);
 /* Trees of up to @json_bytes outlive their step (objects do not change, so they stay true): time
  * for memory.  0, as at the start: none do. */
 void view_keep(struct view *v, size_t json_bytes);

@@ -93,3 +93,19 @@ TEST(view, says_once_per_step_that_nobody_has_looked_yet)
     CHECK(view_first(f.view, "pods"));
     plan_fixture_down(&f);
 }
+
+TEST(view, lets_go_of_trees_within_a_step)
+{
+    struct plan_fixture f;
+
+    plan_fixture_up(&f);
+    put_pod(&f, "default", "a", "x");
+    CHECK(view_first(f.view, "pods"));
+    view_tree(f.view, plan_fixture_get(&f, "pods", "a"));
+    view_let_go(f.view, 100000);
+    CHECK(view_footprint(f.view) > 0);
+    view_let_go(f.view, 0);
+    CHECK_INT(view_footprint(f.view), 0);
+    CHECK(!view_first(f.view, "pods")); /* the step goes on */
+    plan_fixture_down(&f);
+}
