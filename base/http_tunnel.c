@@ -209,7 +209,7 @@ static void http_tunnel_on_dialed(void *arg, int fd, const struct err *err)
 static void http_tunnel_print(struct text *ret, const struct http_tunnel_spec *spec)
 {
     text_fmt(ret, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nConnection: Upgrade\r\nContent-Length: 0\r\n",
-             spec->method, spec->target, spec->ip, spec->port);
+             spec->method, spec->target, spec->host != NULL ? spec->host : spec->ip, spec->port);
     for (size_t i = 0; i < spec->n_headers; i++)
         text_fmt(ret, "%s: %s\r\n", spec->headers[i].name, spec->headers[i].value);
     text_puts(ret, "\r\n");
@@ -228,6 +228,6 @@ struct http_tunnel *http_tunnel(uv_loop_t *loop, struct tls_dialer *dialer,
     http_tunnel_print(&t->request, spec);
     t->limit = timer_new(loop, http_tunnel_on_limit, t);
     timer_start(t->limit, TUNNEL_ANSWER_MS);
-    t->dial = tls_dial(dialer, spec->ip, spec->port, http_tunnel_on_dialed, t);
+    t->dial = tls_dial(dialer, spec->ip, spec->host, spec->port, http_tunnel_on_dialed, t);
     return t;
 }

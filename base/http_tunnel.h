@@ -16,6 +16,7 @@ struct http_tunnel;
 
 struct http_tunnel_spec { /* copied */
     const char *ip;
+    const char *host; /* whom the certificate must name; NULL: the address */
     uint16_t port;
     const char *method, *target;
     const struct http_header_pair *headers; /* besides Host and Connection: upgrade */

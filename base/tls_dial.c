@@ -163,18 +163,18 @@ static void tls_dial_on_connected(uv_poll_t *poll, int status UNUSED, int events
     tls_dial_shake(t);
 }
 
-static int tls_dial_connect(struct tls_dial *t, uint16_t port, struct err *err)
+static int tls_dial_connect(struct tls_dial *t, const char *ip, uint16_t port, struct err *err)
 {
     struct sockaddr_storage addr;
-    int rc = uv_ip4_addr(t->host, port, (struct sockaddr_in *)(void *)&addr);
+    int rc = uv_ip4_addr(ip, port, (struct sockaddr_in *)(void *)&addr);
     socklen_t len = sizeof(struct sockaddr_in);
 
     if (rc < 0) {
-        rc = uv_ip6_addr(t->host, port, (struct sockaddr_in6 *)(void *)&addr);
+        rc = uv_ip6_addr(ip, port, (struct sockaddr_in6 *)(void *)&addr);
         len = sizeof(struct sockaddr_in6);
     }
     if (rc < 0)
-        return err_set(err, ERR_INVALID, "%s is no address", t->host);
+        return err_set(err, ERR_INVALID, "%s is no address", ip);
     t->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (t->fd < 0)
         return err_errno(err, errno, "socket");
@@ -189,8 +189,8 @@ static int tls_dial_connect(struct tls_dial *t, uint16_t port, struct err *err)
     return 0;
 }
 
-struct tls_dial *tls_dial(struct tls_dialer *d, const char *ip, uint16_t port, tls_dial_fn done,
-                          void *arg)
+struct tls_dial *tls_dial(struct tls_dialer *d, const char *ip, const char *host, uint16_t port,
+                          tls_dial_fn done, void *arg)
 {
     struct tls_dial *t = MEM_NEW(struct tls_dial);
     int rc;
@@ -198,7 +198,7 @@ struct tls_dial *tls_dial(struct tls_dialer *d, const char *ip, uint16_t port, t
     if (d->scratch == NULL)
         d->scratch = MEM_NEW(struct tls_conn_scratch);
     t->dialer = d;
-    t->host = mem_str(ip);
+    t->host = mem_str(host != NULL ? host : ip);
     t->fd = -1;
     t->done = done;
     t->arg = arg;
@@ -210,7 +210,7 @@ struct tls_dial *tls_dial(struct tls_dialer *d, const char *ip, uint16_t port, t
     list_init(&t->owner.conns);
     list_add_tail(&d->dials, &t->link);
     t->timer = timer_new(d->loop, tls_dial_on_timer, t);
-    rc = tls_dial_connect(t, port, &t->err);
+    rc = tls_dial_connect(t, ip, port, &t->err);
     timer_start(t->timer, rc < 0 ? 0 : TLS_DIAL_MS);
     return t;
 }
@@ -226,11 +226,12 @@ void tls_dial_cancel(struct tls_dial *t)
 static int tls_dialer_cred(gnutls_certificate_credentials_t *ret, const char *cert_pem,
                            const char *key_pem, struct err *err)
 {
-    const gnutls_datum_t cert = tls_x509_view(cert_pem), key = tls_x509_view(key_pem);
+    const gnutls_datum_t cert = tls_x509_view(cert_pem != NULL ? cert_pem : "");
+    const gnutls_datum_t key = tls_x509_view(key_pem != NULL ? key_pem : "");
     gnutls_certificate_credentials_t cred = NULL;
     int rc = gnutls_certificate_allocate_credentials(&cred);
 
-    if (rc == 0)
+    if (rc == 0 && cert_pem != NULL)
         rc = gnutls_certificate_set_x509_key_mem(cred, &cert, &key, GNUTLS_X509_FMT_PEM);
     if (rc < 0) {
         if (cred != NULL)

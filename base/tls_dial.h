@@ -16,6 +16,7 @@
 
 struct tls_dialer; /* whom we believe, and who we are; one for many connections */
 
+/* @cert_pem and @key_pem may be NULL: we are nobody (a token in the request says who). */
 int tls_dialer_new(struct tls_dialer **ret, uv_loop_t *loop, const char *ca_pem,
                    const char *cert_pem, const char *key_pem, struct err *err);
 /* Shows another certificate on connections that begin from now on; those that began go on.  On failure it
@@ -28,9 +29,10 @@ struct tls_dialer *tls_dialer_close(struct tls_dialer *d);
 struct tls_dial;
 /* Exactly once: our end of the connection (the callee's from now on), or -1 and why. */
 typedef void (*tls_dial_fn)(void *arg, int fd, const struct err *err);
-/* @ip is an address.  @done never fires from within. */
-struct tls_dial *tls_dial(struct tls_dialer *d, const char *ip, uint16_t port, tls_dial_fn done,
-                          void *arg);
+/* @ip is an address; @host is whom the certificate must name, NULL: that address.  @done never fires
+ * from within. */
+struct tls_dial *tls_dial(struct tls_dialer *d, const char *ip, const char *host, uint16_t port,
+                          tls_dial_fn done, void *arg);
 /* Before @done only: forgets the attempt. */
 void tls_dial_cancel(struct tls_dial *t);
 

@@ -25,6 +25,7 @@ struct session {
     char *authorization;         /* owned; NULL without a token */
     char *ns;                    /* owned */
     bool forced_ns;
+    unsigned n_started;          /* streams under way */
     struct discovery *discovery; /* owned; NULL until asked for */
 };
 
@@ -84,6 +85,21 @@ bool session_forced_ns(const struct session *s)
     return s->forced_ns;
 }
 
+uv_loop_t *session_loop(struct session *s)
+{
+    return oneshot_loop(s->calls);
+}
+
+const struct client_config *session_config(const struct session *s)
+{
+    return &s->config;
+}
+
+const char *session_authorization(const struct session *s)
+{
+    return s->authorization;
+}
+
 const char *session_server(const struct session *s)
 {
     return s->config.server;
@@ -105,8 +121,10 @@ struct session_wait { /* of the request under way */
     struct err *err;
     session_data_fn fn; /* NULL: the answer is one tree */
     void *arg;
-    bool stopped; /* by the callback */
+    bool stopped;                    /* by the callback */
+    struct session_started *started; /* NULL: somebody waits */
 };
+static void session_on_started_done(struct session_wait *w);
 
 static void session_run(struct session *s, const struct session_wait *w)
 {
@@ -183,6 +201,8 @@ static void session_on_done(void *arg, int rc, const struct http_head *head, con
         if (head->status < 200 || head->status > 299)
             w->rc = session_refused(head, w->answer->body, w->err);
     }
+    if (w->started != NULL)
+        session_on_started_done(w);
 }
 
 static int session_http(struct session *s, struct err *err)
@@ -201,7 +221,7 @@ struct session_request {
     int64_t timeout_ms;
 };
 
-static int session_send(struct session_wait *w, const struct session_request *r)
+static int session_begin(struct session_wait *w, const struct session_request *r)
 {
     struct session *s = w->session;
     cleanup(freep) char *url = mem_fmt("%s%s", s->config.server, r->path);
@@ -230,7 +250,16 @@ static int session_send(struct session_wait *w, const struct session_request *r)
     }
     headers[n++] = s->authorization;
     http_call(s->http, &spec, &listener);
-    session_run(s, w);
+    return 0;
+}
+
+static int session_send(struct session_wait *w, const struct session_request *r)
+{
+    int rc = session_begin(w, r);
+
+    if (rc < 0)
+        return rc;
+    session_run(w->session, w);
     return w->rc;
 }
 
@@ -273,6 +302,54 @@ int session_get(struct session *s, const char *path, const char *accept, struct 
     return rc == 0 && ret->body == NULL
                ? err_set(err, ERR_PROTOCOL, "the server's answer is no JSON")
                : rc;
+}
+
+/* --- several streams at a time --- */
+
+struct session_started {
+    struct session_wait wait;
+    struct session_answer answer;
+    struct err err;
+    session_done_fn done;
+};
+
+static void session_on_started_done(struct session_wait *w)
+{
+    struct session_started *t = w->started;
+
+    w->session->n_started--;
+    t->done(w->arg, w->rc, &t->answer, &t->err);
+    session_answer_fini(&t->answer);
+    free(t);
+}
+
+int session_start(struct session *s, const char *path, const char *accept, session_data_fn fn,
+                  session_done_fn done, void *arg, struct err *err)
+{
+    struct session_started *t = MEM_NEW(struct session_started);
+    struct session_request r = {
+        .method = "GET", .path = path, .accept = accept, .timeout_ms = -1
+    };
+    int rc;
+
+    t->done = done;
+    t->wait = (struct session_wait){
+        .session = s, .answer = &t->answer, .err = &t->err, .fn = fn, .arg = arg, .started = t
+    };
+    rc = session_begin(&t->wait, &r);
+    if (rc < 0) {
+        *err = t->err;
+        free(t);
+        return rc;
+    }
+    s->n_started++;
+    return 0;
+}
+
+void session_run_all(struct session *s)
+{
+    while (s->n_started > 0)
+        uv_run(oneshot_loop(s->calls), UV_RUN_ONCE);
 }
 
 /* --- kinds --- */

@@ -6,6 +6,7 @@
 #ifndef CLIENT_SESSION_H
 #define CLIENT_SESSION_H
 
+#include "api/client.h"
 #include "api/schema.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -33,8 +34,11 @@ int session_new(struct session **ret, const struct session_opts *opts, struct er
 struct session *session_free(struct session *s);
 void session_freep(struct session **s);
 const char *session_namespace(const struct session *s);
-bool session_forced_ns(const struct session *s);     /* -n was given: manifests must agree */
-const char *session_server(const struct session *s); /* "https://10.0.0.1:6443" */
+bool session_forced_ns(const struct session *s); /* -n was given: manifests must agree */
+uv_loop_t *session_loop(struct session *s);
+const struct client_config *session_config(const struct session *s);
+const char *session_authorization(const struct session *s); /* "Authorization: ..." or NULL */
+const char *session_server(const struct session *s);        /* "https://10.0.0.1:6443" */
 
 /* Asks once which kinds there are beside the built-in ones; the schema's lookups know them after. */
 int session_discover(struct session *s, struct err *err);
@@ -63,6 +67,13 @@ typedef int (*session_data_fn)(void *arg, const char *data, size_t len);
 /* GET without an end of its own.  0: the server or the callback ended it. */
 int session_stream(struct session *s, const char *path, const char *accept, session_data_fn fn,
                    void *arg, struct session_answer *ret, struct err *err);
+/* The same without waiting: several at a time, until session_run_all says that all have ended.
+ * @done gets what session_stream would return; its answer lives until it returns. */
+typedef void (*session_done_fn)(void *arg, int rc, const struct session_answer *answer,
+                                const struct err *err);
+int session_start(struct session *s, const char *path, const char *accept, session_data_fn fn,
+                  session_done_fn done, void *arg, struct err *err);
+void session_run_all(struct session *s);
 /* One event of a watch: "ADDED", "MODIFIED", "DELETED", "BOOKMARK"; non-zero ends it. */
 typedef int (*session_event_fn)(void *arg, const char *type, const json_t *object);
 /* An ERROR event is a failure, as a refused request is. */

@@ -22,6 +22,8 @@ int resources_main(const struct verb *self, int argc, char **argv);
 int resources_version_main(const struct verb *self, int argc, char **argv);
 int resources_config_main(const struct verb *self, int argc, char **argv);
 int create_main(const struct verb *self, int argc, char **argv);
+int exec_main(const struct verb *self, int argc, char **argv);
+int forward_main(const struct verb *self, int argc, char **argv);
 int label_main(const struct verb *self, int argc, char **argv);
 int label_annotate_main(const struct verb *self, int argc, char **argv);
 int scale_main(const struct verb *self, int argc, char **argv);
