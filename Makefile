@@ -115,6 +115,15 @@ GEN_OBJ := $(OUT)/obj/gen/schema_tables.o
 GEN_HEADERS := $(GEN)/schema_ids.h
 endif
 
+# What /version says of this build: the commit and its time, so that the same sources make the same binary.
+GEN_HEADERS += $(GEN)/build_info.h
+$(GEN)/build_info.h: FORCE
+	@mkdir -p $(@D)
+	@TZ=UTC git -c safe.directory='*' show -s --format='#define BUILD_COMMIT "%H"%n#define BUILD_DATE "%cd"' \
+	    --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD > $@.new 2> /dev/null || \
+	    printf '#define BUILD_COMMIT "unknown"\n#define BUILD_DATE "1970-01-01T00:00:00Z"\n' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 $(OUT)/obj/%.o: %.c | $(GEN_HEADERS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

@@ -257,21 +257,53 @@ static bool openapi_starts_group_version(size_t i)
            strcmp(before->version, r->version) != 0;
 }
 
-void openapi_v3_index(struct text *ret)
+bool openapi_v3_next(char ret[OPENAPI_PATH_MAX], size_t *i)
 {
     const struct schema_resource *r;
-    char path[256], hash[BITS_SHA256_HEX];
+
+    for (; (r = schema_at(*i)) != NULL; (*i)++) {
+        if (!openapi_starts_group_version(*i))
+            continue;
+        openapi_group_version_path(ret, OPENAPI_PATH_MAX, r->group, r->version);
+        (*i)++;
+        return true;
+    }
+    return false;
+}
+
+void openapi_v3_index(struct text *ret)
+{
+    char path[OPENAPI_PATH_MAX], hash[BITS_SHA256_HEX];
+    const char *comma = "";
 
     text_puts(ret, "{\"paths\":{");
-    for (size_t i = 0; (r = schema_at(i)) != NULL; i++) {
-        if (!openapi_starts_group_version(i))
-            continue;
-        openapi_group_version_path(path, sizeof(path), r->group, r->version);
-        openapi_hash(hash, path, i);
-        text_fmt(ret, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=%s\"}",
-                 i > 0 ? "," : "", path, path, hash);
+    for (size_t i = 0; openapi_v3_next(path, &i); comma = ",") {
+        openapi_hash(hash, path, i - 1);
+        text_fmt(ret, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=%s\"}", comma, path,
+                 path, hash);
     }
     text_puts(ret, "}}\n");
+}
+
+bool openapi_v3_hash(char ret[BITS_SHA256_HEX], const char *path)
+{
+    char own[OPENAPI_PATH_MAX];
+
+    for (size_t i = 0; openapi_v3_next(own, &i);) {
+        if (strcmp(own, path) != 0)
+            continue;
+        openapi_hash(ret, path, i - 1);
+        return true;
+    }
+    return false;
+}
+
+void openapi_v2_hash(char ret[BITS_SHA256_HEX])
+{
+    cleanup(text_fini) struct text all = TEXT_EMPTY;
+
+    openapi_v3_index(&all);
+    bits_sha256_hex(ret, all.data, all.len);
 }
 
 static void openapi_put_document(struct text *ret, const char *group, const char *version,

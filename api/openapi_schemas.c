@@ -283,7 +283,12 @@ static const struct schema_resource *openapi_custom_row(const struct openapi_sch
 static void openapi_custom(struct openapi_schemas *s, struct text *ret,
                            const struct schema_resource *r)
 {
-    static const char *const texts[] = { "apiVersion", "kind" };
+    static const struct {
+        const char *name, *words;
+    } texts[] = {
+        { "apiVersion", "The group and version whose words this object is written in." },
+        { "kind", "The kind of object this is." },
+    };
     json_t *meta = json_pack(
         "{s:[{s:s}]}", "allOf", "$ref",
         "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
@@ -295,8 +300,9 @@ static void openapi_custom(struct openapi_schemas *s, struct text *ret,
     if (properties == NULL)
         json_object_set_new(schema, "properties", properties = json_object());
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)
-        if (json_object_get(properties, texts[i]) == NULL)
-            json_object_set_new(properties, texts[i], json_pack("{s:s}", "type", "string"));
+        json_object_set_new(
+            properties, texts[i].name,
+            json_pack("{s:s, s:s}", "type", "string", "description", texts[i].words));
     json_object_set_new(properties, "metadata", meta);
     openapi_note(s, "meta/v1.ObjectMeta");
     json_object_set_new(
