@@ -271,20 +271,6 @@ static void crd_warn_of_schemas(json_t *ret, const json_t *tree)
     free(s.pattern);
 }
 
-/* The versions that a webhook would have to convert. */
-static void crd_warn_of_conversion(json_t *ret, const json_t *tree)
-{
-    const json_t *spec = json_at(tree, "spec"), *version;
-    size_t i;
-
-    json_array_foreach (json_at(spec, "versions"), i, version)
-        if (json_bool(version, "served", false) && !custom_serves(spec, version))
-            crd_warn(ret, mem_fmt("mkube does not call conversion webhooks: version %s of %s is "
-                                  "not served, only the storage version is",
-                                  json_str_or(version, "name", ""),
-                                  json_str_or(tree, "metadata.name", "")));
-}
-
 json_t *crd_warnings(const json_t *tree)
 {
     json_t *ret = json_array();
@@ -296,6 +282,5 @@ json_t *crd_warnings(const json_t *tree)
         return ret;
     }
     crd_warn_of_schemas(ret, tree);
-    crd_warn_of_conversion(ret, tree);
     return ret;
 }

@@ -18,6 +18,7 @@ struct custom {
     struct list link; /* in custom_set */
     unsigned refs;
     bool retired;
+    bool converts;            /* by its author's webhook */
     const struct object *crd; /* owned ref: the newest of this generation */
     uint64_t since;           /* from here on objects are written as its schemas say */
     struct pool *pool;        /* owned: names, rows */
@@ -174,14 +175,6 @@ static void custom_read_deprecation(struct pool *pool, struct custom_version *v,
         v->deprecation = pool_str(pool, json_str_or(from, "deprecationWarning", usual));
 }
 
-bool custom_serves(const json_t *spec, const json_t *version)
-{
-    if (!json_bool(version, "served", false))
-        return false;
-    return json_bool(version, "storage", false) ||
-           !str_eq(json_str(spec, "conversion.strategy"), "Webhook");
-}
-
 /* apiVersion, kind and metadata: what the tables say of every custom object. */
 static const struct schema_field *custom_envelope(size_t *ret_n)
 {
@@ -220,7 +213,7 @@ static void custom_read_version(struct custom *k, struct custom_version *v, cons
     };
     v->type.name = custom_type_name(k->pool, &v->row);
     v->type.fields = custom_envelope(&v->type.n_fields);
-    v->served = custom_serves(spec, from);
+    v->served = json_bool(from, "served", false);
     custom_read_subs(k->pool, v, json_at(from, "subresources"));
     custom_read_columns(k->pool, v, json_at(from, "additionalPrinterColumns"));
     custom_read_selectable(k->pool, v, json_at(from, "selectableFields"));
@@ -237,6 +230,7 @@ static struct custom *custom_new(const struct object *crd, const json_t *tree)
     k->refs = 1;
     k->crd = object_ref(crd);
     k->since = crd->revision;
+    k->converts = str_eq(json_str(spec, "conversion.strategy"), "Webhook");
     k->pool = pool_new();
     k->n_versions = json_array_size(json_at(spec, "versions"));
     k->versions = pool_zero(k->pool, (k->n_versions + 1) * sizeof(*k->versions));
@@ -424,6 +418,18 @@ const struct custom_node *custom_root(const struct schema_resource *r)
 uint64_t custom_revision(const struct schema_resource *r)
 {
     return r->custom != NULL ? r->custom->since : 0;
+}
+
+bool custom_converts(const struct schema_resource *r)
+{
+    return r->custom != NULL && r->custom->converts;
+}
+
+json_t *custom_conversion(const struct schema_resource *r)
+{
+    cleanup(json_decrefpp) json_t *tree = object_tree(r->custom->crd);
+
+    return json_incref(json_at(tree, "spec.conversion"));
 }
 
 bool custom_is_stale(const struct schema_resource *r, const struct object *o)

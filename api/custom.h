@@ -3,8 +3,8 @@
  * One `struct custom` per established definition, one row per version.  It holds the
  * definition's own bytes (shared with the store) and, beside names, columns and paths, nothing
  * that grows with the schema: that is compiled when it is first needed, and the least used ones
- * are forgotten past CUSTOM_CACHE_BYTES.  Conversion is by name only (strategy None); of a definition
- * that wants a webhook only the storage version is served.
+ * are forgotten past CUSTOM_CACHE_BYTES.  Conversion is by name (strategy None), or by a webhook
+ * (registry_convert.c).
  * Kinds that mkube serves itself (schema_is_built_in) are never replaced.
  *
  * The set belongs to the process, as the tables of schema.h do.  Thread: loop.
@@ -71,10 +71,10 @@ json_t *custom_openapi(const struct schema_resource *r);
 uint64_t custom_revision(const struct schema_resource *r);
 /* Whether @o's stored form is not what this row shows: another version's, or older than the schema. */
 bool custom_is_stale(const struct schema_resource *r, const struct object *o);
+/* Whether its versions differ by more than names: a webhook translates (registry_convert). */
+bool custom_converts(const struct schema_resource *r);
+json_t *custom_conversion(const struct schema_resource *r); /* spec.conversion; the caller's */
 /* Brings a stored tree to this row: apiVersion and defaults. */
 void custom_refresh(const struct schema_resource *r, json_t *tree);
-
-/* False: Webhook conversion, or it is not the version's turn. */
-bool custom_serves(const json_t *spec, const json_t *version);
 
 #endif

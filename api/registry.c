@@ -328,7 +328,7 @@ static void update_validate(struct op *op)
         service_alloc_keep(op);
     if (op_ok(op))
         op_managed_settle(op);
-    op->is_same = op_ok(op) && json_equal(op->tree, op->old_tree);
+    op->is_same = op_ok(op) && !op->must_rewrite && json_equal(op->tree, op->old_tree);
     if (op_ok(op) && !op->is_same)
         op_validate(op);
     if (op_ok(op) && !op->is_same)
@@ -392,7 +392,10 @@ static struct op *op_new(struct registry *r, const struct registry_request *req,
     op->req = req;
     op->kept = kept;
     op->spoken = req->resource;
-    op->resource = req->resource->stored ? req->resource : schema_bucket(req->resource->bucket);
+    /* Where a webhook stands between the versions, a write is in its author's words to the end. */
+    op->resource = req->resource->stored || custom_converts(req->resource)
+                       ? req->resource
+                       : schema_bucket(req->resource->bucket);
     if (op->resource == NULL)
         op->resource = req->resource; /* its definition went meanwhile: registry_write refuses */
     custom_hold(op->resource);
@@ -416,7 +419,7 @@ static void op_load_old(struct op *op)
     op->old = store_latest(op->r->store, op->resource->bucket, op->ns, op->name);
     if (op->old != NULL)
         op->old_tree = object_tree(op->old);
-    op_custom_load_old(op);
+    op->must_rewrite = op->old != NULL && op_custom_is_older(op);
 }
 
 static void connect_done(struct op *op)
@@ -430,21 +433,15 @@ void registry_connect(struct op *op, const struct registry_request *req)
     op_ask_both(op, connect_done);
 }
 
-void registry_begin(struct registry *r, const struct registry_request *req, registry_done_fn done,
-                    void *arg, struct op_kept *kept)
+static void registry_dispatch(struct op *op)
 {
-    struct op *op = op_new(r, req, done, arg, kept);
+    const struct registry_request *req = op->req;
 
-    if (custom_is_retired(op->spoken)) {
-        op_refuse(
-            op, status_failure(ERR_NOT_FOUND, "the server could not find the requested resource"));
+    op_custom_load_old(op);
+    if (!op_ok(op)) {
         op_answer(op, NULL, NULL);
-        return;
-    }
-    if (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')
-        op_load_old(op);
-    if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op) &&
-        str_empty(json_str(req->body, "metadata.resourceVersion"))) {
+    } else if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op) &&
+               str_empty(json_str(req->body, "metadata.resourceVersion"))) {
         op->tree = json_deep_copy(req->body);
         registry_create(op);
     } else if (op->old == NULL && req->verb == REGISTRY_PATCH && op->sub[0] == '\0' &&
@@ -470,6 +467,22 @@ void registry_begin(struct registry *r, const struct registry_request *req, regi
     } else {
         registry_update(op, req);
     }
+}
+
+void registry_begin(struct registry *r, const struct registry_request *req, registry_done_fn done,
+                    void *arg, struct op_kept *kept)
+{
+    struct op *op = op_new(r, req, done, arg, kept);
+
+    if (custom_is_retired(op->spoken)) {
+        op_refuse(
+            op, status_failure(ERR_NOT_FOUND, "the server could not find the requested resource"));
+        op_answer(op, NULL, NULL);
+        return;
+    }
+    if (req->verb != REGISTRY_CREATE || op->sub[0] != '\0')
+        op_load_old(op);
+    op_convert(op, &op->old_tree, op->spoken, registry_dispatch);
 }
 
 void registry_write(struct registry *r, const struct registry_request *req, registry_done_fn done,

@@ -116,6 +116,20 @@ struct registry_outcall {
  * without @out (NULL) those that should be asked count as unreachable. */
 void registry_on_outcall(struct registry *r, const struct registry_outcall *out);
 
+/* Whether only the webhook of its definition can bring @tree to the version of @row. */
+bool registry_must_convert(const struct schema_resource *row, const json_t *tree);
+/* @converted: the same objects in the same order, borrowed; NULL: @err tells why not. */
+typedef void (*registry_converted_fn)(void *arg, json_t *converted, const struct err *err);
+/* Brings @objects (an array that is not empty, consumed) to the version of @row.  @done may be
+ * called from within, when there is nobody to ask. */
+void registry_convert(struct registry *r, const struct schema_resource *row, json_t *objects_steal,
+                      registry_converted_fn done, void *arg);
+/* The same for references to stored objects, in place and in batches; those that are in that
+ * version stay.  @objects must live until @done (@err NULL: all are), which may come from within. */
+void registry_convert_objects(struct registry *r, const struct schema_resource *row,
+                              struct object **objects, size_t n,
+                              void (*done)(void *arg, const struct err *err), void *arg);
+
 /* The Scale of an object's @tree; NULL if the kind has none.  The caller's. */
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource);
 

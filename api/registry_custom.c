@@ -71,6 +71,19 @@ void delete_definition(struct op *op)
 
 /* --- objects --- */
 
+bool op_custom_is_older(const struct op *op)
+{
+    const struct schema_resource *stored = op->resource->custom != NULL
+                                               ? schema_bucket(op->resource->bucket)
+                                               : NULL;
+    char version[128];
+
+    if (stored == NULL)
+        return false;
+    schema_api_version(version, sizeof(version), stored);
+    return !str_eq(json_str(op->old_tree, "apiVersion"), version);
+}
+
 void op_custom_load_old(struct op *op)
 {
     if (op->old_tree != NULL && custom_is_stale(op->resource, op->old))
@@ -124,7 +137,8 @@ void op_custom_decode(struct op *op)
     if (!op_ok(op))
         return;
     custom_default(op->tree, root);
-    alias_to_stored(op->tree, op->spoken);
+    if (!custom_converts(op->spoken))
+        alias_to_stored(op->tree, op->spoken);
 }
 
 void op_custom_validate(struct op *op, struct field_errors *errors)

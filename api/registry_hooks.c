@@ -133,7 +133,7 @@ json_t *op_view_as(const struct op *op, json_t *tree, const struct schema_resour
 {
     json_t *copy;
 
-    if (tree == NULL || op->posted != NULL || op->answer_scale || row->stored)
+    if (tree == NULL || op->posted != NULL || op->answer_scale || row == op->resource)
         return json_incref(tree);
     copy = json_deep_copy(tree);
     alias_from_stored(copy, row);

@@ -42,7 +42,10 @@ struct op {
     const struct registry_request *req;     /* borrowed; once parked: the op's own copy */
     struct op_kept *kept;                   /* owned: that copy; NULL = answered without waiting */
     struct op_walk *walk;                   /* owned: webhooks being asked, or NULL */
-    void (*after)(struct op *op);           /* see op_ask_both */
+    void (*after)(struct op *op);           /* see op_ask_both, op_convert */
+    json_t **converting;                    /* the member that is with a webhook */
+    enum store_verb store_verb;             /* what op_submit was told */
+    bool must_rewrite;                      /* what is stored is of an older version */
     bool holds_old;                         /* old is a reference */
     json_t *posted;                         /* owned: what was sent and is not kept (Binding) */
     const struct schema_resource *resource; /* the stored version */
@@ -104,6 +107,11 @@ void op_park(struct op *op);
 /* Back on the loop's turn: on with @next, or from the start when the object changed meanwhile. */
 void op_resume(struct op *op, void (*next)(struct op *op));
 void op_kept_free(struct op_kept *kept); /* NULL is fine */
+
+/* --- registry_convert.c --- */
+/* Brings @tree (a member of @op) to the version of @row, if only a webhook can, and goes on. */
+void op_convert(struct op *op, json_t **tree, const struct schema_resource *row,
+                void (*next)(struct op *op));
 
 /* --- registry_hooks.c --- */
 /* A write as webhooks and policies see it. */
@@ -192,6 +200,8 @@ void admit_definition(struct op *op);  /* its status, and what its author should
 void delete_definition(struct op *op); /* op->tree is about to be marked as dying */
 /* The rest act on objects of custom kinds. */
 void op_custom_load_old(struct op *op);
+/* Whether what is stored is not in the storage version: any write brings it there. */
+bool op_custom_is_older(const struct op *op);
 void op_custom_decode(struct op *op);
 void op_custom_validate(struct op *op, struct field_errors *errors);
 

@@ -134,8 +134,9 @@ void op_answer_same(struct op *op)
         op_answer(op, op->old, NULL);
 }
 
-void op_submit(struct op *op, enum store_verb verb)
+static void op_store(struct op *op)
 {
+    enum store_verb verb = op->store_verb;
     struct err err = ERR_EMPTY;
     struct store_write w = {
         .verb = verb,
@@ -158,6 +159,8 @@ void op_submit(struct op *op, enum store_verb verb)
         op_answer_tree(op, op->tree);
         return;
     }
+    if (verb == STORE_DELETE && custom_converts(op->resource))
+        w.tree = NULL; /* it may be in another version's words: as it was, then */
     store_hold(op->r->store);
     rc = store_submit(op->r->store, &w, op_on_committed, op, NULL, &err);
     if (rc == STORE_OK)
@@ -176,4 +179,16 @@ void op_submit(struct op *op, enum store_verb verb)
     else
         op_refuse(op, status_from_err(&err));
     op_answer(op, NULL, NULL);
+}
+
+void op_submit(struct op *op, enum store_verb verb)
+{
+    const struct schema_resource *stored;
+
+    op->store_verb = verb;
+    stored = custom_converts(op->resource) ? schema_bucket(op->resource->bucket) : NULL;
+    if (stored != NULL && verb != STORE_DELETE && !op->dry_run)
+        op_convert(op, &op->tree, stored, op_store);
+    else
+        op_store(op);
 }

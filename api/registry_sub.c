@@ -326,6 +326,12 @@ static json_t *scale_make(const json_t *tree, const struct scale_kind *kind)
 json_t *registry_scale_of(const json_t *tree, const struct schema_resource *resource)
 {
     struct scale_kind kind;
+    const struct schema_resource *said;
+
+    if (custom_converts(resource)) { /* each version has its own paths */
+        said = schema_by_api_version(json_str_or(tree, "apiVersion", ""), resource->kind);
+        resource = said != NULL ? said : resource;
+    }
 
     return scale_find(&kind, resource) ? scale_make(tree, &kind) : NULL;
 }

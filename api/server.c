@@ -389,13 +389,13 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     registry_on_kinds(s->registry, NULL, NULL);
     s->on_closed = on_closed;
     s->arg = arg;
+    registry_on_outcall(s->registry, NULL);
+    s->out = outcall_close(s->out); /* who waits for a webhook is answered */
     server_watch_end_all(s);
     server_list_end_all(s);
     server_collection_end_all(s);
     s->pull = metrics_pull_close(s->pull);
     s->signer = csr_signer_close(s->signer);
-    registry_on_outcall(s->registry, NULL);
-    s->out = outcall_close(s->out);
     s->nodes = http_client_close(s->nodes);
     server_stream_end_all(s);
     s->dialer = tls_dialer_close(s->dialer);

@@ -95,7 +95,7 @@ void call_fail(struct call *c, int code, const char *fmt, ...)
     call_send_status(c, status_failure(code, "%s", text_str(&t)));
 }
 
-void call_send_object(struct call *c, int http, const struct object *o)
+static void call_send_ready(struct call *c, int http, const struct object *o)
 {
     struct text t = TEXT_EMPTY;
 
@@ -115,6 +115,40 @@ void call_send_object(struct call *c, int http, const struct object *o)
         server_print_object(&t, c, o);
         call_send_text(c, http, "application/json", &t);
     }
+}
+
+struct call_conversion {
+    struct call *call;
+    int http;
+    struct object *object; /* a reference */
+};
+
+static void call_on_converted(void *arg, const struct err *err)
+{
+    struct call_conversion *v = arg;
+
+    if (err != NULL)
+        call_send_status(v->call, status_from_err(err));
+    else
+        call_send_ready(v->call, v->http, v->object);
+    object_unref(v->object);
+    free(v);
+}
+
+void call_send_object(struct call *c, int http, const struct object *o)
+{
+    struct call_conversion *v;
+
+    if (!custom_converts(c->route.resource)) {
+        call_send_ready(c, http, o);
+        return;
+    }
+    v = MEM_NEW(struct call_conversion);
+    v->call = c;
+    v->http = http;
+    v->object = object_ref(o);
+    registry_convert_objects(c->s->registry, c->route.resource, &v->object, 1, call_on_converted,
+                             v);
 }
 
 /* --- what the client wants --- */

@@ -6,6 +6,7 @@
  * A client that does not read for long, or takes longer than LISTING_MAX_MS in all, is cut. */
 #include "api/server_impl.h"
 
+#include "api/custom.h"
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -38,6 +39,7 @@ struct listing {
     struct table_opts table;
     struct timer *turn, *deadline;
     bool is_streaming;
+    bool is_converted; /* all are in the version that was asked for */
 };
 
 static void listing_free(struct listing *l)
@@ -222,6 +224,34 @@ static void listing_stream(struct listing *l)
     timer_start(l->deadline, LISTING_MAX_MS);
 }
 
+static void listing_turn(struct listing *l);
+
+static void listing_on_converted(void *arg, const struct err *err)
+{
+    struct listing *l = arg;
+    struct call *c = l->call;
+
+    if (err == NULL) {
+        l->is_converted = true;
+        listing_turn(l);
+        return;
+    }
+    listing_free(l);
+    call_send_status(c, status_from_err(err));
+}
+
+/* True: a webhook is asked first. */
+static bool listing_converts(struct listing *l)
+{
+    const struct schema_resource *row = l->call->route.resource;
+
+    if (l->is_converted || !custom_converts(row))
+        return false;
+    registry_convert_objects(l->server->registry, row, l->rows.objects, l->n_chosen,
+                             listing_on_converted, l);
+    return true;
+}
+
 static void listing_turn(struct listing *l)
 {
     struct text piece = TEXT_EMPTY;
@@ -232,6 +262,8 @@ static void listing_turn(struct listing *l)
         timer_start(l->turn, 0);
         return;
     }
+    if (listing_converts(l))
+        return;
     done = listing_print(&piece, l);
     if (done && !l->is_streaming) {
         listing_free(l);

@@ -37,6 +37,11 @@ struct watch {
     bool greeted;        /* the initial ones are told, and so is their end */
     bool columns_sent;
     bool ended;
+    /* Custom kinds whose versions a webhook translates: the event on its way, nothing overtakes it. */
+    bool is_converting, is_gone;
+    const char *pending_type;
+    struct object *pending; /* a reference */
+    json_t *failure;        /* owned: what the webhook's failure is told as */
 };
 
 static bool watch_wants(const struct watch *w, const struct object *o)
@@ -47,12 +52,46 @@ static bool watch_wants(const struct watch *w, const struct object *o)
            field_selector_matches(w->fields, o);
 }
 
-static void watch_send(struct watch *w, const char *type, const struct object *o)
+static void watch_free(struct watch *w);
+
+static void watch_send_ready(struct watch *w, const char *type, const struct object *o)
 {
     const struct text *line = server_event(w->call, type, o, w->columns_sent);
 
     w->columns_sent = w->columns_sent || w->call->form == CALL_TABLE;
     http_write(w->call->x, line->data, line->len);
+}
+
+static void watch_on_converted(void *arg, const struct err *err)
+{
+    struct watch *w = arg;
+    struct object *o = STEAL(w->pending);
+
+    w->is_converting = false;
+    if (w->is_gone) {
+        watch_free(w);
+    } else if (!w->ended) {
+        if (err != NULL)
+            w->failure = status_from_err(err);
+        else
+            watch_send_ready(w, w->pending_type, o);
+        timer_start(w->pump, 0);
+    }
+    object_unref(o);
+}
+
+static void watch_send(struct watch *w, const char *type, const struct object *o)
+{
+    const struct schema_resource *row = w->call->route.resource;
+
+    if (!custom_converts(row)) {
+        watch_send_ready(w, type, o);
+        return;
+    }
+    w->is_converting = true;
+    w->pending_type = type;
+    w->pending = object_ref(o);
+    registry_convert_objects(w->call->s->registry, row, &w->pending, 1, watch_on_converted, w);
 }
 
 static void watch_send_bookmark(struct watch *w, uint64_t revision, bool initial_end)
@@ -138,7 +177,8 @@ static void watch_deliver(struct watch *w, const struct store_change *change)
 
 static bool watch_may_go_on(const struct watch *w, uint64_t began_ns)
 {
-    return http_backlog(w->call->x) < WATCH_BACKLOG_MAX && uv_hrtime() - began_ns < WATCH_TURN_NS;
+    return w->failure == NULL && !w->is_converting &&
+           http_backlog(w->call->x) < WATCH_BACKLOG_MAX && uv_hrtime() - began_ns < WATCH_TURN_NS;
 }
 
 static void watch_forget_initial(struct watch *w)
@@ -162,6 +202,8 @@ static bool watch_greet(struct watch *w, uint64_t began_ns)
         if (watch_wants(w, o))
             watch_send(w, "ADDED", o);
     }
+    if (w->is_converting || w->failure != NULL)
+        return false; /* the last one is not told yet */
     watch_forget_initial(w);
     w->greeted = true;
     /* At the start too: the client then knows that it is connected, although nothing happens. */
@@ -177,8 +219,13 @@ static void watch_on_pump(void *arg)
     uint64_t began_ns = uv_hrtime();
     int rc = 1;
 
-    if (w->ended)
+    if (w->ended || w->is_converting)
         return;
+    if (w->failure != NULL) {
+        watch_send_error(w->call->x, STEAL(w->failure));
+        watch_end(w);
+        return;
+    }
     if (watch_greet(w, began_ns))
         while (watch_may_go_on(w, began_ns) && (rc = store_cursor_next(w->cursor, &change)) == 1)
             watch_deliver(w, &change);
@@ -186,7 +233,7 @@ static void watch_on_pump(void *arg)
         watch_send_error(w->call->x, watch_expired(store_cursor_revision(w->cursor),
                                                    store_revision(w->call->s->store)));
         watch_end(w);
-    } else if (rc == 1 && http_backlog(w->call->x) < WATCH_BACKLOG_MAX) {
+    } else if (rc == 1 && !w->is_converting && http_backlog(w->call->x) < WATCH_BACKLOG_MAX) {
         timer_start(w->pump, 0); /* its turn is over; else on_drain goes on */
     }
 }
@@ -216,6 +263,13 @@ static void watch_on_end(void *arg)
     watch_end(w);
 }
 
+static void watch_free(struct watch *w)
+{
+    json_decref(w->failure);
+    call_free(w->call);
+    free(w);
+}
+
 static void watch_on_gone(void *arg)
 {
     struct watch *w = arg;
@@ -228,8 +282,9 @@ static void watch_on_gone(void *arg)
     timer_close(w->pump);
     timer_close(w->bookmark);
     timer_close(w->end);
-    call_free(w->call);
-    free(w);
+    w->ended = w->is_gone = true;
+    if (!w->is_converting) /* else it goes with the webhook's answer */
+        watch_free(w);
 }
 
 /* --- start --- */

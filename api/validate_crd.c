@@ -190,12 +190,28 @@ static void validate_crd_versions(struct field_errors *e, const json_t *spec)
                       "must have exactly one version marked as storage version");
 }
 
+static void validate_crd_reviews(struct field_errors *e, const json_t *versions)
+{
+    bool known = false;
+    size_t i;
+    json_t *v;
+
+    json_array_foreach (versions, i, v) {
+        validate_value(e, v, AT("spec.conversion.webhook.conversionReviewVersions[%zu]", i),
+                       validate_dns1035_label);
+        known = known || str_eq(json_string_value(v), "v1") ||
+                str_eq(json_string_value(v), "v1beta1");
+    }
+    if (json_array_size(versions) > 0 && !known)
+        field_invalid(e, "spec.conversion.webhook.conversionReviewVersions", versions,
+                      "must include at least one of v1, v1beta1");
+}
+
 static void validate_crd_conversion(struct field_errors *e, const json_t *spec)
 {
     static const char *const strategies[] = { "None", "Webhook", NULL };
-    const json_t *conversion = json_object_get(spec, "conversion"), *v;
-    bool webhook = str_eq(json_str(conversion, "strategy"), "Webhook"), served = false;
-    size_t i;
+    const json_t *conversion = json_object_get(spec, "conversion");
+    bool webhook = str_eq(json_str(conversion, "strategy"), "Webhook");
 
     validate_one_of(e, conversion, "strategy", "spec.conversion", strategies);
     if (!webhook && json_at(conversion, "webhook") != NULL)
@@ -204,12 +220,11 @@ static void validate_crd_conversion(struct field_errors *e, const json_t *spec)
     if (webhook && json_at(conversion, "webhook.clientConfig") == NULL)
         field_required(e, "spec.conversion.webhook.clientConfig",
                        "required when strategy is set to Webhook");
-    json_array_foreach (json_object_get(spec, "versions"), i, v)
-        served = served || custom_serves(spec, v);
-    if (webhook && !served)
-        field_invalid_str(e, "spec.conversion.strategy", "Webhook",
-                          "mkube does not call conversion webhooks and serves only the storage "
-                          "version of this definition, which is not to be served");
+    else if (webhook)
+        validate_client_config(e, json_at(conversion, "webhook.clientConfig"),
+                               "spec.conversion.webhook.clientConfig");
+    if (webhook)
+        validate_crd_reviews(e, json_at(conversion, "webhook.conversionReviewVersions"));
 }
 
 /* --- the whole --- */

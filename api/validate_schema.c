@@ -38,6 +38,7 @@ static const struct {
     { "admissionregistration/v1.ValidatingWebhook", "sideEffects" },
     { "admissionregistration/v1.ValidatingWebhook", "admissionReviewVersions" },
     { "admissionregistration/v1.ServiceReference", NULL },
+    { "apiextensions/v1.ServiceReference", NULL },
 };
 
 /* The tables name values in alphabetical order, and so does the server but for these. */

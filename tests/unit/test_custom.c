@@ -221,23 +221,6 @@ TEST(custom, versions_share_their_objects)
     down(&f);
 }
 
-TEST(custom, a_webhook_leaves_only_the_storage_version)
-{
-    struct registry_fixture f = { 0 };
-
-    up(&f);
-    DEFINE(DEFINITION_OF("crontabs", "CronTab", "stable.example.com",
-                         ",'conversion':{'strategy':'Webhook','webhook':{'conversionReviewVersions'"
-                         ":['v1'],'clientConfig':{'service':{'namespace':'a','name':'b'}}}}",
-                         VERSION("v1", "true", "") "," VERSION("v1beta1", "false", "")));
-    CHECK_STR(json_string_value(json_array_get(f.warnings, 0)),
-              "mkube does not call conversion webhooks: version v1beta1 of "
-              "crontabs.stable.example.com is not served, only the storage version is");
-    CHECK(schema_resource("stable.example.com", "v1", "crontabs") != NULL);
-    CHECK(schema_resource("stable.example.com", "v1beta1", "crontabs") == NULL);
-    down(&f);
-}
-
 TEST(custom, deletion_waits_for_the_finalizer)
 {
     struct registry_fixture f = { 0 };
