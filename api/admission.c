@@ -105,6 +105,7 @@ static const struct admit_row {
     { "jobs.batch", ADMIT_NAMED, admit_job_selector },
     { "persistentvolumes", ADMIT_CREATE, admit_volume },
     { "secrets", ADMIT_CREATE | ADMIT_UPDATE, admit_secret },
+    { "secrets", ADMIT_NAMED | ADMIT_UPDATE, admit_account_secret },
     { "configmaps", ADMIT_CREATE | ADMIT_UPDATE, admit_root_ca },
     { "apiservices.apiregistration.k8s.io", ADMIT_CREATE, admit_apiservice },
     { "services", ADMIT_CREATE, admit_service_status },

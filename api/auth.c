@@ -16,6 +16,7 @@ void auth_user_fini(struct auth_user *u)
     free(u->name);
     strv_free(u->groups);
     free(u->uid);
+    json_decref(u->extra);
     free(u->node);
     free(u->join_id);
     memset(u, 0, sizeof(*u));
@@ -93,6 +94,8 @@ void auth_borrow_user(struct auth_user *ret, const char *name, const char *const
         ret->node = ret->name + strlen("system:node:");
 }
 
+/* --- bootstrap tokens --- */
+
 static bool auth_secret_field(const json_t *secret, const char *key, struct text *ret)
 {
     const char *value = json_string_value(json_object_get(json_at(secret, "data"), key));
@@ -101,42 +104,78 @@ static bool auth_secret_field(const json_t *secret, const char *key, struct text
     return value != NULL && bits_unbase64(ret, value, strlen(value), &bad);
 }
 
-static int auth_from_join(struct auth_user *ret, const struct store *store, const char *token,
-                          int64_t now_ms, struct err *err)
+static bool auth_secret_says(const json_t *secret, const char *key, const char *wanted)
 {
-    struct token_join t;
-    cleanup(freep) char *name = NULL;
-    cleanup(json_decrefpp) json_t *secret = NULL;
+    cleanup(text_fini) struct text value = TEXT_EMPTY;
+
+    return auth_secret_field(secret, key, &value) && str_eq(text_str(&value), wanted);
+}
+
+/* Only groups that cannot be mistaken for others may be given away so. */
+static void auth_add_bootstrap_groups(struct auth_user *u, const json_t *secret)
+{
+    cleanup(text_fini) struct text value = TEXT_EMPTY;
+    cleanup(strv_freep) char **groups = NULL;
+
+    auth_add_group(u, "system:bootstrappers");
+    if (auth_secret_field(secret, "auth-extra-groups", &value))
+        groups = str_split(text_str(&value), ',');
+    for (char **g = groups; g != NULL && *g != NULL; g++)
+        if (str_starts(*g, "system:bootstrappers:"))
+            auth_add_group(u, *g);
+    auth_add_group(u, "system:authenticated");
+}
+
+static int auth_from_bootstrap(struct auth_user *ret, const struct store *store,
+                               const struct token_join *t, int64_t now_ms, struct err *err)
+{
+    cleanup(freep) char *name = mem_fmt("bootstrap-token-%s", t->id);
+    const struct object *o = store_get(store, "secrets", "kube-system", name);
+    cleanup(json_decrefpp) json_t *secret = o != NULL ? object_tree(o) : NULL;
     cleanup(text_fini) struct text value = TEXT_EMPTY;
     cleanup(text_fini) struct text expiry = TEXT_EMPTY;
-    const struct object *o;
     int64_t expires_ms = 0;
 
-    if (!token_join_parse(&t, token))
-        return err_set(err, ERR_UNAUTHORIZED, "not a join token");
-    name = mem_fmt("bootstrap-token-%s", t.id);
-    o = store_get(store, "secrets", "kube-system", name);
-    secret = o != NULL ? object_tree(o) : NULL;
-    if (secret == NULL || !auth_secret_field(secret, "token-secret", &value) ||
-        !bits_equal_secret(text_str(&value), t.secret))
+    if (secret == NULL || o->deleting ||
+        !str_eq(json_str(secret, "type"), "bootstrap.kubernetes.io/token") ||
+        !auth_secret_says(secret, "token-id", t->id) ||
+        !auth_secret_field(secret, "token-secret", &value) ||
+        !bits_equal_secret(text_str(&value), t->secret))
         return err_set(err, ERR_UNAUTHORIZED, "the join token is unknown or was used already");
     if (auth_secret_field(secret, "expiration", &expiry) &&
         (!clock_parse(text_str(&expiry), &expires_ms) || expires_ms <= now_ms))
         return err_set(err, ERR_UNAUTHORIZED, "the join token has expired");
-    ret->name = mem_fmt("system:bootstrap:%s", t.id);
+    if (!auth_secret_says(secret, "usage-bootstrap-authentication", "true"))
+        return err_set(err, ERR_UNAUTHORIZED, "the token is not for authentication");
+    ret->name = mem_fmt("system:bootstrap:%s", t->id);
     ret->uid = mem_str("");
-    ret->join_id = mem_str(t.id);
-    auth_add_group(ret, "system:bootstrappers");
-    auth_add_group(ret, "system:authenticated");
+    ret->join_id = mem_str(t->id);
+    auth_add_bootstrap_groups(ret, secret);
     return 0;
 }
 
-static bool auth_still_there(const struct store *store, const char *bucket, const char *ns,
-                             const char *name, const char *uid)
+/* --- ServiceAccount tokens --- */
+
+#define AUTH_DELETED_MS (60 * 1000) /* what is being deleted is believed for so long */
+
+/* Where the object is that the token was made for, and not another of its name. */
+static const struct object *auth_still_there(const struct store *store, const char *bucket,
+                                             const char *ns, const char *name, const char *uid,
+                                             int64_t now_ms)
 {
     const struct object *o = store_get(store, bucket, ns, name);
+    cleanup(json_decrefpp) json_t *tree = NULL;
+    int64_t deleted_ms;
 
-    return o != NULL && str_eq(o->uid, uid);
+    if (o == NULL || (uid != NULL && !str_eq(o->uid, uid)))
+        return NULL;
+    if (!o->deleting)
+        return o;
+    tree = object_tree(o);
+    return clock_parse(json_str_or(tree, "metadata.deletionTimestamp", ""), &deleted_ms) &&
+                   deleted_ms + AUTH_DELETED_MS > now_ms
+               ? o
+               : NULL;
 }
 
 static bool auth_is_meant_for(const json_t *claimed, const char *const *audiences)
@@ -147,33 +186,112 @@ static bool auth_is_meant_for(const json_t *claimed, const char *const *audience
     return false;
 }
 
-int auth_from_jwt(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
-                  const char *token, const char *const *audiences, int64_t now_ms, struct err *err)
+/* A Secret's token is what the Secret holds now; it means this API. */
+static int auth_check_legacy(const struct store *store, const struct token_claims *c,
+                             const char *token, const char *const *audiences, const char *issuer,
+                             struct err *err)
+{
+    const struct object *o = store_get(store, "secrets", c->ns, c->secret);
+    cleanup(json_decrefpp) json_t *secret = o != NULL ? object_tree(o) : NULL;
+    cleanup(text_fini) struct text value = TEXT_EMPTY;
+    bool ours = audiences == NULL;
+
+    for (size_t i = 0; !ours && audiences[i] != NULL; i++)
+        ours = str_eq(audiences[i], issuer);
+    if (!ours)
+        return err_set(err, ERR_UNAUTHORIZED, "the token is meant for another audience");
+    if (secret == NULL || o->deleting || !auth_secret_field(secret, "token", &value) ||
+        !bits_equal_secret(text_str(&value), token))
+        return err_set(err, ERR_UNAUTHORIZED, "service account token has been invalidated");
+    return 0;
+}
+
+/* A token lives no longer than what it is bound to. */
+static int auth_check_bound(const struct store *store, const struct token_claims *c, int64_t now_ms,
+                            struct err *err)
+{
+    const struct {
+        const char *bucket, *ns, *name, *uid;
+    } bound[] = {
+        { "pods", c->ns, c->pod, c->pod_uid },
+        { "secrets", c->ns, c->secret, c->secret_uid },
+        /* Of a pod's token the node is only told. */
+        { "nodes", "", c->pod == NULL ? c->node : NULL, c->node_uid },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(bound); i++)
+        if (bound[i].name != NULL && auth_still_there(store, bound[i].bucket, bound[i].ns,
+                                                      bound[i].name, bound[i].uid, now_ms) == NULL)
+            return err_set(err, ERR_UNAUTHORIZED, "service account token has been invalidated");
+    return 0;
+}
+
+static void auth_put_extra(struct auth_user *u, const char *key, const char *value)
+{
+    cleanup(freep) char *name = mem_fmt("authentication.kubernetes.io/%s", key);
+
+    if (value == NULL)
+        return;
+    if (u->extra == NULL)
+        u->extra = json_object();
+    json_object_set_new(u->extra, name, json_pack("[s]", value));
+}
+
+static void auth_put_account(struct auth_user *u, const struct token_claims *c)
+{
+    cleanup(freep) char *group = mem_fmt("system:serviceaccounts:%s", c->ns);
+    cleanup(freep) char *id = c->id != NULL ? mem_fmt("JTI=%s", c->id) : NULL;
+
+    u->name = mem_fmt("system:serviceaccount:%s:%s", c->ns, c->account);
+    u->uid = mem_str(c->account_uid);
+    auth_add_group(u, "system:serviceaccounts");
+    auth_add_group(u, group);
+    auth_add_group(u, "system:authenticated");
+    auth_put_extra(u, "credential-id", id);
+    auth_put_extra(u, "node-name", c->node);
+    auth_put_extra(u, "node-uid", c->node_uid);
+    auth_put_extra(u, "pod-name", c->pod);
+    auth_put_extra(u, "pod-uid", c->pod_uid);
+}
+
+static int auth_from_jwt(struct auth_user *ret, const struct store *store,
+                         const struct auth_keys *keys, const char *token,
+                         const char *const *audiences, int64_t now_ms, struct err *err)
 {
     const char *const own[] = { keys->issuer, NULL };
     cleanup(token_claims_fini) struct token_claims c = { 0 };
-    cleanup(freep) char *group = NULL;
     int rc;
 
-    if (keys->sa_public_pem == NULL)
+    if (keys->tokens == NULL)
         return err_set(err, ERR_UNAUTHORIZED, "tokens are not accepted");
-    rc = token_verify(&c, token, keys->sa_public_pem, keys->issuer, now_ms, err);
+    rc = token_verify(&c, token, keys->tokens, keys->issuer, now_ms, err);
     if (rc < 0)
         return rc;
     /* A token made for somebody else's door must not open ours. */
-    if (!auth_is_meant_for(c.audiences, audiences != NULL ? audiences : own))
-        return err_set(err, ERR_UNAUTHORIZED, "the token is meant for another audience");
-    if (!auth_still_there(store, "serviceaccounts", c.ns, c.account, c.account_uid))
-        return err_set(err, ERR_UNAUTHORIZED, "the token's service account is gone");
-    if (c.pod != NULL && !auth_still_there(store, "pods", c.ns, c.pod, c.pod_uid))
-        return err_set(err, ERR_UNAUTHORIZED, "the token's pod is gone");
-    ret->name = mem_fmt("system:serviceaccount:%s:%s", c.ns, c.account);
-    ret->uid = mem_str(c.account_uid);
-    group = mem_fmt("system:serviceaccounts:%s", c.ns);
-    auth_add_group(ret, "system:serviceaccounts");
-    auth_add_group(ret, group);
-    auth_add_group(ret, "system:authenticated");
+    if (c.legacy)
+        rc = auth_check_legacy(store, &c, token, audiences, keys->issuer, err);
+    else if (!auth_is_meant_for(c.audiences, audiences != NULL ? audiences : own))
+        rc = err_set(err, ERR_UNAUTHORIZED, "the token is meant for another audience");
+    else
+        rc = auth_check_bound(store, &c, now_ms, err);
+    if (rc < 0)
+        return rc;
+    if (auth_still_there(store, "serviceaccounts", c.ns, c.account, c.account_uid, now_ms) == NULL)
+        return err_set(err, ERR_UNAUTHORIZED, "service account token has been invalidated");
+    auth_put_account(ret, &c);
     return 0;
+}
+
+int auth_from_token(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
+                    const char *token, const char *const *audiences, int64_t now_ms,
+                    struct err *err)
+{
+    struct token_join t;
+
+    memset(ret, 0, sizeof(*ret));
+    if (token_bootstrap_parse(&t, token))
+        return auth_from_bootstrap(ret, store, &t, now_ms, err);
+    return auth_from_jwt(ret, store, keys, token, audiences, now_ms, err);
 }
 
 int auth_who(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
@@ -188,10 +306,7 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
     } else if (peer->verified) {
         auth_from_peer(ret, peer);
     } else if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0) {
-        const char *token = authorization + 7;
-
-        rc = str_starts(token, "mk1.") ? auth_from_join(ret, store, token, now_ms, err)
-                                       : auth_from_jwt(ret, store, keys, token, NULL, now_ms, err);
+        rc = auth_from_token(ret, store, keys, authorization + 7, NULL, now_ms, err);
     } else if (authorization != NULL) {
         rc = err_set(err, ERR_UNAUTHORIZED, "only bearer tokens and client certificates are known");
     } else {

@@ -9,20 +9,22 @@
 #define API_AUTH_H
 
 #include "api/rbac.h"
+#include "api/token_keys.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/tls.h"
 #include "storage/store.h"
 
 struct auth_keys {
-    const char *sa_public_pem; /* verifies ServiceAccount tokens */
-    const char *issuer;        /* ours: in `iss`, and the audience that means this API */
+    const struct token_keys *tokens; /* of ServiceAccounts; NULL: none are accepted */
+    const char *issuer;              /* ours: in `iss`, and the audience that means this API */
 };
 
 struct auth_user { /* owned; end with auth_user_fini */
     char *name;    /* "system:anonymous" when nobody */
     char **groups; /* NULL-terminated */
     char *uid;
+    json_t *extra; /* name to list of strings; NULL: none */
     bool anonymous;
     char *node;    /* system:node:X gives "X", else NULL */
     char *join_id; /* a join token's id, else NULL */
@@ -38,10 +40,10 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
 bool auth_in_group(const struct auth_user *u, const char *group);
 /* Whether the array @list holds the string @word. */
 bool auth_list_has(const json_t *list, const char *word);
-/* A ServiceAccount token alone. @audiences (NULL-terminated): one of them must be meant; NULL: this
- * API. */
-int auth_from_jwt(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
-                  const char *token, const char *const *audiences, int64_t now_ms, struct err *err);
+/* Any bearer token. @audiences (NULL-terminated): one of them must be meant; NULL: this API. */
+int auth_from_token(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
+                    const char *token, const char *const *audiences, int64_t now_ms,
+                    struct err *err);
 /* A user of whom only @name and @groups (array of strings) are known, as reviews ask about. */
 void auth_make_user(struct auth_user *ret, const char *name, const json_t *groups);
 

@@ -72,6 +72,11 @@ struct store *registry_store(struct registry *r)
     return r->store;
 }
 
+void registry_set_tokens(struct registry *r, const struct token_keys *keys)
+{
+    r->tokens = keys;
+}
+
 struct rbac *registry_rbac(struct registry *r)
 {
     return r->rbac;

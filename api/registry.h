@@ -20,6 +20,8 @@
 #include <stdint.h>
 
 struct registry;
+struct rbac;
+struct token_keys;
 
 struct registry_user {         /* who asks; borrowed */
     const char *name;          /* "system:admin" */
@@ -45,6 +47,8 @@ struct registry_opts {
 int registry_new(struct registry **ret, const struct registry_opts *opts, struct err *err);
 struct registry *registry_free(struct registry *r);
 struct store *registry_store(struct registry *r);
+/* @keys (borrowed; NULL: none) sign the tokens of Secrets of type kubernetes.io/service-account-token. */
+void registry_set_tokens(struct registry *r, const struct token_keys *keys);
 struct rbac *registry_rbac(struct registry *r); /* borrowed: what roles give, kept up to date */
 
 enum registry_verb {

@@ -17,13 +17,14 @@
 
 struct registry {
     struct registry_opts opts;
-    struct store *store;    /* borrowed */
-    struct rbac *rbac;      /* owned */
-    struct alloc *ips;      /* owned: cluster IPs */
-    struct alloc *ports;    /* owned: node ports */
-    struct alloc *cidrs;    /* owned: the nth block of the pod CIDR */
-    uint32_t service_first; /* service CIDR: .1 is the API's, .10 the DNS' */
-    uint32_t pod_first;     /* pod CIDR */
+    struct store *store;             /* borrowed */
+    struct rbac *rbac;               /* owned */
+    const struct token_keys *tokens; /* borrowed, or NULL */
+    struct alloc *ips;               /* owned: cluster IPs */
+    struct alloc *ports;             /* owned: node ports */
+    struct alloc *cidrs;             /* owned: the nth block of the pod CIDR */
+    uint32_t service_first;          /* service CIDR: .1 is the API's, .10 the DNS' */
+    uint32_t pod_first;              /* pod CIDR */
     unsigned pod_bits;
     void (*on_kinds)(void *arg); /* see registry_on_kinds */
     void *on_kinds_arg;
@@ -147,6 +148,9 @@ void registry_policies_load(struct registry *r);
 void op_policies_committed(struct op *op);
 /* Refuses what admission policies deny. */
 void op_judge(struct op *op);
+
+/* --- registry_token.c --- */
+void admit_account_secret(struct op *op); /* Secrets that hold a token */
 
 /* --- registry.c --- */
 /* A request from its start; @kept is taken, and holds @req, when it was begun before. */

@@ -247,8 +247,7 @@ static void server_free(struct server *s)
     request_stats_free(s->stats);
     server_events_clear(s);
     tls_pair_fini(&s->ca);
-    free(s->sa_key_pem);
-    free(s->sa_public_pem);
+    token_keys_free(s->tokens);
     free(s->address);
     free(s->issuer);
     free(s->cluster_cidr);
@@ -284,11 +283,12 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     struct http_client_opts nodes = { .ca_pem = opts->ca->cert_pem,
                                       .cert_pem = opts->node_client->cert_pem,
                                       .key_pem = opts->node_client->key_pem };
-    int rc = tls_public_key(&s->sa_public_pem, opts->sa_key_pem, err);
+    int rc = token_keys_new(&s->tokens, opts->sa_key_pem, opts->sa_old_keys, err);
 
     if (rc < 0)
-        return err_wrap(err, rc, "read the service account key");
-    s->keys.sa_public_pem = s->sa_public_pem;
+        return rc;
+    s->keys.tokens = s->tokens;
+    registry_set_tokens(s->registry, s->tokens);
     s->keys.issuer = s->issuer;
     rc = http_client_new(&s->nodes, s->loop, &nodes, err);
     if (rc < 0)
@@ -324,7 +324,6 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->audit = opts->audit;
     s->ca.cert_pem = mem_str(opts->ca->cert_pem);
     s->ca.key_pem = mem_str(opts->ca->key_pem);
-    s->sa_key_pem = mem_str(opts->sa_key_pem);
     s->cluster_cidr = mem_str(opts->cluster_cidr);
     s->service_cidr = mem_str(opts->service_cidr);
     s->dns_ip = mem_str(opts->dns_ip);
@@ -386,6 +385,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
 {
     assert(!s->closing);
     s->closing = true;
+    registry_set_tokens(s->registry, NULL);
     registry_on_kinds(s->registry, NULL, NULL);
     s->on_closed = on_closed;
     s->arg = arg;

@@ -32,6 +32,8 @@ struct server_site {
     void (*metrics)(void *arg, struct text *ret); /* more families for /metrics */
     json_t *(*encryption)(void *arg);             /* a new tree */
     int (*encryption_rotate)(void *arg, struct err *err);
+    /* Makes the key that signs ServiceAccount tokens durable, and the list of those before it. */
+    int (*store_token_key)(void *arg, const char *key_pem, const json_t *old, struct err *err);
     void *arg;
 };
 
@@ -46,6 +48,7 @@ struct server_opts {                    /* strings are copied */
     struct audit *audit;                /* borrowed; NULL: nothing is logged */
     struct metrics *metrics;            /* borrowed: filled while somebody wants to know */
     const char *sa_key_pem;             /* signs and verifies ServiceAccount tokens */
+    const json_t *sa_old_keys;          /* those before it (api/token_keys.h), or NULL */
     const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */
     int64_t certificate_seconds; /* how long what is signed here is good; 0 = a year */
     size_t max_body;             /* 0 = 3 MiB */

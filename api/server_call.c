@@ -81,7 +81,8 @@ struct registry_user call_user(const struct call *c)
 {
     return (struct registry_user){ .name = c->user.name,
                                    .groups = (const char *const *)c->user.groups,
-                                   .uid = c->user.uid };
+                                   .uid = c->user.uid,
+                                   .extra = c->user.extra };
 }
 
 void call_fail(struct call *c, int code, const char *fmt, ...)

@@ -53,7 +53,8 @@ struct server {
     struct tls_pair ca; /* owned copy */
     int64_t certificate_seconds;
     struct auth_keys keys;
-    char *sa_key_pem, *sa_public_pem, *address, *issuer; /* owned */
+    struct token_keys *tokens; /* owned */
+    char *address, *issuer;    /* owned */
     char *cluster_cidr, *service_cidr, *dns_ip, *domain;
     struct server_site site;
     struct request_stats *stats; /* owned */
@@ -189,13 +190,19 @@ void server_encryption_rotate(struct call *c);
 
 /* --- server_node.c: joining, tokens, logs --- */
 void server_join(struct call *c);
-void server_token_request(struct call *c);
 void server_log(struct call *c);
 /* The container asked for, or the only one; NULL: answered. */
 const char *server_container(struct call *c, const json_t *pod);
 /* Where the API of the node is that runs @pod: a new string; NULL: answered. */
 char *server_pod_node(struct call *c, const struct object *pod, uint16_t *ret_port);
 void server_add_query(struct text *ret, const char *key, const char *value); /* "key=value&" */
+
+/* --- server_token.c: tokens of ServiceAccounts, their keys, who issues them --- */
+void server_token_request(struct call *c);
+void server_openid_configuration(struct call *c);
+void server_openid_keys(struct call *c);
+void server_token_key(struct call *c);
+void server_token_key_rotate(struct call *c);
 
 /* --- server_stream.c: exec, attach, port-forward --- */
 void server_stream(struct call *c);

@@ -1,8 +1,6 @@
-/* What the server does for nodes and through them: joining, ServiceAccount tokens, logs. */
+/* What the server does for nodes and through them: joining, logs. */
 #include "api/server_impl.h"
 
-#include "api/decode.h"
-#include "api/token.h"
 #include "api/validate.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,11 +9,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#define NODE_CERT_DAYS    365
-#define NODE_API_PORT     10250
-#define TOKEN_SECONDS_MIN 600
-#define TOKEN_SECONDS_MAX (365 * 24 * 3600)
-#define LOG_BACKLOG_MAX   (16 * 1024 * 1024)
+#define NODE_CERT_DAYS  365
+#define NODE_API_PORT   10250
+#define LOG_BACKLOG_MAX (16 * 1024 * 1024)
 
 /* --- join: a token is changed into certificates, once --- */
 
@@ -136,160 +132,6 @@ void server_join(struct call *c)
         return;
     }
     join_use_token(j);
-}
-
-/* --- TokenRequest --- */
-
-static json_t *token_request_reply(const struct call *c, const char *jwt, int64_t expires_ms,
-                                   int64_t seconds, const json_t *audiences)
-{
-    char when[CLOCK_TEXT_MAX];
-
-    clock_print(when, expires_ms);
-    return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:O, s:I}, s:{s:s, s:s}}", "kind", "TokenRequest",
-                     "apiVersion", "authentication.k8s.io/v1", "metadata", "name", c->route.name,
-                     "namespace", c->route.ns, "spec", "audiences", (json_t *)(uintptr_t)audiences,
-                     "expirationSeconds", (json_int_t)seconds, "status", "token", jwt,
-                     "expirationTimestamp", when);
-}
-
-/* The pod that the token shall live and die with; NULL = none was asked for. */
-static const struct object *token_request_pod(const struct call *c)
-{
-    const char *pod = json_str(c->body, "spec.boundObjectRef.name");
-
-    return pod != NULL ? store_get(c->s->store, "pods", c->route.ns, pod) : NULL;
-}
-
-/* A node may only ask for tokens of pods that run on it, and of their accounts. */
-static bool token_request_may(struct call *c)
-{
-    const struct object *o = token_request_pod(c);
-
-    return c->user.node == NULL || (o != NULL && str_eq(o->node, c->user.node));
-}
-
-static bool token_request_refuse(struct call *c, json_t *status_steal)
-{
-    call_send_status(c, status_steal);
-    return false;
-}
-
-/* Types and the bound object; false: answered. */
-static bool token_request_check(struct call *c)
-{
-    struct err err = ERR_EMPTY;
-    const struct object *o;
-    cleanup(json_decrefpp) json_t *pod = NULL;
-    const char *kind, *name, *uid;
-
-    if (c->body != NULL &&
-        decode_check(c->body, schema_type("authentication/v1.TokenRequest"), NULL, &err) < 0)
-        return token_request_refuse(c, status_failure(ERR_BAD_REQUEST, "%s", err.text));
-    if (json_at(c->body, "spec.boundObjectRef") == NULL)
-        return true;
-    kind = json_str_or(c->body, "spec.boundObjectRef.kind", "");
-    name = json_str_or(c->body, "spec.boundObjectRef.name", "");
-    uid = json_str_or(c->body, "spec.boundObjectRef.uid", "");
-    if (!str_eq(kind, "Pod"))
-        return token_request_refuse(
-            c, status_failure(ERR_BAD_REQUEST, "cannot bind token to object of type %s", kind));
-    o = token_request_pod(c);
-    if (o == NULL)
-        return token_request_refuse(c, status_not_found(schema_bucket("pods"), name));
-    pod = object_tree(o);
-    if (!str_eq(json_str_or(pod, "spec.serviceAccountName", ""), c->route.name))
-        return token_request_refuse(
-            c, status_failure(ERR_BAD_REQUEST,
-                              "cannot bind token for serviceaccount \"%s\" to pod running with "
-                              "different serviceaccount name.",
-                              c->route.name));
-    if (uid[0] != '\0' && !str_eq(uid, o->uid)) {
-        cleanup(freep) char *why = mem_fmt(
-            "the UID in the bound object reference (%s) does not match the UID in record. "
-            "The object might have been deleted and then recreated",
-            uid);
-
-        return token_request_refuse(c, status_conflict(schema_bucket("pods"), name, why));
-    }
-    return true;
-}
-
-static void token_request_claims(struct token_claims *claims, const struct call *c,
-                                 const struct object *account, json_t *audiences)
-{
-    const struct object *o = token_request_pod(c);
-
-    claims->ns = mem_str(c->route.ns);
-    claims->account = mem_str(account->name);
-    claims->account_uid = mem_str(account->uid);
-    claims->audiences = json_incref(audiences);
-    if (o != NULL) {
-        claims->pod = mem_str(o->name);
-        claims->pod_uid = mem_str(o->uid);
-        claims->node = o->node[0] != '\0' ? mem_str(o->node) : NULL;
-    }
-}
-
-static void token_request_issue(struct call *c, const struct object *account)
-{
-    struct err err = ERR_EMPTY;
-    int64_t now_ms = clock_wall_ms();
-    int64_t seconds = json_int(c->body, "spec.expirationSeconds", 3600);
-    const char *issuer = c->s->issuer;
-    json_t *asked = json_at(c->body, "spec.audiences");
-    cleanup(json_decrefpp) json_t *audiences = json_array_size(asked) > 0
-                                                   ? json_incref(asked)
-                                                   : json_pack("[s]", issuer);
-    cleanup(token_claims_fini) struct token_claims claims = { 0 };
-    cleanup(text_fini) struct text jwt = TEXT_EMPTY;
-    cleanup(json_decrefpp) json_t *body = NULL;
-
-    if (seconds < TOKEN_SECONDS_MIN) {
-        call_fail(c, ERR_INVALID,
-                  "TokenRequest.authentication.k8s.io \"%s\" is invalid: "
-                  "spec.expirationSeconds: Invalid value: %lld: may not specify a "
-                  "duration less than 10 minutes",
-                  c->route.name, (long long)seconds);
-        return;
-    }
-    if (seconds > TOKEN_SECONDS_MAX)
-        seconds = TOKEN_SECONDS_MAX; /* said in the answer, as Kubernetes does */
-    token_request_claims(&claims, c, account, audiences);
-    claims.expires_ms = now_ms + seconds * 1000;
-    if (token_sign(&jwt, &claims, c->s->sa_key_pem, issuer, now_ms, &err) < 0) {
-        call_send_status(c, status_from_err(&err));
-        return;
-    }
-    body = token_request_reply(c, text_str(&jwt), claims.expires_ms, seconds, audiences);
-    call_send_json(c, 201, body);
-}
-
-static void token_request_go(struct call *c)
-{
-    const struct object *account = store_get(c->s->store, c->route.resource->bucket, c->route.ns,
-                                             c->route.name);
-
-    if (account == NULL)
-        call_send_status(c, status_not_found(c->route.resource, c->route.name));
-    else
-        token_request_issue(c, account);
-}
-
-void server_token_request(struct call *c)
-{
-    const struct object *account = store_get(c->s->store, c->route.resource->bucket, c->route.ns,
-                                             c->route.name);
-
-    if (!call_read_body(c) || !token_request_check(c))
-        return;
-    if (account == NULL)
-        call_send_status(c, status_not_found(c->route.resource, c->route.name));
-    else if (!token_request_may(c))
-        call_send_status(c, status_forbidden(c->route.resource, c->route.name,
-                                             "a node may only ask for tokens of its own pods"));
-    else
-        server_ask(c, REGISTRY_CREATE, token_request_go);
 }
 
 /* --- logs: streamed through from the node that runs the pod --- */

@@ -128,6 +128,8 @@ static json_t *review_user_info(const struct auth_user *u)
         json_array_append_new(groups, json_string(u->groups[i]));
     if (!str_empty(u->uid))
         json_put_str(info, "uid", u->uid);
+    if (json_object_size(u->extra) > 0)
+        json_object_set(info, "extra", u->extra);
     return info;
 }
 
@@ -160,8 +162,8 @@ static json_t *review_valid_audiences(struct call *c, const char *token, const c
         cleanup(auth_user_fini) struct auth_user user = { 0 };
         struct err ignored = ERR_EMPTY;
 
-        if (auth_from_jwt(&user, c->s->store, &c->s->keys, token, one, clock_wall_ms(), &ignored) ==
-            0)
+        if (auth_from_token(&user, c->s->store, &c->s->keys, token, one, clock_wall_ms(),
+                            &ignored) == 0)
             json_array_append_new(valid, json_string(audiences[i]));
     }
     return valid;
@@ -176,7 +178,8 @@ static void review_token(struct call *c)
     json_t *status;
 
     review_audiences(c, audiences);
-    if (auth_from_jwt(&user, c->s->store, &c->s->keys, token, audiences, clock_wall_ms(), &err) < 0)
+    if (auth_from_token(&user, c->s->store, &c->s->keys, token, audiences, clock_wall_ms(), &err) <
+        0)
         status = json_pack("{s:{}, s:s}", "user", "error", err.text);
     else
         status = json_pack("{s:b, s:o, s:o}", "authenticated", 1, "user", review_user_info(&user),

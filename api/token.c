@@ -12,14 +12,27 @@
 
 void token_claims_fini(struct token_claims *c)
 {
-    free(c->ns);
-    free(c->account);
-    free(c->account_uid);
-    free(c->pod);
-    free(c->pod_uid);
-    free(c->node);
+    char **const owned[] = { &c->ns,   &c->account,  &c->account_uid, &c->pod,        &c->pod_uid,
+                             &c->node, &c->node_uid, &c->secret,      &c->secret_uid, &c->id };
+
+    for (size_t i = 0; i < N_ELEMENTS(owned); i++)
+        free(*owned[i]);
     json_decref(c->audiences);
     memset(c, 0, sizeof(*c));
+}
+
+/* --- signing --- */
+
+static void token_put_ref(json_t *k8s, const char *key, const char *name, const char *uid)
+{
+    json_t *ref;
+
+    if (name == NULL)
+        return;
+    ref = json_pack("{s:s}", "name", name);
+    if (!str_empty(uid))
+        json_object_set_new(ref, "uid", json_string(uid));
+    json_object_set_new(k8s, key, ref);
 }
 
 static json_t *token_payload(const struct token_claims *c, const char *issuer, int64_t now_ms)
@@ -27,24 +40,40 @@ static json_t *token_payload(const struct token_claims *c, const char *issuer, i
     json_t *k8s = json_pack("{s:s, s:{s:s, s:s}}", "namespace", c->ns, "serviceaccount", "name",
                             c->account, "uid", c->account_uid);
     cleanup(freep) char *subject = mem_fmt("system:serviceaccount:%s:%s", c->ns, c->account);
+    char id[BITS_UUID_MAX];
 
-    if (c->pod != NULL)
-        json_object_set_new(
-            k8s, "pod",
-            json_pack("{s:s, s:s}", "name", c->pod, "uid", c->pod_uid != NULL ? c->pod_uid : ""));
-    if (c->node != NULL)
-        json_object_set_new(k8s, "node", json_pack("{s:s}", "name", c->node));
-    return json_pack("{s:O, s:I, s:I, s:I, s:s, s:o, s:s}", "aud", c->audiences, "exp",
+    bits_uuid(id);
+    token_put_ref(k8s, "pod", c->pod, c->pod_uid);
+    token_put_ref(k8s, "node", c->node, c->node_uid);
+    token_put_ref(k8s, "secret", c->secret, c->secret_uid);
+    if (c->warn_after_ms != 0)
+        json_object_set_new(k8s, "warnafter", json_integer(c->warn_after_ms / 1000));
+    return json_pack("{s:O, s:I, s:I, s:I, s:s, s:s, s:o, s:s}", "aud", c->audiences, "exp",
                      (json_int_t)(c->expires_ms / 1000), "iat", (json_int_t)(now_ms / 1000), "nbf",
-                     (json_int_t)(now_ms / 1000), "iss", issuer, "kubernetes.io", k8s, "sub",
-                     subject);
+                     (json_int_t)(now_ms / 1000), "iss", issuer, "jti", c->id != NULL ? c->id : id,
+                     "kubernetes.io", k8s, "sub", subject);
 }
 
-int token_sign(struct text *ret, const struct token_claims *claims, const char *key_pem,
+#define TOKEN_LEGACY(name) TOKEN_LEGACY_ISSUER "/" name
+
+static json_t *token_legacy_payload(const struct token_claims *c)
+{
+    cleanup(freep) char *subject = mem_fmt("system:serviceaccount:%s:%s", c->ns, c->account);
+
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s}", "iss", TOKEN_LEGACY_ISSUER,
+        "kubernetes.io/serviceaccount/namespace", c->ns, "kubernetes.io/serviceaccount/secret.name",
+        c->secret, "kubernetes.io/serviceaccount/service-account.name", c->account,
+        "kubernetes.io/serviceaccount/service-account.uid", c->account_uid, "sub", subject);
+}
+
+int token_sign(struct text *ret, const struct token_claims *claims, const struct token_keys *keys,
                const char *issuer, int64_t now_ms, struct err *err)
 {
-    static const char header[] = "{\"alg\":\"ES256\",\"typ\":\"JWT\"}";
-    cleanup(json_decrefpp) json_t *payload = token_payload(claims, issuer, now_ms);
+    cleanup(json_decrefpp) json_t *payload = claims->legacy ? token_legacy_payload(claims)
+                                                            : token_payload(claims, issuer, now_ms);
+    cleanup(freep) char *header = mem_fmt("{\"alg\":\"ES256\",\"kid\":\"%s\"}",
+                                          token_keys_id(keys));
     cleanup(text_fini) struct text t = TEXT_EMPTY;
     cleanup(freep) char *body = NULL;
     unsigned char sig[64];
@@ -52,16 +81,37 @@ int token_sign(struct text *ret, const struct token_claims *claims, const char *
     int rc;
 
     body = json_print(payload, &len);
-    bits_base64url(&t, header, sizeof(header) - 1);
+    bits_base64url(&t, header, strlen(header));
     text_putc(&t, '.');
     bits_base64url(&t, body, len);
-    rc = tls_sign_es256(sig, key_pem, t.data, t.len, err);
+    rc = tls_sign_es256(sig, token_keys_private(keys), t.data, t.len, err);
     if (rc < 0)
         return err_wrap(err, rc, "sign a service account token");
     text_add(ret, t.data, t.len);
     text_putc(ret, '.');
     bits_base64url(ret, sig, sizeof(sig));
     return 0;
+}
+
+/* --- verifying --- */
+
+/* Keys with dots in them: not for json_str. */
+static char *token_legacy_claim(const json_t *payload, const char *key)
+{
+    const char *value = json_string_value(json_object_get(payload, key));
+
+    return mem_str(value != NULL ? value : "");
+}
+
+static void token_read_legacy(struct token_claims *ret, const json_t *payload)
+{
+    ret->legacy = true;
+    ret->ns = token_legacy_claim(payload, "kubernetes.io/serviceaccount/namespace");
+    ret->secret = token_legacy_claim(payload, "kubernetes.io/serviceaccount/secret.name");
+    ret->account = token_legacy_claim(payload, "kubernetes.io/serviceaccount/service-account.name");
+    ret->account_uid = token_legacy_claim(payload,
+                                          "kubernetes.io/serviceaccount/service-account.uid");
+    ret->audiences = json_array();
 }
 
 static void token_read(struct token_claims *ret, const json_t *payload)
@@ -75,34 +125,78 @@ static void token_read(struct token_claims *ret, const json_t *payload)
     ret->pod = mem_str(json_str(k8s, "pod.name"));
     ret->pod_uid = mem_str(json_str(k8s, "pod.uid"));
     ret->node = mem_str(json_str(k8s, "node.name"));
+    ret->node_uid = mem_str(json_str(k8s, "node.uid"));
+    ret->secret = mem_str(json_str(k8s, "secret.name"));
+    ret->secret_uid = mem_str(json_str(k8s, "secret.uid"));
+    ret->id = mem_str(json_str(payload, "jti"));
     ret->expires_ms = json_int(payload, "exp", 0) * 1000;
+    ret->warn_after_ms = json_int(k8s, "warnafter", 0) * 1000;
     /* RFC 7519 section 4.1.3: a lone audience may be a plain string. */
     ret->audiences = json_is_string(aud)  ? json_pack("[O]", aud)
                      : json_is_array(aud) ? json_incref(aud)
                                           : json_array();
 }
 
-int token_verify(struct token_claims *ret, const char *jwt, const char *public_pem,
-                 const char *issuer, int64_t now_ms, struct err *err)
+struct token_parts {
+    const char *body; /* behind the first dot */
+    const char *dot;  /* before the signature */
+    struct text sig;
+    json_t *header, *payload;
+};
+
+static void token_parts_fini(struct token_parts *p)
+{
+    text_fini(&p->sig);
+    json_decref(p->header);
+    json_decref(p->payload);
+}
+
+static bool token_part(json_t **ret, const char *from, const char *to)
+{
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    struct err ignored = ERR_EMPTY;
+
+    return bits_unbase64url(&t, from, (size_t)(to - from)) &&
+           json_parse(ret, t.data != NULL ? t.data : "", t.len, NULL, &ignored) == 0 &&
+           json_is_object(*ret);
+}
+
+static bool token_split(struct token_parts *ret, const char *jwt)
 {
     const char *dot1 = strnlen(jwt, TOKEN_MAX + 1) <= TOKEN_MAX ? strchr(jwt, '.') : NULL;
     const char *dot2 = dot1 != NULL ? strchr(dot1 + 1, '.') : NULL;
-    cleanup(text_fini) struct text body = TEXT_EMPTY;
-    cleanup(text_fini) struct text sig = TEXT_EMPTY;
-    cleanup(json_decrefpp) json_t *payload = NULL;
 
-    if (dot2 == NULL || !bits_unbase64url(&body, dot1 + 1, (size_t)(dot2 - dot1 - 1)) ||
-        !bits_unbase64url(&sig, dot2 + 1, strlen(dot2 + 1)) || sig.len != 64)
+    if (dot2 == NULL || !bits_unbase64url(&ret->sig, dot2 + 1, strlen(dot2 + 1)) ||
+        ret->sig.len != 64)
+        return false;
+    ret->body = dot1 + 1;
+    ret->dot = dot2;
+    return token_part(&ret->header, jwt, dot1) && token_part(&ret->payload, dot1 + 1, dot2);
+}
+
+int token_verify(struct token_claims *ret, const char *jwt, const struct token_keys *keys,
+                 const char *issuer, int64_t now_ms, struct err *err)
+{
+    cleanup(token_parts_fini) struct token_parts p = { .sig = TEXT_EMPTY };
+    const char *public_pem;
+    bool legacy;
+
+    if (!token_split(&p, jwt) || !str_eq(json_str(p.header, "alg"), "ES256"))
         return err_set(err, ERR_UNAUTHORIZED, "the token is not a signed JWT");
-    if (!tls_verify_es256(public_pem, (const unsigned char *)sig.data, jwt, (size_t)(dot2 - jwt)))
+    legacy = str_eq(json_str(p.payload, "iss"), TOKEN_LEGACY_ISSUER);
+    public_pem = token_keys_public(keys, json_str_or(p.header, "kid", ""), legacy ? 0 : now_ms);
+    if (public_pem == NULL || !tls_verify_es256(public_pem, (const unsigned char *)p.sig.data, jwt,
+                                                (size_t)(p.dot - jwt)))
         return err_set(err, ERR_UNAUTHORIZED, "the token's signature is not ours");
-    if (json_parse(&payload, body.data, body.len, NULL, err) < 0)
-        return err_wrap(err, ERR_UNAUTHORIZED, "the token's claims");
-    if (!str_eq(json_str(payload, "iss"), issuer))
+    if (legacy) {
+        token_read_legacy(ret, p.payload);
+        return 0;
+    }
+    if (!str_eq(json_str(p.payload, "iss"), issuer))
         return err_set(err, ERR_UNAUTHORIZED, "the token was issued by somebody else");
-    if (json_int(payload, "exp", 0) * 1000 <= now_ms)
-        return err_set(err, ERR_UNAUTHORIZED, "the token has expired");
-    token_read(ret, payload);
+    if (json_int(p.payload, "exp", 0) * 1000 <= now_ms)
+        return err_set(err, ERR_UNAUTHORIZED, "service account token has expired");
+    token_read(ret, p.payload);
     return 0;
 }
 
@@ -113,6 +207,20 @@ static bool token_is_alnum(const char *s, size_t len)
     for (size_t i = 0; i < len; i++)
         if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9')))
             return false;
+    return true;
+}
+
+bool token_bootstrap_parse(struct token_join *ret, const char *text)
+{
+    /* iiiiii.ssssssssssssssss */
+    if (token_join_parse(ret, text))
+        return true;
+    if (text == NULL || strlen(text) != 6 + 1 + 16 || text[6] != '.' || !token_is_alnum(text, 6) ||
+        !token_is_alnum(text + 7, 16))
+        return false;
+    snprintf(ret->id, sizeof(ret->id), "%.6s", text);
+    snprintf(ret->secret, sizeof(ret->secret), "%.16s", text + 7);
+    ret->ca_hash[0] = '\0';
     return true;
 }
 

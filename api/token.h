@@ -7,6 +7,7 @@
 #ifndef API_TOKEN_H
 #define API_TOKEN_H
 
+#include "api/token_keys.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -15,18 +16,24 @@
 #include <stdint.h>
 
 struct token_claims { /* owned strings, end with token_claims_fini */
-    char *ns, *account, *account_uid, *pod, *pod_uid, *node;
-    int64_t expires_ms; /* wall */
-    json_t *audiences;  /* array of strings */
+    char *ns, *account, *account_uid;
+    char *pod, *pod_uid, *node, *node_uid, *secret, *secret_uid; /* bound to; NULL: not */
+    char *id;              /* `jti`; made by token_sign when NULL */
+    int64_t expires_ms;    /* wall */
+    int64_t warn_after_ms; /* of tokens that live on for clients that never read them anew; or 0 */
+    json_t *audiences;     /* array of strings */
+    bool legacy;           /* of a Secret, without end, form and audience of before v1.24 */
 };
 void token_claims_fini(struct token_claims *c);
 
+#define TOKEN_LEGACY_ISSUER "kubernetes/serviceaccount"
+
 /* Appends a signed JWT with Kubernetes' claims. */
-int token_sign(struct text *ret, const struct token_claims *claims, const char *key_pem,
+int token_sign(struct text *ret, const struct token_claims *claims, const struct token_keys *keys,
                const char *issuer, int64_t now_ms, struct err *err);
-/* Signature, form, issuer and expiry; whether account and pod still exist, and whom the token is
- * meant for, is the caller's to check. */
-int token_verify(struct token_claims *ret, const char *jwt, const char *public_pem,
+/* Signature, form, issuer and expiry; whether account and bound object still exist, and whom the
+ * token is meant for, is the caller's to check. */
+int token_verify(struct token_claims *ret, const char *jwt, const struct token_keys *keys,
                  const char *issuer, int64_t now_ms, struct err *err);
 
 struct token_join {
@@ -36,6 +43,8 @@ struct token_join {
 };
 /* False: not a join token. */
 bool token_join_parse(struct token_join *ret, const char *text);
+/* The same, or kubeadm's form "<id>.<secret>": ca_hash is "" then. */
+bool token_bootstrap_parse(struct token_join *ret, const char *text);
 void token_join_print(struct text *ret, const struct token_join *t);
 /* The Secret that makes @t valid until @expires_ms. */
 json_t *token_join_secret(const struct token_join *t, int64_t expires_ms);

@@ -43,6 +43,13 @@ static int tls_key_make(gnutls_privkey_t *ret, char **ret_pem, struct err *err)
     return 0;
 }
 
+int tls_key_new(char **ret_key_pem, struct err *err)
+{
+    cleanup(tls_x509_key_freep) gnutls_privkey_t key = NULL;
+
+    return tls_key_make(&key, ret_key_pem, err);
+}
+
 static int tls_pub_of(gnutls_pubkey_t *ret, gnutls_privkey_t key)
 {
     int rc = gnutls_pubkey_init(ret);

@@ -73,6 +73,11 @@ int tls_sign_es256(unsigned char ret[64], const char *key_pem, const void *data,
 bool tls_verify_es256(const char *cert_or_pub_pem, const unsigned char sig[64], const void *data,
                       size_t len);
 int tls_public_key(char **ret_pub_pem, const char *key_pem, struct err *err);
+/* A P-256 public key's x and y, and SHA-256 over its DER SubjectPublicKeyInfo. */
+int tls_public_point(unsigned char ret_xy[64], unsigned char ret_hash[32], const char *pub_pem,
+                     struct err *err);
+/* A private key alone, PEM. */
+int tls_key_new(char **ret_key_pem, struct err *err);
 
 /* What a server shows and whom it believes.  Shared, immutable, ref-counted: a renewed
  * certificate is a new object; connections that began keep the old one. */

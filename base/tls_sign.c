@@ -110,3 +110,31 @@ int tls_public_key(char **ret_pub_pem, const char *key_pem, struct err *err)
     *ret_pub_pem = mem_strn((const char *)pem.data, pem.size);
     return 0;
 }
+
+int tls_public_point(unsigned char ret_xy[64], unsigned char ret_hash[32], const char *pub_pem,
+                     struct err *err)
+{
+    cleanup(tls_x509_pub_freep) gnutls_pubkey_t pub = NULL;
+    cleanup(tls_x509_datum_fini) gnutls_datum_t x = { NULL, 0 };
+    cleanup(tls_x509_datum_fini) gnutls_datum_t y = { NULL, 0 };
+    cleanup(tls_x509_datum_fini) gnutls_datum_t der = { NULL, 0 };
+    gnutls_ecc_curve_t curve = GNUTLS_ECC_CURVE_INVALID;
+    unsigned char both[2 * TLS_ES256_HALF];
+    int rc = gnutls_pubkey_init(&pub);
+
+    if (rc == 0)
+        rc = tls_pub_import(pub, pub_pem);
+    if (rc == 0)
+        rc = gnutls_pubkey_export_ecc_raw2(pub, &curve, &x, &y, 0);
+    if (rc == 0)
+        rc = gnutls_pubkey_export2(pub, GNUTLS_X509_FMT_DER, &der);
+    if (rc == 0)
+        rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, der.data, der.size, ret_hash);
+    if (rc < 0)
+        return tls_x509_fail(err, ERR_INVALID, rc, "public key");
+    if (curve != GNUTLS_ECC_CURVE_SECP256R1 || !tls_es256_half(both, &x) ||
+        !tls_es256_half(both + TLS_ES256_HALF, &y))
+        return err_set(err, ERR_INVALID, "public key: not on P-256");
+    memcpy(ret_xy, both, sizeof(both));
+    return 0;
+}

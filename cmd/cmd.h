@@ -12,6 +12,7 @@ int cmd_entry(const struct verb *self, int argc, char **argv);
 int cmd_token(const struct verb *self, int argc, char **argv);
 int cmd_secretstore(const struct verb *self, int argc, char **argv);
 int cmd_certificates(const struct verb *self, int argc, char **argv);
+int cmd_token_key(const struct verb *self, int argc, char **argv);
 int cmd_encryption(const struct verb *self, int argc, char **argv);
 int cmd_kubeconfig(const struct verb *self, int argc, char **argv);
 int cmd_exec_keeper(const struct verb *self, int argc, char **argv);

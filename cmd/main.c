@@ -27,6 +27,8 @@ static const struct verb cmds[] = {
       cmd_secretstore },
     { "certificates", "show what this host's certificates are good for",
       "mkube certificates [flags]", cmd_certificates },
+    { "token-key", "show, or change, the key that signs tokens of ServiceAccounts",
+      "mkube token-key status | rotate [flags]", cmd_token_key },
     { "encryption", "show, or change, the key under which Secrets are stored",
       "mkube encryption status | rotate [flags]", cmd_encryption },
     { "image", "bring an image, or a directory of archives, to this node",

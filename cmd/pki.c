@@ -20,6 +20,7 @@ void pki_fini(struct pki *p)
     tls_pair_fini(&p->node_client);
     tls_pair_fini(&p->entry);
     free(p->sa_key_pem);
+    json_decref(p->sa_old_keys);
     free(p->ca_hash);
     memset(p, 0, sizeof(*p));
 }
@@ -94,22 +95,47 @@ static int pki_load_ca(struct pki *p, const char *dir, bool must_exist, struct e
     return rc;
 }
 
+static int pki_load_old_keys(struct pki *p, const char *dir, struct err *err)
+{
+    cleanup(freep) char *text = NULL;
+    int rc = pki_read(&text, dir, "sa", ".old", err);
+
+    if (rc != 0)
+        return rc == 1 ? 0 : rc;
+    return json_parse(&p->sa_old_keys, text, strlen(text), NULL, err);
+}
+
 static int pki_load_sa(struct pki *p, const char *dir, bool must_exist, struct err *err)
 {
-    struct tls_pair pair = TLS_PAIR_EMPTY;
-    int rc = pki_read(&p->sa_key_pem, dir, "sa", ".key", err);
+    int rc = pki_load_old_keys(p, dir, err);
 
+    if (rc == 0)
+        rc = pki_read(&p->sa_key_pem, dir, "sa", ".key", err);
     if (rc != 1)
         return rc;
     if (must_exist)
         return pki_missing("sa", err);
-    rc = tls_ca_make(&pair, "service-accounts", err);
+    rc = tls_key_new(&p->sa_key_pem, err);
+    return rc == 0 ? pki_write(dir, "sa", ".key", p->sa_key_pem, err) : rc;
+}
+
+/* The old ones first: cut off in between, the key that signs stands in both, which does no harm. */
+int pki_store_token_key(struct pki *p, const char *data_dir, const char *key_pem,
+                        const json_t *old_keys, struct err *err)
+{
+    cleanup(freep) char *dir = mem_fmt("%s/pki", data_dir);
+    cleanup(freep) char *text = json_print(old_keys, NULL);
+    int rc = pki_write(dir, "sa", ".old", text, err);
+
     if (rc == 0)
-        rc = pki_write(dir, "sa", ".key", pair.key_pem, err);
-    if (rc == 0)
-        p->sa_key_pem = STEAL(pair.key_pem);
-    tls_pair_fini(&pair);
-    return rc;
+        rc = pki_write(dir, "sa", ".key", key_pem, err);
+    if (rc < 0)
+        return rc;
+    free(p->sa_key_pem);
+    p->sa_key_pem = mem_str(key_pem);
+    json_decref(p->sa_old_keys);
+    p->sa_old_keys = json_deep_copy(old_keys);
+    return 0;
 }
 
 /* Everything the certificate depends on, as one line beside it: a change makes a new one. */

@@ -7,6 +7,7 @@
 #define CMD_PKI_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/tls.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ struct pki {
     struct tls_pair node_client; /* how the server shows itself to nodes */
     struct tls_pair entry;       /* the entry proxy */
     char *sa_key_pem;            /* signs ServiceAccount tokens */
+    json_t *sa_old_keys;         /* those before it that still verify; NULL: none */
     char *ca_hash;               /* hex SHA-256 of the CA's public key */
 };
 void pki_fini(struct pki *p);
@@ -29,6 +31,10 @@ struct pki_names { /* what the serving certificate is for */
     int64_t life_s;  /* of certificates; 0 = a year */
     bool must_exist; /* the CA and the ServiceAccount key: missing ones are an error, not made */
 };
+/* Another key for ServiceAccount tokens, durable on return, and those before it; on failure all is as
+ * it was. */
+int pki_store_token_key(struct pki *p, const char *data_dir, const char *key_pem,
+                        const json_t *old_keys, struct err *err);
 /* Blocking.  Reads, and makes what is missing or due. */
 int pki_load(struct pki *ret, const char *data_dir, const struct pki_names *names, struct err *err);
 /* When the next of them is due, wall clock. */

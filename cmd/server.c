@@ -312,6 +312,7 @@ static int control_listen(struct control *c, struct err *err)
         .own = &c->pki.server,
         .node_client = &c->pki.node_client,
         .sa_key_pem = c->pki.sa_key_pem,
+        .sa_old_keys = c->pki.sa_old_keys,
         .cluster_cidr = f->cluster_cidr,
         .service_cidr = f->service_cidr,
         .dns_ip = c->dns_ip,

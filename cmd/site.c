@@ -138,6 +138,13 @@ static int site_encryption_rotate(void *arg, struct err *err)
     return encryption_rotate(((const struct site *)arg)->encryption, err);
 }
 
+static int site_store_token_key(void *arg, const char *key_pem, const json_t *old, struct err *err)
+{
+    const struct site *s = arg;
+
+    return pki_store_token_key(s->pki, s->data_dir, key_pem, old, err);
+}
+
 struct server_site site_of_server(struct site *s)
 {
     return (struct server_site){
@@ -145,6 +152,7 @@ struct server_site site_of_server(struct site *s)
         .metrics = site_metrics,
         .encryption = site_encryption,
         .encryption_rotate = site_encryption_rotate,
+        .store_token_key = site_store_token_key,
         .arg = s,
     };
 }

@@ -14,7 +14,7 @@ struct site { /* all borrowed; set as they come to be */
     const char *data_dir;
     struct encryption *encryption;
     const struct runner *runner; /* NULL: not started, or ended */
-    const struct pki *pki;
+    struct pki *pki;
 };
 /* For server_opts. */
 struct server_site site_of_server(struct site *s);

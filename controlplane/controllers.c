@@ -26,6 +26,7 @@ const struct controller *const controllers[] = {
     &balancer_controller,
     &secretstore_controller,
     &externalsecret_controller,
+    &account_token_controller,
     &aggregation_controller,
     &csrapproving_controller,
     &csrcleaner_controller,

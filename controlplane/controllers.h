@@ -29,6 +29,7 @@ extern const struct controller usage_controller;
 extern const struct controller balancer_controller;
 extern const struct controller externalsecret_controller;
 extern const struct controller secretstore_controller;
+extern const struct controller account_token_controller;
 extern const struct controller aggregation_controller;
 extern const struct controller csrapproving_controller;
 extern const struct controller csrcleaner_controller;

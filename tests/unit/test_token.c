@@ -13,7 +13,8 @@
 #define ISSUER "https://kubernetes.default.svc.cluster.local"
 
 struct keys {
-    char *key, *public;
+    char *key;
+    struct token_keys *ring;
 };
 
 static void keys_make(struct keys *k)
@@ -23,14 +24,14 @@ static void keys_make(struct keys *k)
 
     CHECK_INT(tls_ca_make(&ca, "test", &err), 0);
     k->key = mem_str(ca.key_pem);
-    CHECK_INT(tls_public_key(&k->public, k->key, &err), 0);
+    CHECK_INT(token_keys_new(&k->ring, k->key, NULL, &err), 0);
     tls_pair_fini(&ca);
 }
 
 static void keys_fini(struct keys *k)
 {
     free(k->key);
-    free(k->public);
+    token_keys_free(k->ring);
 }
 
 static char *token_make(const struct keys *k, const char *pod)
@@ -46,7 +47,7 @@ static char *token_make(const struct keys *k, const char *pod)
     struct text t = TEXT_EMPTY;
     struct err err = ERR_EMPTY;
 
-    CHECK_INT(token_sign(&t, &claims, k->key, ISSUER, NOW, &err), 0);
+    CHECK_INT(token_sign(&t, &claims, k->ring, ISSUER, NOW, &err), 0);
     token_claims_fini(&claims);
     return text_take(&t);
 }
@@ -60,7 +61,7 @@ TEST(token, says_who_it_was_made_for)
 
     keys_make(&k);
     jwt = token_make(&k, "p");
-    CHECK_INT(token_verify(&c, jwt, k.public, ISSUER, NOW, &err), 0);
+    CHECK_INT(token_verify(&c, jwt, k.ring, ISSUER, NOW, &err), 0);
     CHECK_STR(c.ns, "ns");
     CHECK_STR(c.account, "bob");
     CHECK_STR(c.account_uid, "u1");
@@ -82,11 +83,11 @@ TEST(token, ends_when_it_says)
 
     keys_make(&k);
     jwt = token_make(&k, NULL);
-    CHECK_INT(token_verify(&c, jwt, k.public, ISSUER, NOW + 599999, &err), 0);
+    CHECK_INT(token_verify(&c, jwt, k.ring, ISSUER, NOW + 599999, &err), 0);
     token_claims_fini(&c);
-    CHECK_INT(token_verify(&c, jwt, k.public, ISSUER, NOW + 600000, &err), ERR_UNAUTHORIZED);
-    CHECK_STR(err.text, "the token has expired");
-    CHECK_INT(token_verify(&c, jwt, k.public, "https://other", NOW, &err), ERR_UNAUTHORIZED);
+    CHECK_INT(token_verify(&c, jwt, k.ring, ISSUER, NOW + 600000, &err), ERR_UNAUTHORIZED);
+    CHECK_STR(err.text, "service account token has expired");
+    CHECK_INT(token_verify(&c, jwt, k.ring, "https://other", NOW, &err), ERR_UNAUTHORIZED);
     keys_fini(&k);
 }
 
@@ -100,7 +101,7 @@ TEST(token, another_key_is_refused)
     keys_make(&k);
     keys_make(&other);
     jwt = token_make(&other, NULL);
-    CHECK_INT(token_verify(&c, jwt, k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+    CHECK_INT(token_verify(&c, jwt, k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
     keys_fini(&other);
     keys_fini(&k);
 }
@@ -124,13 +125,13 @@ TEST(token, any_change_breaks_it)
         if (jwt[i + 1] == '.' || jwt[i + 1] == '\0')
             continue;
         jwt[i] = was == 'A' ? 'B' : 'A';
-        CHECK_INT(token_verify(&c, jwt, k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+        CHECK_INT(token_verify(&c, jwt, k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
         jwt[i] = was;
     }
     for (size_t i = len - 1; i > 0; i -= i < 13 ? i : 13) {
         cleanup(freep) char *cut = mem_strn(jwt, i);
 
-        CHECK_INT(token_verify(&c, cut, k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+        CHECK_INT(token_verify(&c, cut, k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
     }
     keys_fini(&k);
 }
@@ -149,12 +150,12 @@ TEST(token, forged_headers_do_not_help)
     jwt = token_make(&k, NULL);
     bits_base64url(&forged, none, sizeof(none) - 1);
     text_fmt(&forged, "%.*s.", (int)(strrchr(jwt, '.') - strchr(jwt, '.')), strchr(jwt, '.'));
-    CHECK_INT(token_verify(&c, text_str(&forged), k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
-    CHECK_INT(token_verify(&c, "", k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
-    CHECK_INT(token_verify(&c, "..", k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+    CHECK_INT(token_verify(&c, text_str(&forged), k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+    CHECK_INT(token_verify(&c, "", k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+    CHECK_INT(token_verify(&c, "..", k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
     big = MEM_NEW_ARRAY(char, 100001);
     memset(big, 'a', 100000);
-    CHECK_INT(token_verify(&c, big, k.public, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+    CHECK_INT(token_verify(&c, big, k.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
     free(big);
     keys_fini(&k);
 }
@@ -210,4 +211,46 @@ TEST(token, join_secrets_have_kubeadm_s_form)
     CHECK_STR(json_str(secret, "metadata.namespace"), "kube-system");
     CHECK_STR(json_str(secret, "type"), "bootstrap.kubernetes.io/token");
     CHECK_STR(json_str(secret, "data.expiration"), "MjAyNi0wMS0wMlQwMzowNDowNVo=");
+}
+
+TEST(token, an_earlier_key_verifies_for_as_long_as_its_tokens_live)
+{
+    struct keys k, next;
+    struct token_claims c = { 0 };
+    struct err err = ERR_EMPTY;
+    cleanup(json_decrefpp) json_t *old = NULL;
+    cleanup(json_decrefpp) json_t *jwks = NULL;
+    cleanup(freep) char *jwt = NULL;
+
+    keys_make(&k);
+    keys_make(&next);
+    jwt = token_make(&k, NULL);
+    CHECK_INT(token_verify(&c, jwt, next.ring, ISSUER, NOW, &err), ERR_UNAUTHORIZED);
+    old = token_keys_retire(k.ring, NOW);
+    next.ring = token_keys_free(next.ring);
+    CHECK_INT(token_keys_new(&next.ring, next.key, old, &err), 0);
+    CHECK_INT(token_verify(&c, jwt, next.ring, ISSUER, NOW, &err), 0);
+    token_claims_fini(&c);
+    CHECK(!str_eq(token_keys_id(k.ring), token_keys_id(next.ring)));
+    CHECK(token_keys_public(next.ring, token_keys_id(k.ring), NOW) != NULL);
+    CHECK(token_keys_public(next.ring, token_keys_id(k.ring), NOW + TOKEN_LIFE_MAX_MS) == NULL);
+    jwks = token_keys_jwks(next.ring, NOW);
+    CHECK_INT(json_array_size(json_object_get(jwks, "keys")), 2);
+    keys_fini(&next);
+    keys_fini(&k);
+}
+
+TEST(token, kubeadms_form_authenticates_and_does_not_join)
+{
+    struct token_join t;
+
+    CHECK(token_bootstrap_parse(&t, "abcdef.0123456789abcdef"));
+    CHECK_STR(t.id, "abcdef");
+    CHECK_STR(t.secret, "0123456789abcdef");
+    CHECK_STR(t.ca_hash, "");
+    CHECK(!token_join_parse(&t, "abcdef.0123456789abcdef"));
+    CHECK(!token_bootstrap_parse(&t, "abcdef.0123456789abcdeF"));
+    CHECK(!token_bootstrap_parse(&t, "abcdef_0123456789abcdef"));
+    CHECK(!token_bootstrap_parse(&t, ""));
+    CHECK(!token_bootstrap_parse(&t, NULL));
 }

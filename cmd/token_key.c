@@ -1,0 +1,50 @@
+/* mkube token-key: the key that signs tokens of ServiceAccounts, and a new one. */
+#include "base/mem.h"
+#include "base/text.h"
+#include "client/oneshot.h"
+#include "cmd/cmd.h"
+
+#include <stdio.h>
+
+#define TOKEN_KEY_PATH "/mkube/v1/token-key"
+
+static int token_key_run(struct oneshot *o, bool rotate, struct err *err)
+{
+    cleanup(json_decrefpp) json_t *status = NULL;
+    int rc = rotate ? oneshot_call(o, "POST", TOKEN_KEY_PATH "/rotate", NULL, NULL, &status, err)
+                    : oneshot_call(o, "GET", TOKEN_KEY_PATH, NULL, NULL, &status, err);
+    int64_t others = json_int(status, "keys", 1) - 1;
+
+    if (rc < 0)
+        return rc;
+    printf("tokens are signed with key %s\n", json_str_or(status, "key", ""));
+    if (others > 0)
+        printf("%lld earlier %s for a year from its end\n", (long long)others,
+               others == 1 ? "one still verifies," : "ones still verify, each");
+    return 0;
+}
+
+int cmd_token_key(const struct verb *self, int argc, char **argv)
+{
+    struct err err = ERR_EMPTY;
+    const char *kubeconfig = NULL;
+    struct oneshot *o = NULL;
+    int n, exit_code, rc;
+    const struct opt table[] = {
+        { "kubeconfig", 0, OPT_TEXT, &kubeconfig, "FILE",
+          "whom to ask (default: this host's server)" },
+        { .name = NULL },
+    };
+
+    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
+        return exit_code;
+    if (n != 1 || (!str_eq(argv[0], "rotate") && !str_eq(argv[0], "status"))) {
+        fprintf(stderr, "Usage: %s\n", self->usage);
+        return VERB_USAGE;
+    }
+    rc = oneshot_new(&o, kubeconfig, &err);
+    if (rc == 0)
+        rc = token_key_run(o, str_eq(argv[0], "rotate"), &err);
+    oneshot_free(o);
+    return rc < 0 ? verb_fail(self, &err) : VERB_DONE;
+}
