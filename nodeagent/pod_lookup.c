@@ -13,13 +13,13 @@
 #define LOOKUP_TOKEN_S        3600
 #define LOOKUP_REFRESH_MIN_MS 60000
 
-/* One claim or token: asked for until it is there; tokens again before they run out. */
+/* One claim, token or RuntimeClass: asked for until it is there; tokens again before they run out. */
 struct lookup_item {
     struct list link;
     struct pod_lookup *owner;
-    char *key;            /* in the cache: "claim/data", "token/volume/path" */
-    const json_t *source; /* of a token; borrowed from the pod.  NULL: a claim */
-    char *claim;
+    char *key;            /* in the cache: "claim/data", "token/volume/path", "runtime/gvisor" */
+    const json_t *source; /* of a token; borrowed from the pod.  NULL: something else */
+    char *claim;          /* NULL: something else */
     struct client_call *call;
     struct timer *timer;
     bool was_answered; /* also when the answer was no */
@@ -89,9 +89,12 @@ static struct lookup_item *lookup_add(struct pod_lookup *l, char *key, const jso
 
 static void lookup_collect(struct pod_lookup *l)
 {
+    const char *runtime = json_str(l->opts.pod->spec, "runtimeClassName");
     size_t i, k;
     json_t *volume, *source;
 
+    if (runtime != NULL)
+        lookup_add(l, mem_fmt("runtime/%s", runtime), NULL, NULL);
     json_array_foreach (json_at(l->opts.pod->spec, "volumes"), i, volume) {
         char *claim = volume_claim(l->opts.pod, volume);
 
@@ -124,7 +127,8 @@ static void lookup_answered(struct lookup_item *item, int64_t again_ms)
     l->opts.on_change(l->opts.arg);
 }
 
-static void lookup_on_volume(void *arg, int rc, int status UNUSED, const json_t *body,
+/* What is kept as it came: volumes, RuntimeClasses. */
+static void lookup_on_object(void *arg, int rc, int status UNUSED, const json_t *body,
                              const struct err *err)
 {
     struct lookup_item *item = arg;
@@ -154,7 +158,7 @@ static void lookup_on_claim(void *arg, int rc, int status UNUSED, const json_t *
         lookup_answered(item, LOOKUP_RETRY_MS);
     else
         item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL,
-                                 lookup_on_volume, item);
+                                 lookup_on_object, item);
 }
 
 static void lookup_on_token(void *arg, int rc, int status UNUSED, const json_t *body,
@@ -208,11 +212,14 @@ static void lookup_ask(struct lookup_item *item)
         lookup_ask_token(item);
         return;
     }
-    cleanup(freep) char *path = mem_fmt("/api/v1/namespaces/%s/persistentvolumeclaims/%s", pod->ns,
-                                        item->claim);
+    cleanup(freep) char *path = item->claim != NULL
+                                    ? mem_fmt("/api/v1/namespaces/%s/persistentvolumeclaims/%s",
+                                              pod->ns, item->claim)
+                                    : mem_fmt("/apis/node.k8s.io/v1/runtimeclasses/%s",
+                                              json_str_or(pod->spec, "runtimeClassName", ""));
 
-    item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL, lookup_on_claim,
-                             item);
+    item->call = client_call(item->owner->opts.client, "GET", path, NULL, NULL,
+                             item->claim != NULL ? lookup_on_claim : lookup_on_object, item);
 }
 
 /* --- life --- */
@@ -320,6 +327,16 @@ const json_t *pod_lookup_claim(void *lookup, const char *claim, struct err *err)
             *err = item->err;
     }
     return NULL;
+}
+
+const char *pod_lookup_handler(const struct pod_lookup *l)
+{
+    const char *name = json_str(l->opts.pod->spec, "runtimeClassName");
+    cleanup(freep) char *key = mem_fmt("runtime/%s", name != NULL ? name : "");
+
+    if (name == NULL)
+        return "";
+    return json_str(json_object_get(l->cache, key), "handler");
 }
 
 char *pod_lookup_cache(const struct pod_lookup *l)

@@ -1,5 +1,5 @@
 /* pod_lookup: what one pod's environment and volumes refer to: ConfigMaps and Secrets, the
- * volumes behind its claims, its ServiceAccount tokens.
+ * volumes behind its claims, its ServiceAccount tokens, its RuntimeClass.
  *
  * Everything handed out is also kept in a cache that the pod's record holds on disk, so that the
  * pod can be started again while the server is unreachable.
@@ -34,6 +34,8 @@ bool pod_lookup_ready(const struct pod_lookup *l);
 const json_t *pod_lookup_find(void *lookup, const char *kind, const char *name);
 const char *pod_lookup_token(void *lookup, const char *volume, const json_t *source);
 const json_t *pod_lookup_claim(void *lookup, const char *claim, struct err *err);
+/* The handler of the pod's RuntimeClass; "" when it names none, NULL while it is not known. */
+const char *pod_lookup_handler(const struct pod_lookup *l);
 /* What was handed out so far, as text to keep; a new string. */
 char *pod_lookup_cache(const struct pod_lookup *l);
 

@@ -15,7 +15,6 @@ static const struct pod_support_rule pod_rules[] = {
     { "securityContext.appArmorProfile.type", "Localhost" },
     { "hostUsers", "false" },
     { "resourceClaims", NULL },
-    { "runtimeClassName", NULL },
 };
 
 static const struct pod_support_rule container_rules[] = {
@@ -106,6 +105,16 @@ static bool pod_support_leads(const struct pod_view *pod, const json_t *port)
 
     return pod->host_network || json_int(port, "hostPort", 0) <= 0 ||
            (!str_starts(ip, "127.") && strchr(ip, ':') == NULL);
+}
+
+int pod_support_handler(const char *handler, struct err *err)
+{
+    if (handler[0] == '\0' || str_eq(handler, "runc"))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "rpc error: code = Unknown desc = failed to get sandbox runtime: no runtime for "
+                   "\"%s\" is configured",
+                   handler);
 }
 
 int pod_support_check(const struct pod_view *pod, struct err *err)

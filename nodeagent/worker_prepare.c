@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/work.h"
 #include "nodeagent/pod_record.h"
+#include "nodeagent/pod_support.h"
 
 #include <assert.h>
 #include <string.h>
@@ -259,12 +260,28 @@ bool worker_had_begun(const struct pod_worker *w)
 
 /* --- all of it --- */
 
+/* False: another runtime than this node has is asked for, or that is not known yet. */
+static bool worker_has_runtime(struct pod_worker *w)
+{
+    const char *handler = pod_lookup_handler(w->lookup);
+
+    if (handler == NULL)
+        return false;
+    if (pod_support_handler(handler, &w->unsupported) == 0)
+        return true;
+    events_pod(w->host->events, w->pod, NULL, EVENT_WARNING, "FailedCreatePodSandBox",
+               "Failed to create pod sandbox: %s", w->unsupported.text);
+    return false;
+}
+
 void worker_prepare(struct pod_worker *w)
 {
     if (w->tearing_down || w->sandbox_gone || w->unsupported.code != 0)
         return;
     if (!w->is_recorded && w->n_jobs == 0)
         worker_save(w);
+    if (!worker_has_runtime(w))
+        return;
     if (w->sandbox == NULL && worker_may_try(w))
         w->sandbox = sandbox_make(&w->host->sandbox, w->pod, worker_on_mounted, worker_on_sandbox,
                                   w);

@@ -1,4 +1,4 @@
-"""Limits of a namespace as their owner meets them: stock kubectl, Kubernetes' sentences, many clients at once."""
+"""Limits of a namespace as their owner meets them: stock kubectl, Kubernetes' sentences, many clients at once; runtime classes."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -94,3 +94,30 @@ spec:
     assert claim["metadata"]["deletionTimestamp"] and claim["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
     site.kubectl("-n", namespace, "delete", "pod", "user")
     wait_for("the claim to go", 30, lambda: not site.items("-n", namespace, "pvc"))
+
+
+def test_runtime_classes(site, namespace):
+    names = {handler: f"{namespace}-{handler}" for handler in ("runc", "gvisor")}
+    try:
+        for handler, name in names.items():
+            site.apply(f"""
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {{name: {name}}}
+handler: {handler}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {handler}}}
+spec:
+  runtimeClassName: {name}
+  terminationGracePeriodSeconds: 0
+  containers: [{{name: c, image: "busybox:1", command: [sleep, "1000"]}}]
+""", "-n", namespace)
+        wait_for("the pod of runc", 60, lambda: is_ready(site.get("-n", namespace, "pod", "runc")))
+        said = wait_for("the event", 30, lambda: [e for e in site.items("-n", namespace, "events")
+                                                  if e["reason"] == "FailedCreatePodSandBox"])
+        assert said[0]["involvedObject"]["name"] == "gvisor"
+        assert said[0]["message"].endswith('failed to get sandbox runtime: no runtime for "gvisor" is configured')
+    finally:
+        site.kubectl("delete", "runtimeclass", *names.values(), "--ignore-not-found")

@@ -342,6 +342,16 @@ TEST(pod_support, names_what_this_node_cannot_do)
     }
 }
 
+TEST(pod_support, one_runtime_is_here)
+{
+    struct err err = ERR_EMPTY;
+
+    CHECK_INT(pod_support_handler("", &err), 0);
+    CHECK_INT(pod_support_handler("runc", &err), 0);
+    CHECK_INT(pod_support_handler("gvisor", &err), ERR_INVALID);
+    CHECK(strstr(err.text, "no runtime for \"gvisor\" is configured") != NULL);
+}
+
 TEST(pod_ports, the_same_port_of_one_node_is_a_clash)
 {
     static const struct {
