@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/prom.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define AUDIT_POLICY_MAX (1u << 20)
@@ -151,19 +152,24 @@ static json_t *audit_tree(const struct audit_request *r, enum audit_level level,
     return tree;
 }
 
-struct audit_event *audit_begin(struct audit *a, const struct audit_request *r, int64_t wall_us)
+struct audit_verdict audit_ask(struct audit *a, const struct audit_request *r)
 {
     struct audit_question q = r->question;
     struct audit_verdict verdict;
-    struct audit_event *e;
 
     q.user = r->who != NULL ? r->who->name : NULL;
     q.groups = r->who != NULL ? r->who->groups : NULL;
     verdict = audit_policy_ask(a->policy, &q);
     a->by_level[verdict.level]++;
-    if (verdict.level == AUDIT_NONE)
-        return NULL;
-    e = MEM_NEW(struct audit_event);
+    return verdict;
+}
+
+struct audit_event *audit_begin(struct audit *a, const struct audit_request *r,
+                                struct audit_verdict verdict, int64_t wall_us)
+{
+    struct audit_event *e = MEM_NEW(struct audit_event);
+
+    assert(verdict.level != AUDIT_NONE);
     e->verdict = verdict;
     e->tree = audit_tree(r, verdict.level, wall_us);
     audit_log_stage(a, e, AUDIT_RECEIVED, wall_us);

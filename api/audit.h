@@ -31,9 +31,13 @@ struct audit_request { /* borrowed; of what is absent NULL */
     struct audit_question question; /* user and groups are @who's */
 };
 
+/* What the policy says, before anything is spent on the event. */
+struct audit_verdict audit_ask(struct audit *a, const struct audit_request *r);
+
 struct audit_event;
-/* NULL: the policy says None.  Logs the stage RequestReceived, unless omitted. */
-struct audit_event *audit_begin(struct audit *a, const struct audit_request *r, int64_t wall_us);
+/* Of a level above None.  Logs the stage RequestReceived, unless omitted. */
+struct audit_event *audit_begin(struct audit *a, const struct audit_request *r,
+                                struct audit_verdict verdict, int64_t wall_us);
 enum audit_level audit_event_level(const struct audit_event *e);
 void audit_impersonated(struct audit_event *e, const struct audit_who *as);
 void audit_decided(struct audit_event *e, bool allowed);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/work.h"
@@ -17,6 +18,9 @@
 
 /* Lines that may wait: some seconds of a busy server. */
 #define AUDIT_LOG_PENDING_MAX (4u << 20)
+/* A line waits so long for others, unless there are many: one write for all of them. */
+#define AUDIT_LOG_WAIT_MS     100
+#define AUDIT_LOG_WAIT_BYTES  (64u << 10)
 #define AUDIT_LOG_KEEP        (64u << 10) /* of a buffer that was large once */
 #define AUDIT_LOG_FILES_MAX   1000
 #define AUDIT_LOG_DAY_S       (24 * 3600)
@@ -25,6 +29,7 @@ struct audit_log {
     uv_loop_t *loop;
     char *path, *dir, *stem, *ext; /* path = dir/stem + ext */
     struct audit_log_opts opts;
+    struct timer *timer;
     struct text pending;
     uint64_t n_pending;
     bool busy, closing;
@@ -209,8 +214,15 @@ static void audit_log_on_done(void *arg, int rc, const struct err *err)
     l->busy = false;
     if (l->closing && l->pending.len == 0)
         audit_log_free(l);
-    else
+    else if (l->closing || l->pending.len >= AUDIT_LOG_WAIT_BYTES)
         audit_log_pump(l);
+    else if (l->pending.len > 0)
+        timer_start(l->timer, AUDIT_LOG_WAIT_MS);
+}
+
+static void audit_log_on_time(void *arg)
+{
+    audit_log_pump(arg);
 }
 
 static void audit_log_pump(struct audit_log *l)
@@ -236,7 +248,10 @@ void audit_log_add(struct audit_log *l, const char *line, size_t len)
     text_add(&l->pending, line, len);
     text_putc(&l->pending, '\n');
     l->n_pending++;
-    audit_log_pump(l);
+    if (l->pending.len >= AUDIT_LOG_WAIT_BYTES)
+        audit_log_pump(l);
+    else if (!l->busy && !timer_active(l->timer))
+        timer_start(l->timer, AUDIT_LOG_WAIT_MS);
 }
 
 struct audit_log_stats audit_log_stats(const struct audit_log *l)
@@ -276,6 +291,7 @@ int audit_log_new(struct audit_log **ret, uv_loop_t *loop, const struct audit_lo
         audit_log_free(l);
         return rc;
     }
+    l->timer = timer_new(loop, audit_log_on_time, l);
     *ret = l;
     return 0;
 }
@@ -285,7 +301,10 @@ struct audit_log *audit_log_close(struct audit_log *l)
     if (l == NULL)
         return NULL;
     l->closing = true;
+    l->timer = timer_close(l->timer);
     if (!l->busy && l->pending.len == 0)
         audit_log_free(l);
+    else
+        audit_log_pump(l);
     return NULL;
 }

@@ -157,13 +157,12 @@ void server_observe_user(struct call *c, bool known)
                                      .user_agent = http_header(c->x, "User-Agent"),
                                      .who = known ? &who : NULL };
     struct audit_question *q = &request.question;
+    struct audit_verdict verdict;
     char verb[16];
 
     if (c->s->audit == NULL)
         return;
     observe_method_verb(verb, http_method(c->x));
-    observe_uri(&uri, c);
-    request.uri = text_str(&uri);
     *q = (struct audit_question){ .verb = verb, .path = http_path(c->x), .group = "" };
     q->resource = q->sub = q->ns = q->name = "";
     if (r->kind == ROUTE_RESOURCE) {
@@ -177,7 +176,12 @@ void server_observe_user(struct call *c, bool known)
                                       .name = r->name,
                                       .path = http_path(c->x) };
     }
-    c->event = audit_begin(c->s->audit, &request, observe_wall_us());
+    verdict = audit_ask(c->s->audit, &request);
+    if (verdict.level == AUDIT_NONE)
+        return;
+    observe_uri(&uri, c);
+    request.uri = text_str(&uri);
+    c->event = audit_begin(c->s->audit, &request, verdict, observe_wall_us());
 }
 
 void server_observe_impersonated(struct call *c)

@@ -430,6 +430,7 @@ static int control_start(struct control *c, struct err *err)
         rc = encryption_open(&c->encryption, &c->store, &c->loop, c->flags.data_dir, err);
     c->site = (struct site){ .data_dir = c->flags.data_dir,
                              .encryption = c->encryption,
+                             .store = c->store,
                              .pki = &c->pki };
     if (rc == 0)
         rc = control_make_registry(c, err);

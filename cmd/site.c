@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/prom.h"
 #include "base/text.h"
+#include "storage/store.h"
 
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -98,6 +100,30 @@ static void site_print_queues(const struct site *s, struct text *ret)
     }
 }
 
+/* Pods without a node; those that the scheduler has looked at and found no room for say so. */
+static void site_print_pending(const struct site *s, struct text *ret)
+{
+    static const char family[] = "scheduler_pending_pods";
+    unsigned active = 0, unschedulable = 0;
+    const struct object *o;
+    struct store_iter it;
+
+    store_iter_init(&it, s->store, "pods", NULL, NULL, NULL);
+    while ((o = store_iter_next(&it)) != NULL) {
+        if (o->node[0] != '\0' || o->deleting || !str_eq(o->phase, "Pending"))
+            continue;
+        if (strstr(o->json, "\"reason\":\"Unschedulable\"") != NULL)
+            unschedulable++;
+        else
+            active++;
+    }
+    prom_family(ret, family, "gauge",
+                "Number of pending pods, by the queue type. 'active' means number of pods in "
+                "activeQ; 'unschedulable' means number of pods in unschedulablePods.");
+    prom_value(ret, family, "queue=\"active\"", active);
+    prom_value(ret, family, "queue=\"unschedulable\"", unschedulable);
+}
+
 static void site_print_certificates(const struct site *s, struct text *ret)
 {
     static const char family[] = "mkube_certificate_expiration_timestamp_seconds";
@@ -122,6 +148,7 @@ static void site_metrics(void *arg, struct text *ret)
 
     site_print_store(s, ret);
     site_print_certificates(s, ret);
+    site_print_pending(s, ret);
     if (s->runner != NULL)
         site_print_queues(s, ret);
 }

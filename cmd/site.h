@@ -13,6 +13,7 @@
 struct site { /* all borrowed; set as they come to be */
     const char *data_dir;
     struct encryption *encryption;
+    const struct store *store;
     const struct runner *runner; /* NULL: not started, or ended */
     struct pki *pki;
 };

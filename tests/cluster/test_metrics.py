@@ -80,6 +80,13 @@ def test_requests_are_counted_and_the_text_is_well_formed(bare):
     check_format(after)
 
 
+def test_pods_without_room_are_counted(bare):
+    bare.kubectl("run", "homeless", "--image=busybox:1", "--restart=Never")
+    wait_for("the pod to be counted", 20, lambda: value(
+        bare.get("/metrics")[1], 'scheduler_pending_pods{queue="unschedulable"}') == 1)
+    bare.kubectl("delete", "pod", "homeless", "--grace-period=0", "--force")
+
+
 def test_a_watch_is_counted_while_it_lasts(bare):
     series = "apiserver_longrunning_requests{"
 

@@ -99,8 +99,9 @@ TEST(audit_log, files_rotate_and_their_sum_is_bounded)
     memset(line, 'x', 100);
     line[100] = '\0';
     fixture_up(&f, &opts);
-    for (int i = 0; i < 100; i++) {
-        add(&f, line);
+    for (int i = 0; i < 12; i++) {
+        for (int j = 0; j < 8; j++)
+            add(&f, line);
         settle(&f);
     }
     CHECK_INT(audit_log_stats(f.log).dropped, 0);

@@ -163,6 +163,35 @@ TEST(http_tunnel, carries_bytes_both_ways_as_who_we_are)
     house_down(&h);
 }
 
+TEST(http_tunnel, a_renewed_certificate_is_shown_and_what_is_open_goes_on)
+{
+    const struct tls_spec client = { .cn = "me again", .is_client = true };
+    cleanup(tls_pair_fini) struct tls_pair mine = TLS_PAIR_EMPTY;
+    struct err err = ERR_EMPTY;
+    struct house h;
+    int inside, outside;
+
+    house_up(&h, "127.0.0.1");
+    CHECK_INT(tls_issue(&mine, &h.ca, &client, &err), 0);
+    house_call(&h, "/in", http_server_port(h.server));
+    CHECK_SOON(&h.loop, h.status != 0 && h.inside >= 0, 5000);
+    inside = h.inside;
+    outside = h.outside;
+    CHECK(tls_dialer_renew(h.dialer, "nonsense", mine.key_pem, &err) < 0);
+    CHECK_INT(tls_dialer_renew(h.dialer, mine.cert_pem, mine.key_pem, &err), 0);
+    h.status = 0;
+    h.inside = h.outside = -1;
+    text_clear(&h.said);
+    house_call(&h, "/in", http_server_port(h.server));
+    CHECK_SOON(&h.loop, h.status != 0 && h.inside >= 0, 5000);
+    CHECK_STR(text_str(&h.said), "me again");
+    CHECK_INT(house_carry(&h, outside, inside, 300000), 300000);
+    CHECK_INT(house_carry(&h, h.outside, h.inside, 300000), 300000);
+    close(inside);
+    close(outside);
+    house_down(&h);
+}
+
 /* The node's tickets and its answer often come in one piece. */
 TEST(http_tunnel, no_answer_is_lost_however_it_comes)
 {
