@@ -46,6 +46,20 @@ void server_meta_print(struct text *ret, const struct object *o)
 
 /* --- GET --- */
 
+static void server_send_scale(struct call *c, const json_t *scale)
+{
+    struct table_opts opts;
+    struct text t = TEXT_EMPTY;
+
+    if (c->form != CALL_TABLE) {
+        call_send_json(c, 200, scale);
+        return;
+    }
+    server_table_opts(&opts, c);
+    table_scale(&t, &opts, scale);
+    call_send_text(c, 200, "application/json", &t);
+}
+
 void server_get(struct call *c)
 {
     const struct route *r = &c->route;
@@ -63,7 +77,7 @@ void server_get(struct call *c)
         if (scale == NULL)
             call_fail(c, ERR_METHOD, "mkube does not serve %s/scale yet", r->resource->plural);
         else
-            call_send_json(c, 200, scale);
+            server_send_scale(c, scale);
     } else {
         call_send_object(c, 200, o);
     }

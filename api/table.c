@@ -273,6 +273,24 @@ static void table_metadata(struct text *ret, const char *revision, const char *c
     text_putc(ret, '}');
 }
 
+static void table_put_columns(struct text *ret, const struct table_kind *kind, const char *name)
+{
+    for (size_t i = 0; i < kind->n_columns; i++) {
+        text_putc(ret, i == 0 ? '[' : ',');
+        table_column_definition(ret, &kind->columns[i], name);
+    }
+    text_putc(ret, ']');
+}
+
+static void table_put_cells(const struct table_view *v, const struct table_kind *kind)
+{
+    for (size_t i = 0; i < kind->n_columns; i++) {
+        text_putc(v->out, i == 0 ? '[' : ',');
+        kind->columns[i].cell(v, &kind->columns[i]);
+    }
+    text_putc(v->out, ']');
+}
+
 void table_open(struct text *ret, const struct table_opts *opts, const char *revision,
                 const char *continue_token, int64_t remaining, bool no_columns)
 {
@@ -286,20 +304,22 @@ void table_open(struct text *ret, const struct table_opts *opts, const char *rev
     } else if (opts->resource->custom != NULL) {
         table_custom_columns(ret, opts->resource);
     } else {
-        for (size_t i = 0; i < kind->n_columns; i++) {
-            text_putc(ret, i == 0 ? '[' : ',');
-            table_column_definition(ret, &kind->columns[i], opts->resource->kind);
-        }
-        text_putc(ret, ']');
+        table_put_columns(ret, kind, opts->resource->kind);
     }
     text_puts(ret, ",\"rows\":[");
+}
+
+static void table_row_metadata(struct text *ret, const json_t *tree)
+{
+    text_puts(ret, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
+                   "\"metadata\":");
+    json_print_to(ret, json_object_get(tree, "metadata"));
+    text_putc(ret, '}');
 }
 
 static void table_row_object(struct text *ret, const struct table_opts *opts,
                              const struct object *o, const json_t *tree)
 {
-    const json_t *metadata = json_object_get(tree, "metadata");
-
     text_puts(ret, "\"object\":");
     switch (opts->include) {
     case TABLE_NONE: text_puts(ret, "null"); break;
@@ -309,12 +329,7 @@ static void table_row_object(struct text *ret, const struct table_opts *opts,
         else
             text_add(ret, o->json, o->json_len);
         break;
-    case TABLE_METADATA:
-        text_puts(ret, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
-                       "\"metadata\":");
-        json_print_to(ret, metadata);
-        text_putc(ret, '}');
-        break;
+    case TABLE_METADATA: table_row_metadata(ret, tree); break;
     }
 }
 
@@ -331,11 +346,7 @@ void table_row(struct text *ret, const struct table_opts *opts, const struct obj
     if (opts->resource->custom != NULL) {
         table_custom_cells(&v, opts->resource);
     } else {
-        for (size_t i = 0; i < kind->n_columns; i++) {
-            text_putc(ret, i == 0 ? '[' : ',');
-            kind->columns[i].cell(&v, &kind->columns[i]);
-        }
-        text_putc(ret, ']');
+        table_put_cells(&v, kind);
     }
     text_putc(ret, ',');
     if (kind->conditions != NULL)
@@ -347,4 +358,33 @@ void table_row(struct text *ret, const struct table_opts *opts, const struct obj
 void table_close(struct text *ret)
 {
     text_puts(ret, "]}");
+}
+
+/* --- scale --- */
+
+static const struct table_column table_scale_columns[] = {
+    TABLE_NAME,
+    { .name = "Desired", .cell = table_cell_int, .path = "spec.replicas", .type = "integer" },
+    { .name = "Available", .cell = table_cell_int, .path = "status.replicas", .type = "integer" },
+    TABLE_AGE,
+};
+
+void table_scale(struct text *ret, const struct table_opts *opts, const json_t *scale)
+{
+    static const struct table_kind kind = TABLE_KIND(NULL, table_scale_columns);
+    struct table_view v = { .out = ret, .tree = scale, .now_ms = opts->now_ms };
+
+    text_puts(ret, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",");
+    table_metadata(ret, json_str(scale, "metadata.resourceVersion"), NULL, 0);
+    text_puts(ret, ",\"columnDefinitions\":");
+    table_put_columns(ret, &kind, "Scale");
+    text_puts(ret, ",\"rows\":[{\"cells\":");
+    table_put_cells(&v, &kind);
+    text_puts(ret, ",\"object\":");
+    switch (opts->include) {
+    case TABLE_NONE: text_puts(ret, "null"); break;
+    case TABLE_OBJECT: json_print_to(ret, scale); break;
+    case TABLE_METADATA: table_row_metadata(ret, scale); break;
+    }
+    text_puts(ret, "}]}\n");
 }

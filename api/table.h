@@ -23,6 +23,9 @@ void table_open(struct text *ret, const struct table_opts *opts, const char *rev
 void table_row(struct text *ret, const struct table_opts *opts, const struct object *o);
 void table_close(struct text *ret);
 
+/* The whole Table of one autoscaling/v1 Scale. */
+void table_scale(struct text *ret, const struct table_opts *opts, const json_t *scale);
+
 /* kubectl's HumanDuration: "5d", "3m20s". */
 #define TABLE_AGE_MAX 24
 void table_age(char ret[TABLE_AGE_MAX], int64_t duration_ms);

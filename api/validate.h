@@ -27,4 +27,8 @@ const char *validate_dns1035_label(const char *s);
 const char *validate_label_key(const char *s); /* qualified name */
 const char *validate_label_value(const char *s);
 
+/* Kinds of other makers say what type a value should be as custom resources do. */
+void validate_foreign_types(struct field_errors *e, const struct schema_type *type,
+                            const json_t *tree);
+
 #endif

@@ -8,6 +8,98 @@
 
 #include <string.h>
 
+/* --- types: in the words of a custom resource's schema --------------------------------------- */
+
+static void foreign_check_struct(struct field_errors *e, const struct schema_type *type,
+                                 const json_t *tree, const char *path);
+
+static const char *foreign_have(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: return "object";
+    case JSON_ARRAY: return "array";
+    case JSON_STRING: return "string";
+    case JSON_INTEGER: return "integer";
+    case JSON_REAL: return "number";
+    case JSON_TRUE:
+    case JSON_FALSE: return "boolean";
+    case JSON_NULL: break;
+    }
+    return "null";
+}
+
+/* NULL: of more than one type. */
+static const char *foreign_want(const struct schema_field *f)
+{
+    static const char *const names[] = {
+        [SCHEMA_STRUCT] = "object", [SCHEMA_STRING] = "string", [SCHEMA_DURATION] = "string",
+        [SCHEMA_BYTES] = "string",  [SCHEMA_TIME] = "string",   [SCHEMA_MICROTIME] = "string",
+        [SCHEMA_BOOL] = "boolean",  [SCHEMA_INT32] = "integer", [SCHEMA_INT64] = "integer",
+        [SCHEMA_DOUBLE] = "number", [SCHEMA_QUANTITY] = NULL,   [SCHEMA_INT_OR_STRING] = NULL,
+        [SCHEMA_RAW] = NULL,
+    };
+
+    return names[f->scalar];
+}
+
+/* False: wrong, and told. */
+static bool foreign_check_type(struct field_errors *e, const json_t *value, const char *want,
+                               const char *path)
+{
+    const char *have = foreign_have(value);
+
+    if (want == NULL || json_is_null(value) || str_eq(have, want) ||
+        (str_eq(want, "number") && str_eq(have, "integer")))
+        return true;
+    field_invalid_str(e, path, have, "%s in body must be of type %s: \"%s\"", path, want, have);
+    return false;
+}
+
+static void foreign_check_one(struct field_errors *e, const struct schema_field *f,
+                              const json_t *value, const char *path)
+{
+    if (foreign_check_type(e, value, foreign_want(f), path) && f->scalar == SCHEMA_STRUCT)
+        foreign_check_struct(e, f->type, value, path);
+}
+
+static void foreign_check_field(struct field_errors *e, const struct schema_field *f, json_t *value,
+                                const char *path)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (f->shape == SCHEMA_ONE)
+        foreign_check_one(e, f, value, path);
+    else if (f->shape == SCHEMA_LIST && foreign_check_type(e, value, "array", path))
+        json_array_foreach (value, i, item)
+            foreign_check_one(e, f, item, AT("%s[%zu]", path, i));
+    else if (f->shape == SCHEMA_MAP && foreign_check_type(e, value, "object", path))
+        json_object_foreach (value, key, item)
+            foreign_check_one(e, f, item, AT("%s.%s", path, key));
+}
+
+static void foreign_check_struct(struct field_errors *e, const struct schema_type *type,
+                                 const json_t *tree, const char *path)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)tree, key, value) {
+        const struct schema_field *f = schema_field(type, key);
+
+        /* The envelope is the API's own. */
+        if (f != NULL && !(path[0] == '\0' && str_eq(key, "metadata")))
+            foreign_check_field(e, f, value, AT("%s.%s", path, key));
+    }
+}
+
+void validate_foreign_types(struct field_errors *e, const struct schema_type *type,
+                            const json_t *tree)
+{
+    foreign_check_struct(e, type, tree, "");
+}
+
 /* --- TargetGroupBinding ------------------------------------------------------------------- */
 
 static void validate_target_group(struct field_errors *e, const json_t *tree)

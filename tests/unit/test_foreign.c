@@ -97,6 +97,25 @@ TEST(foreign, custom_kinds_have_no_strategic_patch)
     server_fixture_down(&f);
 }
 
+/* As an API server with their CustomResourceDefinitions would say it. */
+TEST(foreign, wrong_types_are_invalid_as_those_of_custom_resources)
+{
+    struct server_fixture f = { 0 };
+
+    server_fixture_up(&f);
+    CHECK_INT(POST(POOLS, "{'metadata':{'name':'p'},'spec':{'addresses':'x'}}"), 422);
+    SAW_AT("message",
+           "'IPAddressPool.metallb.io \\'p\\' is invalid: spec.addresses: Invalid value: "
+           "\\'string\\': spec.addresses in body must be of type array: \\'string\\''");
+    CHECK_INT(POST(GROUPS, "{'metadata':{'name':'g'},'spec':{'targetGroupARN':7,'serviceRef':[]}}"),
+              422);
+    SAW_AT("details.causes.0.field", "'spec.targetGroupARN'");
+    SAW_AT("details.causes.1.field", "'spec.serviceRef'");
+    CHECK_INT(POST(NEW "secretstores", "{'metadata':{'name':'s'},'spec':7}"), 422);
+    CHECK_INT(POST(NEW "secretstores", "{'metadata':7}"), 400);
+    server_fixture_down(&f);
+}
+
 TEST(foreign, what_their_webhooks_refuse)
 {
     struct server_fixture f = { 0 };

@@ -244,6 +244,18 @@ TEST(table, nodes_storage_and_the_rest)
     check_cells("roles.rbac.authorization.k8s.io", "{" META "}", "['a','2026-01-01T00:55:00Z']");
 }
 
+TEST(table, a_scale_has_columns_of_its_own)
+{
+    cleanup(json_decrefpp) json_t *scale = quoted(
+        "{'kind':'Scale'," META ",'spec':{'replicas':3},'status':{'replicas':2}}");
+    cleanup(text_fini) struct text t = TEXT_EMPTY;
+    struct table_opts opts = { .resource = schema_bucket("deployments.apps"), .now_ms = now_ms() };
+
+    table_scale(&t, &opts, scale);
+    CHECK(strstr(text_str(&t), "\"cells\":[\"a\",3,2,\"5m\"]") != NULL);
+    CHECK(strstr(text_str(&t), "\"object\":{\"kind\":\"PartialObjectMetadata\"") != NULL);
+}
+
 TEST(table, every_kind_has_a_row)
 {
     const struct schema_resource *r;
