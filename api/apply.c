@@ -318,14 +318,13 @@ static const json_t *apply_merge(struct apply *a, const json_t *live)
 }
 
 /* Everybody else loses what changed under them. */
-static void apply_settle(struct apply *a, const struct field_set **changed,
-                         const struct field_set **removed, bool moved)
+static void apply_settle(struct apply *a, const struct managed_touch *touch, bool moved)
 {
     for (size_t i = 0; i < a->m->n; i++) {
         struct managed_entry *e = &a->m->entries[i];
 
-        e->set = field_set_difference(a->m->arena, e->set, changed[i]);
-        e->set = field_set_difference(a->m->arena, e->set, removed[i]);
+        e->set = field_set_difference(a->m->arena, e->set, touch->changed[i]);
+        e->set = field_set_difference(a->m->arena, e->set, touch->removed[i]);
     }
     a->self.set = managed_strip(a->m, a->self.set);
     if (moved)
@@ -338,7 +337,7 @@ int apply_config(struct apply_result *ret, struct managed *m, const struct manag
                  const json_t *live, const json_t *config, bool force, struct err *err)
 {
     struct apply a = { .m = m, .w = w, .live = live, .config = config };
-    const struct field_set **changed, **removed;
+    struct managed_touch touch;
     const json_t *merged;
 
     *ret = (struct apply_result){ .tree = NULL };
@@ -355,13 +354,13 @@ int apply_config(struct apply_result *ret, struct managed *m, const struct manag
     if (live == NULL)
         live = field_arena_keep(m->arena, json_object());
     merged = apply_merge(&a, live);
-    managed_touched(m, w, &a.self, live, merged, &changed, &removed);
+    managed_touched(m, w, &a.self, live, merged, &touch);
     if (!force)
-        apply_conflicts(ret, &a, changed);
+        apply_conflicts(ret, &a, touch.changed);
     if (ret->n_conflicts > 0)
         return 0;
     ret->changed = !json_equal(live, merged);
-    apply_settle(&a, changed, removed, ret->changed);
+    apply_settle(&a, &touch, ret->changed);
     ret->tree = json_deep_copy(merged);
     apply_keep_annotation(&a, ret->tree);
     return 0;

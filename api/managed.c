@@ -107,7 +107,9 @@ static int managed_load_entry(struct managed *m, const json_t *item, struct err 
         return err_set(err, ERR_INVALID, "missing fieldsType in managed fields entry");
     if (!str_eq(type, "FieldsV1"))
         return err_set(err, ERR_INVALID, "invalid fieldsType \"%s\" in managed fields entry", type);
-    rc = field_set_parse(&e.set, m->arena, json_object_get(item, "fieldsV1"), err);
+    e.fields = json_object_get(item, "fieldsV1");
+    rc = field_set_parse(&e.set, m->arena, e.fields, err);
+    e.loaded = e.set;
     if (rc == 0)
         managed_add(m, &e);
     return rc;
@@ -162,13 +164,21 @@ static int managed_compare(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->subresource, y->subresource);
 }
 
+/* A set that did not change is written down already. */
+static json_t *managed_fields_json(const struct managed_entry *e)
+{
+    if (e->fields != NULL && e->set != NULL && field_set_equal(e->set, e->loaded))
+        return json_incref(e->fields);
+    return field_set_json(e->set);
+}
+
 static json_t *managed_entry_json(const struct managed_entry *e)
 {
     json_t *item = json_object();
 
     json_put_str(item, "apiVersion", e->api_version);
     json_put_str(item, "fieldsType", "FieldsV1");
-    json_object_set_new(item, "fieldsV1", field_set_json(e->set));
+    json_object_set_new(item, "fieldsV1", managed_fields_json(e));
     if (e->manager[0] != '\0')
         json_put_str(item, "manager", e->manager);
     json_put_str(item, "operation", e->applied ? "Apply" : "Update");
@@ -242,30 +252,64 @@ const struct field_set *managed_reset(const struct managed *m, const struct mana
     return set;
 }
 
+static bool managed_is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && !str_eq(name, *names))
+        names++;
+    return *names != NULL;
+}
+
+/* @set without the paths that are @names alone; what is below them stays. */
+static const struct field_set *managed_without(struct managed *m, const struct field_set *set,
+                                               const char *const *names)
+{
+    struct field_list list = { NULL, 0, 0 };
+
+    for (size_t i = 0; set != NULL && i < set->n; i++) {
+        struct field_node node = set->nodes[i];
+
+        if (node.at.form == FIELD_NAME && managed_is_one_of(node.at.name, names))
+            node.member = false;
+        field_list_add(m->arena, &list, &node);
+    }
+    return field_list_done(m->arena, &list);
+}
+
 const struct field_set *managed_strip(struct managed *m, const struct field_set *set)
 {
-    static const char *const paths[] = {
-        "apiVersion",
-        "kind",
-        "metadata",
-        "metadata.name",
-        "metadata.namespace",
-        "metadata.creationTimestamp",
-        "metadata.selfLink",
-        "metadata.uid",
-        "metadata.clusterName",
-        "metadata.generation",
-        "metadata.managedFields",
-        "metadata.resourceVersion",
-    };
-    const struct field_set *strip = NULL;
+    static const char *const roots[] = { "apiVersion", "kind", "metadata", NULL };
+    static const char *const system[] = { "name",       "namespace",     "creationTimestamp",
+                                          "selfLink",   "uid",           "clusterName",
+                                          "generation", "managedFields", "resourceVersion",
+                                          NULL };
+    struct field_list list = { NULL, 0, 0 };
 
-    for (size_t i = 0; i < N_ELEMENTS(paths); i++)
-        strip = field_set_union(m->arena, strip, field_set_path(m->arena, paths[i]));
-    return field_set_difference(m->arena, set, strip);
+    set = managed_without(m, set, roots);
+    for (size_t i = 0; set != NULL && i < set->n; i++) {
+        struct field_node node = set->nodes[i];
+
+        if (node.at.form == FIELD_NAME && str_eq(node.at.name, "metadata"))
+            node.below = managed_without(m, node.below, system);
+        field_list_add(m->arena, &list, &node);
+    }
+    return field_list_done(m->arena, &list);
 }
 
 /* --- who is touched --- */
+
+/* @tree without the members that are reset as a whole: nobody needs to look into them. */
+static const json_t *managed_kept(struct managed *m, const struct managed_write *w,
+                                  const json_t *tree)
+{
+    json_t *copy;
+
+    if (tree == NULL || w->reset == NULL || w->reset[0] == NULL)
+        return tree;
+    copy = field_arena_keep(m->arena, json_copy((json_t *)(uintptr_t)tree));
+    for (size_t i = 0; w->reset[i] != NULL; i++)
+        json_object_del(copy, w->reset[i]);
+    return copy;
+}
 
 static struct typed_diff managed_diff(struct managed *m, const struct managed_write *w,
                                       const char *version, const json_t *live, const json_t *next)
@@ -276,8 +320,8 @@ static struct typed_diff managed_diff(struct managed *m, const struct managed_wr
 
     if (!w->versions->place(w->versions->arg, &place, version))
         return diff;
-    diff = typed_compare(m->arena, &place, managed_as(m, w, live, version),
-                         managed_as(m, w, next, version));
+    diff = typed_compare(m->arena, &place, managed_kept(m, w, managed_as(m, w, live, version)),
+                         managed_kept(m, w, managed_as(m, w, next, version)));
     diff.added = field_set_without(m->arena, diff.added, reset);
     diff.modified = field_set_without(m->arena, diff.modified, reset);
     diff.removed = field_set_without(m->arena, diff.removed, reset);
@@ -286,14 +330,15 @@ static struct typed_diff managed_diff(struct managed *m, const struct managed_wr
 
 void managed_touched(struct managed *m, const struct managed_write *w,
                      const struct managed_entry *self, const json_t *live, const json_t *next,
-                     const struct field_set ***ret_changed, const struct field_set ***ret_removed)
+                     struct managed_touch *ret)
 {
     size_t size = (m->n + 1) * sizeof(struct field_set *);
     const struct field_set **changed = field_arena_alloc(m->arena, size);
     const struct field_set **removed = field_arena_alloc(m->arena, size);
-    struct typed_diff diff = { NULL, NULL, NULL };
-    const char *version = NULL;
+    struct typed_diff diff = managed_diff(m, w, w->api_version, live, next);
+    const char *version = w->api_version;
 
+    ret->own = diff;
     for (size_t i = 0; i < m->n; i++) {
         struct managed_entry *e = &m->entries[i];
         struct typed_place place;
@@ -311,8 +356,8 @@ void managed_touched(struct managed *m, const struct managed_write *w,
                                             field_set_union(m->arena, diff.modified, diff.added));
         removed[i] = diff.removed;
     }
-    *ret_changed = changed;
-    *ret_removed = removed;
+    ret->changed = changed;
+    ret->removed = removed;
 }
 
 /* --- the rule of updates --- */
@@ -359,15 +404,6 @@ static void managed_cap(struct managed *m)
     }
 }
 
-/* What the write itself owns now: all that it changed and added. */
-static const struct field_set *managed_written(struct managed *m, const struct managed_write *w,
-                                               const json_t *live, const json_t *next)
-{
-    struct typed_diff diff = managed_diff(m, w, w->api_version, live, next);
-
-    return managed_strip(m, field_set_union(m->arena, diff.modified, diff.added));
-}
-
 void managed_update(struct managed *m, const struct managed_write *w, const json_t *live,
                     const json_t *next)
 {
@@ -377,23 +413,26 @@ void managed_update(struct managed *m, const struct managed_write *w, const json
         .subresource = w->subresource,
         .time = w->now,
     };
-    const struct field_set **changed, **removed;
     const struct managed_entry *before;
+    struct managed_touch touch;
 
     managed_reconcile(m, w);
-    managed_touched(m, w, NULL, live, next, &changed, &removed);
+    managed_touched(m, w, NULL, live, next, &touch);
     for (size_t i = 0; i < m->n; i++) {
         struct managed_entry *e = &m->entries[i];
 
-        e->set = field_set_difference(m->arena, e->set, changed[i]);
-        e->set = field_set_difference(m->arena, e->set, removed[i]);
+        e->set = field_set_difference(m->arena, e->set, touch.changed[i]);
+        e->set = field_set_difference(m->arena, e->set, touch.removed[i]);
     }
     managed_drop_empty(m);
-    self.set = managed_written(m, w, live, next);
+    self.set = managed_strip(m, field_set_union(m->arena, touch.own.modified, touch.own.added));
     if (self.set != NULL) {
         before = managed_find(m, &self);
-        if (before != NULL)
+        if (before != NULL) {
             self.set = field_set_union(m->arena, self.set, before->set);
+            self.loaded = before->loaded;
+            self.fields = before->fields;
+        }
         managed_add(m, &self);
     }
     managed_cap(m);

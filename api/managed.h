@@ -22,6 +22,8 @@ struct managed_entry {
     const char *time;                                /* NULL: never said */
     bool applied;
     const struct field_set *set;
+    const struct field_set *loaded; /* the set that it came with */
+    json_t *fields;                 /* borrowed: how that was written down, or NULL */
 };
 
 struct managed {
@@ -80,11 +82,16 @@ const struct field_set *managed_strip(struct managed *m, const struct field_set 
 /* @tree in @version's words, kept by @m; NULL: there is no such version. */
 const json_t *managed_as(struct managed *m, const struct managed_write *w, const json_t *tree,
                          const char *version);
-/* For each entry but @self (NULL: each): what the step from @live to @next changes or adds of it,
- * arrays of m->n sets in @m's arena, and what it removes.  Entries of versions that are gone have
- * their set emptied. */
+struct managed_touch {
+    struct typed_diff own; /* in the version that is spoken */
+    /* For each entry, in the arena: what of it was changed or added, and what was removed. */
+    const struct field_set **changed, **removed;
+};
+
+/* What the step from @live to @next does to all entries but @self (NULL: to all).  Entries of
+ * versions that are gone have their set emptied. */
 void managed_touched(struct managed *m, const struct managed_write *w,
                      const struct managed_entry *self, const json_t *live, const json_t *next,
-                     const struct field_set ***ret_changed, const struct field_set ***ret_removed);
+                     struct managed_touch *ret);
 
 #endif

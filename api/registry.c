@@ -318,6 +318,7 @@ static void op_apply_patch(struct op *op, const struct registry_request *req)
     struct err err = ERR_EMPTY;
     int rc;
 
+    op_managed_patched(op, req, base);
     alias_from_stored(base, op->spoken);
     if (req->patch == REGISTRY_JSON_PATCH)
         rc = patch_json(&op->tree, base, req->body, &err);
@@ -345,9 +346,7 @@ static void update_validate(struct op *op)
 {
     if (op_ok(op))
         service_alloc_keep(op);
-    if (op_ok(op))
-        op_managed_settle(op);
-    op->is_same = op_ok(op) && !op->must_rewrite && json_equal(op->tree, op->old_tree);
+    op->is_same = op_ok(op) && op_managed_same(op) && !op->must_rewrite;
     if (op_ok(op) && !op->is_same)
         op_validate(op);
     if (op_ok(op) && !op->is_same)
@@ -439,6 +438,7 @@ static void op_load_old(struct op *op)
     if (op->old != NULL)
         op->old_tree = object_tree(op->old);
     op->must_rewrite = op->old != NULL && op_custom_is_older(op);
+    op_managed_load_old(op);
 }
 
 static void connect_done(struct op *op)

@@ -119,8 +119,11 @@ void op_view_init(struct op_view *v, const struct op *op)
         v->object = json_incref(op->posted);
     else if (op->req->verb != REGISTRY_DELETE)
         v->object = op_view_tree(op, op->tree);
-    if (!creates)
-        v->old = op_view_tree(op, op->old_tree);
+    if (!creates) {
+        cleanup(json_decrefpp) json_t *old = op_managed_old_tree(op);
+
+        v->old = op_view_tree(op, old);
+    }
     v->subject.object = v->object;
     v->subject.old = v->old;
     v->subject.name = op->name[0] != '\0' ? op->name : json_str_or(v->object, "metadata.name", "");

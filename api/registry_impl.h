@@ -68,12 +68,14 @@ struct op {
     unsigned n_ips, n_ports, n_cidrs;
     bool is_same;    /* an update that changes nothing */
     json_t *charges; /* owned: quotas as they will be after this write; NULL while none changes */
-    json_t *managed; /* owned: managedFields as an apply left them, or NULL */
-    bool managed_reset; /* the body asks to forget who owns what */
-    bool gone;          /* success removes the object and frees what it held */
-    int http;           /* of success */
-    bool answer_status; /* success is told as a Status (delete, binding) */
-    bool answer_scale;  /* success is told as a Scale */
+    json_t *old_managed; /* owned: managedFields before; old_tree is without them */
+    bool managed_known;  /* op->tree has what shall be kept of them */
+    json_t *managed;     /* owned: managedFields as an apply left them, or NULL */
+    bool managed_reset;  /* the body asks to forget who owns what */
+    bool gone;           /* success removes the object and frees what it held */
+    int http;            /* of success */
+    bool answer_status;  /* success is told as a Status (delete, binding) */
+    bool answer_scale;   /* success is told as a Scale */
     registry_done_fn done;
     void *arg;
 };
@@ -212,7 +214,16 @@ void op_custom_validate(struct op *op, struct field_errors *errors);
 /* --- registry_managed.c: who owns what (api/managed.h) --- */
 void op_managed_note(struct op *op);   /* before decoding: what the body says about it */
 void op_managed_update(struct op *op); /* decoded, nothing of ours added yet: who wrote what */
-void op_managed_settle(struct op *op); /* last: a write that changed nothing tells no new time */
+/* Whether the update changes nothing.  Times alone are nothing: op->tree gets the old ones back. */
+bool op_managed_same(struct op *op);
+/* They are part of @base, which a patch is for, only where it speaks of them. */
+void op_managed_patched(const struct op *op, const struct registry_request *req, json_t *base);
+/* Takes managedFields out of op->old_tree: the largest part of many objects, and copied often. */
+void op_managed_load_old(struct op *op);
+/* Puts them into @tree, where they are missing. */
+void op_managed_restore(const struct op *op, json_t *tree);
+/* The old state whole, the caller's; NULL: there is none. */
+json_t *op_managed_old_tree(const struct op *op);
 /* Server-side apply: the body merged into the present state becomes op->tree, or it is refused. */
 void op_managed_apply(struct op *op, const struct registry_request *req);
 /* The same of a Scale; the wanted one, the caller's. @path: of the object's replicas. */

@@ -105,14 +105,17 @@ static void op_managed_fini(struct op_managed *x)
 /* Who owned what before: as the request has it, or else as it was (decodeLiveOrNew). */
 static void op_managed_load(struct op *op, struct managed *m)
 {
-    const json_t *live = json_at(op->old_tree, "metadata.managedFields");
+    const json_t *live = op->old_managed;
     const json_t *given = json_at(op->tree, "metadata.managedFields");
     struct err err = ERR_EMPTY;
 
     if (op->managed_reset && op->sub[0] == '\0')
         return;
-    if (op->sub[0] == '\0' && managed_load(m, given, &err) == 0 && m->n > 0)
+    if (op->sub[0] == '\0' && managed_load(m, given, &err) == 0 && m->n > 0) {
+        for (size_t i = 0; i < m->n; i++)
+            m->entries[i].fields = NULL; /* not in our spelling */
         return;
+    }
     managed_load(m, live, &err); /* what nobody understands is as nothing */
 }
 
@@ -149,6 +152,7 @@ void op_managed_update(struct op *op)
         op->managed = managed_json(&x.managed);
     }
     list = STEAL(op->managed);
+    op->managed_known = true;
     json_del(op->tree, "metadata.managedFields");
     if (list != NULL)
         json_put(op->tree, "metadata.managedFields", list);
@@ -173,18 +177,66 @@ static bool managed_only_times(const json_t *a, const json_t *b)
     return true;
 }
 
-void op_managed_settle(struct op *op)
+bool op_managed_same(struct op *op)
 {
-    json_t *list = json_at(op->tree, "metadata.managedFields");
-    json_t *old = json_at(op->old_tree, "metadata.managedFields");
+    cleanup(json_decrefpp) json_t *list = json_incref(json_at(op->tree, "metadata.managedFields"));
+    bool same;
 
-    if (json_equal(list, old) || !managed_only_times(list, old))
-        return;
-    json_incref(list);
-    json_put(op->tree, "metadata.managedFields", json_incref(old));
-    if (!json_equal(op->tree, op->old_tree))
+    json_del(op->tree, "metadata.managedFields");
+    same = json_equal(op->tree, op->old_tree) &&
+           (list == op->old_managed || json_equal(list, op->old_managed) ||
+            managed_only_times(list, op->old_managed));
+    if (same)
+        op_managed_restore(op, op->tree);
+    else if (list != NULL)
         json_put(op->tree, "metadata.managedFields", json_incref(list));
-    json_decref(list);
+    return same;
+}
+
+/* --- kept apart from the old state --- */
+
+void op_managed_load_old(struct op *op)
+{
+    op->old_managed = json_incref(json_at(op->old_tree, "metadata.managedFields"));
+    if (op->old_managed != NULL)
+        json_del(op->old_tree, "metadata.managedFields");
+}
+
+void op_managed_restore(const struct op *op, json_t *tree)
+{
+    if (op->old_managed != NULL && json_at(tree, "metadata.managedFields") == NULL)
+        json_put(tree, "metadata.managedFields", json_incref(op->old_managed));
+}
+
+json_t *op_managed_old_tree(const struct op *op)
+{
+    json_t *tree = json_copy(op->old_tree);
+
+    if (tree == NULL || op->old_managed == NULL)
+        return tree;
+    json_object_set_new(tree, "metadata", json_copy(json_object_get(op->old_tree, "metadata")));
+    op_managed_restore(op, tree);
+    return tree;
+}
+
+/* A path that holds managedFields, or is in them. */
+static bool op_path_has_managed(const char *path)
+{
+    return path != NULL && (path[0] == '\0' || str_eq(path, "/metadata") ||
+                            str_starts(path, "/metadata/managedFields"));
+}
+
+void op_managed_patched(const struct op *op, const struct registry_request *req, json_t *base)
+{
+    bool speaks = json_at(req->body, "metadata.managedFields") != NULL;
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach ((json_t *)(uintptr_t)req->body, i, item)
+        speaks = speaks || op_path_has_managed(json_str(item, "path")) ||
+                 op_path_has_managed(json_str(item, "from"));
+    if (speaks)
+        op_managed_restore(op, base);
 }
 
 /* --- apply --- */
@@ -269,7 +321,7 @@ void op_managed_apply(struct op *op, const struct registry_request *req)
     op_apply_may_create(op);
     if (!op_ok(op) || !op_apply_fits(op, req->body, x.api_version, op->resource->kind))
         return;
-    if (managed_load(&x.managed, json_at(op->old_tree, "metadata.managedFields"), &err) < 0) {
+    if (managed_load(&x.managed, op->old_managed, &err) < 0) {
         cleanup(freep) char *why = mem_fmt("failed to decode managed fields: %s", err.text);
 
         op_refuse_unknown(op, why);
@@ -349,7 +401,7 @@ json_t *op_managed_apply_scale(struct op *op, const struct registry_request *req
     op_managed_init(&parent, op);
     if (!op_apply_fits(op, req->body, "autoscaling/v1", "Scale"))
         return NULL;
-    managed_load(&parent.managed, json_at(op->old_tree, "metadata.managedFields"), &err);
+    managed_load(&parent.managed, op->old_managed, &err);
     managed_to_scale(&x.managed, &parent.managed, path);
     x.write.versions = &versions;
     x.write.reconcile = false;

@@ -229,7 +229,9 @@ static void meta_limit_to_status(struct op *op)
     static const char *const kept[] = { "metadata.labels", "metadata.annotations" };
 
     meta_keep_top(rest, op->tree, "status");
-    meta_keep(rest, op->tree, "metadata.managedFields");
+    if (json_at(op->tree, "metadata.managedFields") != NULL)
+        json_put(rest, "metadata.managedFields",
+                 json_incref(json_at(op->tree, "metadata.managedFields")));
     /* Custom objects: nothing but status (customresource/status_strategy.go). */
     for (size_t i = 0; op->resource->custom == NULL && i < N_ELEMENTS(kept); i++)
         meta_keep(rest, op->tree, kept[i]);

@@ -56,6 +56,7 @@ struct op *op_free(struct op *op)
     json_decref(op->charges);
     json_decref(op->status);
     json_decref(op->managed);
+    json_decref(op->old_managed);
     custom_release(op->resource);
     custom_release(op->spoken);
     free(op);
@@ -155,6 +156,8 @@ static void op_store(struct op *op)
         op_answer(op, NULL, NULL);
         return;
     }
+    if (!op->managed_known)
+        op_managed_restore(op, op->tree);
     if (op->dry_run) {
         op_answer_tree(op, op->tree);
         return;

@@ -21,6 +21,11 @@
  * Integers beyond int64 and reals are kept as reals. */
 int json_parse(json_t **ret, const char *data, size_t len, json_t *ret_dups, struct err *err);
 
+/* The same of bytes that were parsed before, but for the member @path[1] of the root's member
+ * @path[0], which costs next to nothing. */
+int json_parse_without(json_t **ret, const char *data, size_t len, const char *const path[2],
+                       struct err *err);
+
 /* Compact, keys in insertion order; a new string (free), never NULL. */
 char *json_print(const json_t *tree, size_t *ret_len);
 void json_print_to(struct text *t, const json_t *tree);

@@ -24,10 +24,12 @@ struct json_reader {
     const char *data;
     size_t len, pos;
     unsigned depth;
-    size_t containers; /* that may still be opened */
-    struct text word;  /* scratch: the decoded string or the number */
-    struct text path;  /* where we are; kept only when @dups is wanted */
-    json_t *dups;      /* borrowed, or NULL */
+    size_t containers;          /* that may still be opened */
+    struct text word;           /* scratch: the decoded string or the number */
+    struct text path;           /* where we are; kept only when @dups is wanted */
+    json_t *dups;               /* borrowed, or NULL */
+    const char *const *without; /* path of two members that is left out, or NULL */
+    bool on_path;               /* within the first of them */
     struct err *err;
 };
 
@@ -377,6 +379,28 @@ static void json_read_note_dup(struct json_reader *r)
 }
 
 /* `"key": value`, at the quote. */
+/* Goes past a value of bytes that were parsed once before. */
+static void json_read_pass(struct json_reader *r)
+{
+    unsigned open = 0;
+    bool quoted = false;
+
+    for (; r->pos < r->len; r->pos++) {
+        char c = r->data[r->pos];
+
+        if (quoted && c == '\\')
+            r->pos++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '{' || c == '['))
+            open++;
+        else if (!quoted && (c == '}' || c == ']') && open-- == 0)
+            return;
+        else if (!quoted && c == ',' && open == 0)
+            return;
+    }
+}
+
 static bool json_read_member(struct json_reader *r, json_t *object)
 {
     size_t len, path_len = r->path.len;
@@ -402,6 +426,13 @@ static bool json_read_member(struct json_reader *r, json_t *object)
         if (json_object_getn(object, key, len))
             json_read_note_dup(r);
     }
+    if (r->without != NULL && r->depth == 2 && r->on_path && strcmp(key, r->without[1]) == 0) {
+        json_read_blanks(r);
+        json_read_pass(r);
+        return true;
+    }
+    if (r->depth == 1)
+        r->on_path = r->without != NULL && strcmp(key, r->without[0]) == 0;
     value = json_read_value(r);
     if (!value)
         return false;
@@ -509,25 +540,39 @@ static void json_reader_fini(struct json_reader *r)
     text_fini(&r->path);
 }
 
+static int json_read_all(json_t **ret, struct json_reader *r)
+{
+    cleanup(json_decrefpp) json_t *tree = NULL;
+
+    r->containers = JSON_CONTAINERS_FREE + r->len / JSON_BYTES_PER_CONTAINER;
+    tree = json_read_value(r);
+    if (!tree)
+        return r->err->code;
+    json_read_blanks(r);
+    if (r->pos < r->len) {
+        json_read_unexpected(r, "after top-level value");
+        return r->err->code;
+    }
+    assert(r->depth == 0);
+    *ret = STEAL(tree);
+    return 0;
+}
+
 int json_parse(json_t **ret, const char *data, size_t len, json_t *ret_dups, struct err *err)
 {
     cleanup(json_reader_fini) struct json_reader r = {
-        .data = data,
-        .len = len,
-        .containers = JSON_CONTAINERS_FREE + len / JSON_BYTES_PER_CONTAINER,
-        .dups = ret_dups,
-        .err = err,
+        .data = data, .len = len, .dups = ret_dups, .err = err
     };
-    cleanup(json_decrefpp) json_t *tree = json_read_value(&r);
 
-    if (!tree)
-        return err->code;
-    json_read_blanks(&r);
-    if (r.pos < r.len) {
-        json_read_unexpected(&r, "after top-level value");
-        return err->code;
-    }
-    assert(r.depth == 0);
-    *ret = STEAL(tree);
-    return 0;
+    return json_read_all(ret, &r);
+}
+
+int json_parse_without(json_t **ret, const char *data, size_t len, const char *const path[2],
+                       struct err *err)
+{
+    cleanup(json_reader_fini) struct json_reader r = {
+        .data = data, .len = len, .without = path, .err = err
+    };
+
+    return json_read_all(ret, &r);
 }

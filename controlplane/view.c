@@ -165,7 +165,7 @@ const json_t *view_tree(struct view *v, const struct object *o)
     slot = view_slot(v->slots, v->n_slots, o);
     if (!slot->object) {
         slot->object = object_ref(o);
-        slot->tree = object_tree(o);
+        slot->tree = object_tree_lean(o);
         v->n_used++;
         v->json_bytes += o->json_len;
     }

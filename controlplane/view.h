@@ -23,7 +23,8 @@ struct view *view_free(struct view *v);
 const struct store *view_store(const struct view *v);
 
 const struct object *view_get(struct view *v, const char *bucket, const char *ns, const char *name);
-/* Parsed, borrowed until the step ends; the tree must not be changed: copy before editing. */
+/* Parsed, without managedFields (a write leaves them as they are), borrowed until the step ends;
+ * the tree must not be changed: copy before editing. */
 const json_t *view_tree(struct view *v, const struct object *o);
 
 /* Collects into a borrowed, NULL-terminated array that lives until the step ends.  @ns NULL =

@@ -214,6 +214,18 @@ json_t *object_tree(const struct object *o)
     return tree;
 }
 
+json_t *object_tree_lean(const struct object *o)
+{
+    static const char *const path[2] = { "metadata", "managedFields" };
+    struct err err = ERR_EMPTY;
+    json_t *tree = NULL;
+    int rc = json_parse_without(&tree, o->json, o->json_len, path, &err);
+
+    assert(rc == 0);
+    (void)rc;
+    return tree;
+}
+
 const char *object_label(const struct object *o, const char *key)
 {
     size_t low = 0, high = o->n_labels;

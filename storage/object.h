@@ -55,7 +55,8 @@ struct object *object_ref(const struct object *o);
 struct object *object_unref(const struct object *o); /* NULL is fine; returns NULL */
 void object_unrefp(struct object **o);
 
-json_t *object_tree(const struct object *o);                       /* a fresh tree, the caller's */
+json_t *object_tree(const struct object *o);      /* a fresh tree, the caller's */
+json_t *object_tree_lean(const struct object *o); /* the same without metadata.managedFields */
 const char *object_label(const struct object *o, const char *key); /* NULL if absent */
 const struct object_owner *object_controller(
     const struct object *o); /* owner with controller=true or NULL */
