@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define FIELD_BLOCK 8192
+#define FIELD_BLOCK 4000
 
 /* --- arena --- */
 
@@ -164,7 +164,7 @@ void field_list_add(struct field_arena *arena, struct field_list *list,
     if (!node->member && node->below == NULL)
         return;
     if (list->n == list->cap) {
-        size_t cap = list->cap > 0 ? list->cap * 2 : 8;
+        size_t cap = list->cap > 0 ? list->cap * 2 : 4;
         struct field_node *nodes = field_arena_alloc(arena, cap * sizeof(*nodes));
 
         if (list->n > 0)
