@@ -165,3 +165,23 @@ TEST(object, footprint_covers_index_and_bytes)
     CHECK(object_footprint(big) > object_footprint(small) + strlen(pod_json) - small->json_len);
     CHECK(object_footprint(big) < 2048);
 }
+
+TEST(object, a_lean_tree_is_the_tree_without_managed_fields)
+{
+    static const char json[] =
+        "{\"metadata\":{\"name\":\"a\",\"managedFields\":[{\"x\":\"}]\\\"\",\"y\":[1,{}]}],"
+        "\"labels\":{\"managedFields\":\"kept\"}},\"spec\":{\"managedFields\":[1]},"
+        "\"managedFields\":2}";
+    struct err err = ERR_EMPTY;
+    cleanup(object_unrefp) struct object *o = NULL;
+    cleanup(json_decrefpp) json_t *lean = NULL;
+    cleanup(json_decrefpp) json_t *whole = NULL;
+
+    CHECK_INT(object_load(&o, "things", 1, json, strlen(json), &err), 0);
+    whole = object_tree(o);
+    lean = object_tree_lean(o);
+    CHECK(json_at(whole, "metadata.managedFields") != NULL);
+    CHECK(json_at(lean, "metadata.managedFields") == NULL);
+    json_del(whole, "metadata.managedFields");
+    CHECK(json_equal(whole, lean));
+}
