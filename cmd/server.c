@@ -3,7 +3,6 @@
 #include "api/alloc.h"
 #include "api/client.h"
 #include "api/registry.h"
-#include "api/token.h"
 #include "base/bits.h"
 #include "base/clock.h"
 #include "base/duration.h"
@@ -16,6 +15,7 @@
 #include "cmd/cmd.h"
 #include "cmd/encryption.h"
 #include "cmd/entry_guard.h"
+#include "cmd/join_offer.h"
 #include "cmd/pki.h"
 #include "cmd/pki_renewal.h"
 #include "cmd/site.h"
@@ -30,7 +30,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define SERVER_TOKEN_LIFE_MS    (24LL * 3600 * 1000)
 #define CONTROL_LIFETIME_MIN_MS 10000
 #define CONTROL_LIFETIME_MAX_MS (87600LL * 3600 * 1000)
 
@@ -191,81 +190,15 @@ static int control_write_kubeconfig(struct control *c, struct err *err)
     return file_write_fast(path, text_str(&t), t.len, 0600, err);
 }
 
-static char *control_join_line(const struct control *c, const struct token_join *token)
-{
-    struct text t = TEXT_EMPTY;
-
-    text_fmt(&t, "mkube agent --server https://%s:%u --token ", c->flags.advertise,
-             server_port(c->server));
-    token_join_print(&t, token);
-    text_putc(&t, '\n');
-    return text_take(&t);
-}
-
-struct join_offer {
-    struct control *c;
-    struct token_join token;
-};
-
-static void control_on_token(void *arg, const struct registry_answer *answer)
-{
-    struct join_offer *offer = arg;
-    struct control *c = offer->c;
-    struct err err = ERR_EMPTY;
-    cleanup(freep) char *path = mem_fmt("%s/join-token", c->flags.data_dir);
-    cleanup(freep) char *line = control_join_line(c, &offer->token);
-
-    if (answer->http == 201 && file_write_atomic(path, line, strlen(line), 0600, &err) < 0)
-        log_warn("join token not written", KV("path", "%s", path), KV_ERR(&err));
-    if (answer->http == 201)
-        printf(
-            "Add a worker (this token works once, for 24 hours; `mkube token create` makes more):\n"
-            "  %s",
-            line);
-    fflush(stdout);
-    free(offer);
-}
-
-/* A token that was offered before and not used yet is offered again. */
-static bool control_has_token(struct control *c)
-{
-    cleanup(freep) char *path = mem_fmt("%s/join-token", c->flags.data_dir);
-    cleanup(text_fini) struct text t = TEXT_EMPTY;
-    cleanup(freep) char *name = NULL;
-    struct err err = ERR_EMPTY;
-    struct token_join token;
-    const char *at;
-    cleanup(freep) char *line = NULL;
-
-    if (file_read(&t, path, 4096, &err) < 0)
-        return false;
-    at = strstr(text_str(&t), "mk1.");
-    line = mem_strn(at != NULL ? at : "", at != NULL ? strcspn(at, " \n") : 0);
-    if (!token_join_parse(&token, line))
-        return false;
-    name = mem_fmt("bootstrap-token-%s", token.id);
-    return store_get(c->store, "secrets", "kube-system", name) != NULL;
-}
-
 static void control_offer_token(struct control *c)
 {
-    struct join_offer *offer;
-    cleanup(json_decrefpp) json_t *secret = NULL;
-    struct registry_request req = { .verb = REGISTRY_CREATE,
-                                    .resource = schema_bucket("secrets"),
-                                    .sub = "",
-                                    .ns = "kube-system",
-                                    .name = "",
-                                    .user = &registry_itself,
-                                    .grace_seconds = -1 };
+    cleanup(freep) char *url = mem_fmt("https://%s:%u", c->flags.advertise, server_port(c->server));
+    const struct join_offer_opts opts = { .registry = c->registry,
+                                          .data_dir = c->flags.data_dir,
+                                          .server = url,
+                                          .ca_hash = c->pki.ca_hash };
 
-    if (control_has_token(c))
-        return;
-    offer = MEM_NEW(struct join_offer);
-    offer->c = c;
-    token_join_random(&offer->token, c->pki.ca_hash);
-    req.body = secret = token_join_secret(&offer->token, clock_wall_ms() + SERVER_TOKEN_LIFE_MS);
-    registry_write(c->registry, &req, control_on_token, offer);
+    join_offer(&opts);
 }
 
 /* --- starting --- */

@@ -1,4 +1,4 @@
-"""Certificates that are good for half a minute: renewed while everything runs, and what a node is told that was off for too long."""
+"""Certificates that are good for less than a minute: renewed while everything runs, and what a node is told that was off for too long."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import labfixtures
 from bareserver import BareServer
 from labsite import Site, wait_for
 
-LIFE_S = 30
+LIFE_S = 40
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,13 @@ def test_a_rotation_under_writes_and_kills_loses_nothing(bare):
     wait_for("what a kill interrupted to be taken up again", 20, lambda: len(key_ids(bare)) == 1)
 
 
+def test_only_administrators_ask_for_it(bare):
+    token = bare.kubectl("create", "token", "default").strip()
+    for method, path in (("GET", "/mkube/v1/encryption"), ("POST", "/mkube/v1/encryption/rotate")):
+        code = bare.get(path, client=None, headers={"Authorization": f"Bearer {token}"}, method=method)[0]
+        assert code == 403, path
+
+
 def test_without_its_key_the_server_refuses_and_says_which_file(bare):
     bare.kubectl("create", "secret", "generic", "db", "--from-literal=password=correct-horse-battery")
     bare.stop()
