@@ -8,6 +8,8 @@ static const struct verb verbs[] = {
       "mkube apply -f FILE|DIR|- [-R] [-n NS] [--dry-run=client|server]", apply_main },
     { "get", "show objects", "mkube get KIND [NAME...] | KIND/NAME... | -f FILE [flags]",
       get_main },
+    { "describe", "show an object with what belongs to it, on a page",
+      "mkube describe KIND [NAME...] | KIND/NAME... | KIND -l SEL | -f FILE", describe_main },
     { "delete", "delete objects, and wait until they are gone",
       "mkube delete KIND NAME... | KIND/NAME... | KIND -l SEL | -f FILE [flags]", delete_main },
     { "logs", "show what a pod's container wrote",

@@ -24,6 +24,7 @@ int resources_config_main(const struct verb *self, int argc, char **argv);
 int create_main(const struct verb *self, int argc, char **argv);
 int exec_main(const struct verb *self, int argc, char **argv);
 int forward_main(const struct verb *self, int argc, char **argv);
+int describe_main(const struct verb *self, int argc, char **argv);
 int label_main(const struct verb *self, int argc, char **argv);
 int label_annotate_main(const struct verb *self, int argc, char **argv);
 int scale_main(const struct verb *self, int argc, char **argv);
