@@ -11,6 +11,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* Calls of one user under way at a time: kube-apiserver's 400 that read and 200 that write. */
+#define SERVER_MAX_CALLS_OF_USER 600
+
 /* --- dispatch --- */
 
 static const struct {
@@ -194,12 +197,32 @@ static bool server_impersonate(struct call *c)
     return rc == 0;
 }
 
+/* Not streams, which have limits of their own; nor system:masters, who are exempt in Kubernetes too
+ * (the FlowSchema "exempt").  False: answered 429. */
+static bool server_count(struct call *c)
+{
+    const struct route *r = &c->route;
+
+    if (r->kind != ROUTE_RESOURCE || str_eq(r->verb, "watch") || str_eq(r->sub, "log") ||
+        str_eq(r->sub, "exec") || str_eq(r->sub, "attach") || str_eq(r->sub, "portforward") ||
+        str_eq(r->sub, "proxy") || auth_in_group(&c->user, "system:masters"))
+        return true;
+    if (tally_of(&c->s->calls, c->user.name) >= SERVER_MAX_CALLS_OF_USER) {
+        call_send_status(c, status_too_many());
+        return false;
+    }
+    tally_add(&c->s->calls, c->user.name);
+    c->is_counted = true;
+    return true;
+}
+
 static void server_on_request(void *arg, struct http_exchange *x)
 {
     struct call *c = MEM_NEW(struct call);
     const char *watch = http_query(x, "watch");
 
     c->s = arg;
+    c->s->n_calls++;
     c->x = x;
     server_observe_arrival(c);
     http_set_header(x, "Cache-Control", "no-cache, private");
@@ -216,6 +239,8 @@ static void server_on_request(void *arg, struct http_exchange *x)
     server_observe_begin(c);
     if (!server_authenticate(c) || !server_impersonate(c) || !server_authorize(c))
         return;
+    if (!server_count(c))
+        return;
     if (c->route.kind == ROUTE_RESOURCE)
         server_resource(c);
     else if (c->route.kind == ROUTE_OTHER)
@@ -227,14 +252,15 @@ static void server_on_request(void *arg, struct http_exchange *x)
 /* 413 and its like come before a request is complete; the body is a Status all the same. */
 static char *server_refusal_body(void *arg, int http_status)
 {
-    cleanup(json_decrefpp)
-        json_t *status = http_status == 413
-                             ? status_failure(ERR_LIMIT,
-                                              "Request entity too large: limit is 3145728")
-                             : status_failure(ERR_BAD_REQUEST,
-                                              "the request could not be read (HTTP %d)",
-                                              http_status);
+    cleanup(json_decrefpp) json_t *status = NULL;
 
+    if (http_status == 429)
+        status = status_too_many();
+    else if (http_status == 413)
+        status = status_failure(ERR_LIMIT, "Request entity too large: limit is 3145728");
+    else
+        status = status_failure(ERR_BAD_REQUEST, "the request could not be read (HTTP %d)",
+                                http_status);
     (void)arg;
     json_put_int(status, "code", http_status);
     return json_print(status, NULL);
@@ -246,6 +272,7 @@ static void server_free(struct server *s)
 {
     request_stats_free(s->stats);
     server_events_clear(s);
+    tally_fini(&s->calls);
     tls_pair_fini(&s->ca);
     token_keys_free(s->tokens);
     free(s->address);
@@ -369,16 +396,26 @@ uint16_t server_port(const struct server *s)
     return http_server_port(s->http);
 }
 
-static void server_on_http_closed(void *arg)
+/* Writes that waited for the disk when the clients went are answered to nobody, but through @s. */
+void server_settle(struct server *s)
 {
-    struct server *s = arg;
     void (*on_closed)(void *arg) = s->on_closed;
     void *closed_arg = s->arg;
 
+    if (!s->is_deaf || s->n_calls > 0)
+        return;
     assert(list_empty(&s->watches) && list_empty(&s->streams) && list_empty(&s->listings));
     server_free(s);
     if (on_closed != NULL)
         on_closed(closed_arg);
+}
+
+static void server_on_http_closed(void *arg)
+{
+    struct server *s = arg;
+
+    s->is_deaf = true;
+    server_settle(s);
 }
 
 void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)

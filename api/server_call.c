@@ -14,12 +14,18 @@
 
 struct call *call_free(struct call *c)
 {
+    struct server *s = c->s;
+
     server_observe_end(c);
+    if (c->is_counted)
+        tally_sub(&c->s->calls, c->user.name);
     auth_user_fini(&c->user);
     json_decref(c->body);
     json_decref(c->problems);
     custom_release(c->route.resource);
     free(c);
+    s->n_calls--;
+    server_settle(s);
     return NULL;
 }
 

@@ -20,6 +20,7 @@
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/list.h"
+#include "base/tally.h"
 #include "base/tls_dial.h"
 
 enum call_form { CALL_JSON, CALL_TABLE, CALL_META };
@@ -61,11 +62,14 @@ struct server {
     struct audit *audit;         /* borrowed or NULL */
     struct list watches;         /* of struct watch */
     struct list listings;        /* of struct listing */
+    struct tally calls;          /* of users, those under way */
     size_t n_listed;             /* objects that all of them reference */
     struct list collections;     /* of struct collection */
     struct event_line events[SERVER_EVENT_LINES];
     unsigned next_event;
+    unsigned n_calls;
     bool closing;
+    bool is_deaf; /* no client is connected any more */
     void (*on_closed)(void *arg);
     void *arg;
 };
@@ -79,6 +83,7 @@ struct call {
     enum table_include include;
     json_t *body;     /* owned: parsed request body or NULL */
     json_t *problems; /* owned: duplicates the parser saw */
+    bool is_counted;  /* in server.calls */
     struct request_kind kind;
     int64_t began_us;
     int status; /* of the answer; 0 = none yet */
@@ -86,6 +91,9 @@ struct call {
     struct audit_event *event;          /* owned; NULL: not logged */
     char manager[MANAGED_NAME_MAX + 1]; /* the client's name, when it gives no other */
 };
+
+/* server.c: goes on with the end when nobody waits for it any more. */
+void server_settle(struct server *s);
 
 /* --- server_observe.c: what is counted of a call, and told of it --- */
 void server_observe_arrival(struct call *c); /* its Audit-Id */

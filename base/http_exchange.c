@@ -1,6 +1,7 @@
 #include "base/http_exchange.h"
 
 #include "base/clock.h"
+#include "base/http_budget.h"
 #include "base/http_zip.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -143,6 +144,7 @@ void http_exchange_completed(struct http_exchange *x)
     http_stream_unwatch(x);
     x->connection = NULL;
     x->is_suspended = false;
+    http_budget_release(x);
     http_conn_enter(x->conn, HTTP_PHASE_IDLE);
     list_del(&x->link);
     if (x->state == HTTP_ASKED || x->state == HTTP_WAITING)
@@ -295,6 +297,14 @@ static void http_exchange_answer(struct http_exchange *x, enum http_state state,
         http_exchange_resume(x);
 }
 
+static char *http_refusal_body(struct http_server *s, int status, const char **ret_type)
+{
+    char *body = s->opts.refusal_body != NULL ? s->opts.refusal_body(s->opts.arg, status) : NULL;
+
+    *ret_type = body != NULL ? "application/json" : "text/plain";
+    return body != NULL ? body : mem_fmt("%s\n", MHD_get_reason_phrase_for((unsigned)status));
+}
+
 void http_reply_take(struct http_exchange *x, int status, const char *content_type, char *body,
                      size_t len)
 {
@@ -311,6 +321,13 @@ void http_reply_take(struct http_exchange *x, int status, const char *content_ty
         len = zipped_len;
         http_set_header(x, "Content-Encoding", "gzip");
         http_set_header(x, "Vary", "Accept-Encoding");
+    }
+    if (x->server != NULL && !http_budget_answer(x, len)) {
+        free(body);
+        status = MHD_HTTP_TOO_MANY_REQUESTS;
+        body = http_refusal_body(x->server, status, &content_type);
+        len = strlen(body);
+        http_set_header(x, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     }
     response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
     http_exchange_answer(x, HTTP_ANSWERED, status, content_type, response);
@@ -332,14 +349,6 @@ void http_stream(struct http_exchange *x, int status, const char *content_type,
 
 /* --- refusals --- */
 
-static char *http_refusal_body(struct http_server *s, int status, const char **ret_type)
-{
-    char *body = s->opts.refusal_body != NULL ? s->opts.refusal_body(s->opts.arg, status) : NULL;
-
-    *ret_type = body != NULL ? "application/json" : "text/plain";
-    return body != NULL ? body : mem_str("Request entity too large\n");
-}
-
 void http_exchange_refuse(struct http_exchange *x, int status)
 {
     const char *type;
@@ -357,8 +366,9 @@ void http_exchange_refuse_raw(struct http_exchange *x, int status)
     cleanup(freep) char *body = http_refusal_body(x->server, status, &type);
     cleanup(freep) char *all = mem_fmt(
         "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-        "Connection: close\r\n\r\n%s",
+        "%sConnection: close\r\n\r\n%s",
         status, MHD_get_reason_phrase_for((unsigned)status), type, strlen(body),
+        status == MHD_HTTP_TOO_MANY_REQUESTS ? "Retry-After: 1\r\n" : "",
         strcmp(x->method, "HEAD") == 0 ? "" : body);
 
     x->conn->is_refused = true;

@@ -53,9 +53,10 @@ struct http_server {
     int64_t sweep_ms;
     struct list conns, arrivals, exchanges;
     unsigned n_conns;
-    struct lingers lingers; /* plain only */
-    bool is_running;        /* inside MHD */
-    bool wants_run;         /* asked for while inside */
+    size_t n_body_bytes, n_answer_bytes; /* http_budget */
+    struct lingers lingers;              /* plain only */
+    bool is_running;                     /* inside MHD */
+    bool wants_run;                      /* asked for while inside */
     bool is_closing;
     unsigned n_open; /* handles and the listener */
     void (*on_closed)(void *arg);
@@ -88,6 +89,8 @@ struct http_exchange {
     char *path;
     struct http_args args;
     struct text body;
+
+    size_t body_charge, answer_charge; /* its share of the server's budgets */
 
     struct http_exchange_header {
         char *name, *value;

@@ -1,6 +1,7 @@
 #include "base/http_server.h"
 
 #include "base/clock.h"
+#include "base/http_budget.h"
 #include "base/http_exchange.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -210,6 +211,10 @@ static enum MHD_Result http_server_on_piece(struct http_exchange *x, const char 
         http_exchange_refuse_raw(x, MHD_HTTP_CONTENT_TOO_LARGE);
         return MHD_NO;
     }
+    if (!http_budget_body(x, x->body.len + len)) {
+        http_exchange_refuse_raw(x, MHD_HTTP_TOO_MANY_REQUESTS);
+        return MHD_NO;
+    }
     text_add(&x->body, data, len);
     return MHD_YES;
 }
@@ -305,6 +310,7 @@ static int http_server_listen(struct http_server *s, struct err *err)
         .port = s->opts.port,
         .creds = s->opts.creds,
         .max_connections = s->opts.max_connections,
+        .max_per_address = s->opts.max_connections / 4 * 3,
         .on_connection = http_server_on_connection,
         .arg = s,
     };

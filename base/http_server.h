@@ -25,7 +25,7 @@ struct http_server_opts {
     uint16_t port;            /* 0 = any */
     struct tls_server *creds; /* NULL = plain */
     size_t max_body; /* 0 = 3 MiB; more is answered 413 with refusal_body and the connection ends */
-    unsigned max_connections; /* 0 = 4,096 */
+    unsigned max_connections; /* 0 = 4,096; with TLS one address gets three quarters of them */
     int64_t idle_ms;          /* keep-alive; 0 = 120,000; a request's head may take 30 s
                                      * in all, its body be silent for 30 s (or idle_ms if less) */
     void (*on_request)(void *arg, struct http_exchange *x);

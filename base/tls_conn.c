@@ -57,16 +57,18 @@ static int tls_conn_dismantle(struct tls_conn *c)
 static void tls_conn_fail(struct tls_conn *c)
 {
     struct tls_conn_owner *owner = c->owner;
+    struct sockaddr_storage remote = c->remote;
     int fd = tls_conn_dismantle(c);
 
     closep(&fd);
-    owner->on_end(owner, -1);
+    owner->on_end(owner, -1, &remote);
 }
 
 /* The application is gone; the client has our close_notify but may still be sending. */
 static void tls_conn_finish(struct tls_conn *c)
 {
     struct tls_conn_owner *owner = c->owner;
+    struct sockaddr_storage remote = c->remote;
     bool quiet = c->net_eof;
     int fd = tls_conn_dismantle(c);
 
@@ -74,7 +76,7 @@ static void tls_conn_finish(struct tls_conn *c)
         closep(&fd);
         fd = -1;
     }
-    owner->on_end(owner, fd);
+    owner->on_end(owner, fd, &remote);
 }
 
 /* --- events --- */

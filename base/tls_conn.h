@@ -39,7 +39,7 @@ struct tls_conn_owner {
                     socklen_t remote_len, const struct tls_peer *peer);
     /* Unlinked, nothing more will come; the memory dies by itself.  @fd is the TCP socket when
      * the client may still be sending, else -1; given away. */
-    void (*on_end)(struct tls_conn_owner *o, int fd);
+    void (*on_end)(struct tls_conn_owner *o, int fd, const struct sockaddr_storage *remote);
     struct list conns;
 };
 

@@ -100,7 +100,8 @@ static void tls_dial_on_timer(void *arg)
     tls_dial_fail(t);
 }
 
-static void tls_dial_on_end(struct tls_conn_owner *o, int fd)
+static void tls_dial_on_end(struct tls_conn_owner *o, int fd,
+                            const struct sockaddr_storage *remote UNUSED)
 {
     struct tls_dial *t = container_of(o, struct tls_dial, owner);
 

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/socket.h"
+#include "base/tally.h"
 #include "base/tls_conn.h"
 
 #include <arpa/inet.h>
@@ -32,7 +33,8 @@ struct tls_listener {
     uv_poll_t poll;
     struct timer *rest;
     struct lingers lingers;
-    unsigned n_conns; /* TLS only */
+    unsigned n_conns;       /* TLS only */
+    struct tally addresses; /* of those, while there is a limit for each */
     bool is_paused, is_listening, is_closing;
     void (*on_closed)(void *arg);
     void *closed_arg;
@@ -68,9 +70,30 @@ static void tls_listener_on_open(struct tls_conn_owner *o, int fd, const struct 
     l->opts.on_connection(l->opts.arg, fd, remote, remote_len, peer);
 }
 
-static void tls_listener_on_end(struct tls_conn_owner *o, int fd)
+struct tls_address {
+    char text[INET6_ADDRSTRLEN];
+};
+
+static struct tls_address tls_address_of(const struct sockaddr_storage *remote)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)remote;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)remote;
+    struct tls_address a = { "" };
+
+    if (remote->ss_family == AF_INET)
+        inet_ntop(AF_INET, &v4->sin_addr, a.text, sizeof(a.text));
+    else if (remote->ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &v6->sin6_addr, a.text, sizeof(a.text));
+    return a;
+}
+
+static void tls_listener_on_end(struct tls_conn_owner *o, int fd,
+                                const struct sockaddr_storage *remote)
 {
     struct tls_listener *l = container_of(o, struct tls_listener, owner);
+
+    if (l->opts.max_per_address > 0)
+        tally_sub(&l->addresses, tls_address_of(remote).text);
 
     assert(l->n_conns > 0);
     l->n_conns--;
@@ -80,22 +103,33 @@ static void tls_listener_on_end(struct tls_conn_owner *o, int fd)
 }
 
 /* Consumes @fd. */
-static void tls_listener_take(struct tls_listener *l, int fd, const struct sockaddr *remote,
+static void tls_listener_take(struct tls_listener *l, int fd, const struct sockaddr_storage *remote,
                               socklen_t remote_len)
 {
     static const struct tls_peer nobody = TLS_PEER_EMPTY;
+    const struct sockaddr *addr = (const struct sockaddr *)remote;
+    struct tls_address from = tls_address_of(remote);
     struct err err = ERR_EMPTY;
 
     socket_no_delay(fd);
     socket_keep_alive(fd);
     if (l->creds == NULL) {
-        l->opts.on_connection(l->opts.arg, fd, remote, remote_len, &nobody);
+        l->opts.on_connection(l->opts.arg, fd, addr, remote_len, &nobody);
         return;
     }
-    if (tls_conn_new(&l->owner, fd, l->creds, remote, remote_len, l->opts.handshake_ms, &err) < 0)
+    if (l->opts.max_per_address > 0 &&
+        tally_of(&l->addresses, from.text) >= l->opts.max_per_address) {
+        log_debug("too many connections of one address", KV("address", "%s", from.text));
+        close(fd);
+        return;
+    }
+    if (tls_conn_new(&l->owner, fd, l->creds, addr, remote_len, l->opts.handshake_ms, &err) < 0) {
         log_debug("connection refused", KV_ERR(&err));
-    else
-        l->n_conns++;
+        return;
+    }
+    l->n_conns++;
+    if (l->opts.max_per_address > 0)
+        tally_add(&l->addresses, from.text);
 }
 
 static void tls_listener_on_client(uv_poll_t *poll, int status, int events UNUSED)
@@ -113,7 +147,7 @@ static void tls_listener_on_client(uv_poll_t *poll, int status, int events UNUSE
                 timer_start(l->rest, TLS_LISTENER_REST_MS);
             break;
         }
-        tls_listener_take(l, fd, (struct sockaddr *)&remote, len);
+        tls_listener_take(l, fd, &remote, len);
         if (!l->is_closing)
             tls_listener_watch(l);
     }
@@ -234,6 +268,7 @@ static void tls_listener_on_poll_closed(uv_handle_t *handle)
     void *arg = l->closed_arg;
 
     tls_server_unref(l->creds);
+    tally_fini(&l->addresses);
     free(l);
     if (on_closed != NULL)
         on_closed(arg);

@@ -21,6 +21,7 @@ struct tls_listener_opts {
     uint16_t port;            /* 0 = any, see tls_listener_port */
     struct tls_server *creds; /* referenced; NULL = plain TCP, same interface */
     unsigned max_connections; /* 0 = 4,096; above, new clients wait in the backlog */
+    unsigned max_per_address; /* TLS only; 0 = no such limit; above, new ones are closed at once */
     int64_t handshake_ms;     /* 0 = 10,000 */
     /* A connection is ready.  @fd is our end of a socketpair carrying plain bytes (or the TCP
      * socket itself when creds is NULL); the callee owns it.  EOF on it = the client is gone or
