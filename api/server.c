@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Calls of one user under way at a time: kube-apiserver's 400 that read and 200 that write. */
 #define SERVER_MAX_CALLS_OF_USER 600
 
 /* --- dispatch --- */
@@ -207,7 +206,7 @@ static bool server_count(struct call *c)
         str_eq(r->sub, "exec") || str_eq(r->sub, "attach") || str_eq(r->sub, "portforward") ||
         str_eq(r->sub, "proxy") || auth_in_group(&c->user, "system:masters"))
         return true;
-    if (tally_of(&c->s->calls, c->user.name) >= SERVER_MAX_CALLS_OF_USER) {
+    if (tally_of(&c->s->calls, c->user.name) >= c->s->max_calls) {
         call_send_status(c, status_too_many());
         return false;
     }
@@ -358,6 +357,7 @@ int server_new(struct server **ret, uv_loop_t *loop, const struct server_opts *o
     s->issuer = mem_fmt("https://kubernetes.default.svc.%s", opts->domain);
     list_init(&s->watches);
     list_init(&s->listings);
+    s->max_calls = opts->max_calls_of_user > 0 ? opts->max_calls_of_user : SERVER_MAX_CALLS_OF_USER;
     list_init(&s->collections);
     list_init(&s->streams);
     rc = server_start(s, opts, err);

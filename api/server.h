@@ -52,6 +52,9 @@ struct server_opts {                    /* strings are copied */
     const char *cluster_cidr, *service_cidr, *dns_ip, *domain; /* told to joining nodes */
     int64_t certificate_seconds; /* how long what is signed here is good; 0 = a year */
     size_t max_body;             /* 0 = 3 MiB */
+    /* Under way at a time; 0 = 600: kube-apiserver's 400 that read and 200 that write.  Not streams,
+     * not of system:masters. */
+    unsigned max_calls_of_user;
     struct server_site site;
 };
 

@@ -63,8 +63,9 @@ struct server {
     struct list watches;         /* of struct watch */
     struct list listings;        /* of struct listing */
     struct tally calls;          /* of users, those under way */
-    size_t n_listed;             /* objects that all of them reference */
-    struct list collections;     /* of struct collection */
+    unsigned max_calls;
+    size_t n_listed;         /* objects that all of them reference */
+    struct list collections; /* of struct collection */
     struct event_line events[SERVER_EVENT_LINES];
     unsigned next_event;
     unsigned n_calls;

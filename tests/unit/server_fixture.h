@@ -103,6 +103,7 @@ static inline void server_fixture_listen(struct server_fixture *f)
         .dns_ip = "10.96.0.10",
         .domain = "cluster.local",
         .max_body = 1024 * 1024,
+        .max_calls_of_user = 1,
     };
 
     f->closed = false;

@@ -292,6 +292,37 @@ TEST(server, refusals_have_kubernetes_forms)
     server_fixture_down(&f);
 }
 
+TEST(server, a_user_has_so_many_calls_at_a_time)
+{
+    static const char node[] = "{\"metadata\":{\"name\":\"w1\"}}";
+    struct server_fixture f = { 0 };
+    struct stream s;
+    struct http_call_listener listener = { .on_done = stream_on_done, .arg = &s };
+    struct http_call_spec spec = { .method = "POST", .body = node, .timeout_ms = 5000 };
+    const char *headers[] = { "Content-Type: application/json", NULL };
+    cleanup(freep) char *url = NULL;
+
+    server_fixture_up(&f);
+    f.stepping = true; /* the disk is slow */
+    url = mem_fmt("https://127.0.0.1:%u/api/v1/nodes", f.port);
+    spec.url = url;
+    spec.headers = headers;
+    s = (struct stream){ .f = &f };
+    s.call = http_call(f.worker, &spec, &listener);
+    CHECK_SOON(&f.loop, store_latest(f.base.s, "nodes", "", "w1") != NULL, 5000);
+    CHECK_INT(REQUEST(.method = "GET", .path = "/api/v1/nodes/w1", .client = f.worker), 429);
+    SAW("Too many requests, please try again later.");
+    SAW_AT("reason", "'TooManyRequests'");
+    CHECK_STR(f.retry_after, "1");
+    CHECK_INT(HTTP("GET", PODS), 200); /* others are not meant */
+    server_fixture_step(&f);
+    CHECK_SOON(&f.loop, s.done, 5000);
+    CHECK_INT(s.status, 201);
+    CHECK_INT(REQUEST(.method = "GET", .path = "/api/v1/nodes/w1", .client = f.worker), 200);
+    stream_close(&s);
+    server_fixture_down(&f);
+}
+
 TEST(server, limits_of_memory_are_said)
 {
     struct server_fixture f = { 0 };

@@ -50,6 +50,7 @@ static void link_up(struct link *l, int64_t handshake_ms)
     struct tls_listener_opts opts = {
         .address = "127.0.0.1",
         .handshake_ms = handshake_ms,
+        .max_per_address = 2,
         .on_connection = link_on_connection,
         .arg = l,
     };
@@ -68,6 +69,18 @@ static void link_up(struct link *l, int64_t handshake_ms)
     addr.sin_port = htons(tls_listener_port(l->listener));
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK_INT(connect(l->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+}
+
+/* Another client, which says nothing. */
+static int link_connect(struct link *l)
+{
+    struct sockaddr_in addr = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    addr.sin_port = htons(tls_listener_port(l->listener));
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK_INT(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    return fd;
 }
 
 static void link_turn(struct link *l)
@@ -289,6 +302,36 @@ TEST(tls_stream, a_handshake_must_end_in_time)
     CHECK_SOON(&l.loop, recv(l.fd, buffer, 1, MSG_DONTWAIT) == 0, 5000);
     CHECK_INT(l.n_conns, 0);
     link_down(&l);
+}
+
+TEST(tls_stream, an_address_has_so_many_connections)
+{
+    char buffer[16];
+    struct link l;
+    int second, third;
+
+    link_up(&l, 0);
+    link_shake(&l);
+    second = link_connect(&l);
+    third = link_connect(&l);
+    CHECK_SOON(&l.loop, recv(third, buffer, 1, MSG_DONTWAIT) == 0, 5000);
+    close(third);
+    CHECK_INT(recv(second, buffer, 1, MSG_DONTWAIT), -1); /* it waits */
+    close(second);
+    link_turn(&l);
+    /* The place is free once its end was seen. */
+    for (int tries = 0, fd = -1; tries < 100 && fd < 0; tries++) {
+        fd = link_connect(&l);
+        for (int i = 0; i < 10; i++)
+            link_turn(&l);
+        if (recv(fd, buffer, 1, MSG_DONTWAIT) != 0) {
+            CHECK_INT(close(fd), 0);
+            link_down(&l);
+            return;
+        }
+        closep(&fd);
+    }
+    test_failed("the place of the second was never given to another", __FILE__, __LINE__);
 }
 
 TEST(tls_stream, closing_sends_what_was_written)
