@@ -103,6 +103,37 @@ static void admit_security_enforce(struct op *op, struct pod_security_policy p)
     admit_forbid(op, "violates PodSecurity \"%s\": %s", text_str(&name), text_str(&f.details));
 }
 
+/* For the audit log. */
+static void admit_security_note(struct op *op, const char *key, const char *text)
+{
+    cleanup(freep) char *name = mem_fmt(ADMIT_SECURITY_PREFIX "%s", key);
+
+    if (op->annotations == NULL)
+        op->annotations = json_object();
+    json_object_set_new(op->annotations, name, json_string(text));
+}
+
+static void admit_security_audit(struct op *op, const struct pod_security_policy *p,
+                                 const json_t *pod, bool is_pod)
+{
+    cleanup(
+        pod_security_findings_fini) struct pod_security_findings f = POD_SECURITY_FINDINGS_EMPTY;
+    cleanup(text_fini) struct text text = TEXT_EMPTY;
+
+    if (is_pod) {
+        pod_security_print(&text, p[POD_SECURITY_ENFORCE]);
+        admit_security_note(op, "enforce-policy", text_str(&text));
+        text_clear(&text);
+    }
+    if (pod_security_check(&f, p[POD_SECURITY_AUDIT], json_at(pod, "metadata"),
+                           json_at(pod, "spec")))
+        return;
+    text_puts(&text, "would violate PodSecurity \"");
+    pod_security_print(&text, p[POD_SECURITY_AUDIT]);
+    text_fmt(&text, "\": %s", text_str(&f.details));
+    admit_security_note(op, "audit-violations", text_str(&text));
+}
+
 static void admit_security_warn(struct op *op, struct pod_security_policy p, const json_t *pod)
 {
     cleanup(
@@ -131,6 +162,7 @@ void admit_pod_security(struct op *op)
     if (labels == NULL || pod == NULL || (is_pod && !admit_security_differs(op)))
         return;
     pod_security_read(p, labels, NULL);
+    admit_security_audit(op, p, pod, is_pod);
     if (is_pod)
         admit_security_enforce(op, p[POD_SECURITY_ENFORCE]);
     if (op_ok(op))

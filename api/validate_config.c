@@ -363,44 +363,82 @@ static void validate_quota_change(struct field_errors *e, const json_t *tree, co
 }
 
 /* low <= high for one resource, where both are given. */
-static void validate_range_order(struct field_errors *e, const json_t *item, const char *low,
-                                 const char *high, const char *path)
+static const struct range_order {
+    const char *low, *high;           /* members */
+    const char *low_word, *high_word; /* how they are called */
+    const char *blamed, *shown;       /* members: where the error is, whose value it shows */
+} range_orders[] = {
+    { "min", "max", "min", "max", "min", "min" },
+    { "min", "defaultRequest", "min", "default request", "defaultRequest", "defaultRequest" },
+    { "defaultRequest", "max", "default request", "max", "defaultRequest", "defaultRequest" },
+    { "defaultRequest", "default", "default request", "default limit", "defaultRequest",
+      "defaultRequest" },
+    { "min", "default", "min", "default", "default", "min" },
+    { "default", "max", "default", "max", "default", "max" },
+};
+
+static void validate_range_order(struct field_errors *e, const json_t *item,
+                                 const struct range_order *o, const char *path)
 {
     const char *key;
     json_t *value;
 
-    json_object_foreach (json_object_get(item, low), key, value) {
-        const json_t *top = json_object_get(json_object_get(item, high), key);
+    json_object_foreach (json_object_get(item, o->low), key, value) {
+        const json_t *top = json_object_get(json_object_get(item, o->high), key);
         struct quantity a, b;
 
         if (quantity_parse(json_string_value(value), &a) &&
             quantity_parse(json_string_value(top), &b) && quantity_cmp(a, b) > 0)
-            field_invalid(e, AT("%s.%s[%s]", path, low, key), value,
-                          "%s value %s is greater than %s value %s", low, json_string_value(value),
-                          high, json_string_value(top));
+            field_invalid(e, AT("%s.%s[%s]", path, o->blamed, key),
+                          json_object_get(json_object_get(item, o->shown), key),
+                          "%s value %s is greater than %s value %s", o->low_word,
+                          json_string_value(value), o->high_word, json_string_value(top));
+    }
+}
+
+static void validate_range_ratio(struct field_errors *e, const json_t *item, const char *path)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get(item, "maxLimitRequestRatio"), key, value) {
+        const json_t *min = json_object_get(json_object_get(item, "min"), key);
+        const json_t *max = json_object_get(json_object_get(item, "max"), key);
+        struct quantity ratio, low, high;
+
+        if (!quantity_parse(json_string_value(value), &ratio))
+            continue;
+        if (ratio.nano < 1000000000)
+            field_invalid(e, AT("%s.maxLimitRequestRatio[%s]", path, key), value,
+                          "ratio %s is less than 1", json_string_value(value));
+        if (quantity_parse(json_string_value(min), &low) && low.nano > 0 &&
+            quantity_parse(json_string_value(max), &high) &&
+            (double)ratio.nano / 1e9 > (double)high.nano / (double)low.nano)
+            field_invalid(e, AT("%s.maxLimitRequestRatio[%s]", path, key), value,
+                          "ratio %s is greater than max/min = %f", json_string_value(value),
+                          (double)high.nano / (double)low.nano);
     }
 }
 
 static void validate_range_item(struct field_errors *e, const json_t *item, const char *path)
 {
-    static const char *const orders[][2] = {
-        { "min", "max" },
-        { "min", "defaultRequest" },
-        { "defaultRequest", "max" },
-        { "defaultRequest", "default" },
-        { "min", "default" },
-        { "default", "max" },
-    };
+    const char *type = json_str_or(item, "type", "");
 
-    if (str_eq(json_str(item, "type"), "Pod")) {
+    if (str_eq(type, "Pod")) {
         if (json_object_size(json_object_get(item, "default")) > 0)
             field_forbidden(e, AT("%s.default", path), "may not be specified when `type` is 'Pod'");
         if (json_object_size(json_object_get(item, "defaultRequest")) > 0)
             field_forbidden(e, AT("%s.defaultRequest", path),
                             "may not be specified when `type` is 'Pod'");
     }
-    for (size_t i = 0; i < N_ELEMENTS(orders); i++)
-        validate_range_order(e, item, orders[i][0], orders[i][1], path);
+    if (str_eq(type, "PersistentVolumeClaim") && json_at(item, "min.storage") == NULL &&
+        json_at(item, "max.storage") == NULL)
+        field_required(e, AT("%s.limits", path),
+                       "either minimum or maximum storage value is required, but neither was "
+                       "provided");
+    for (size_t i = 0; i < N_ELEMENTS(range_orders); i++)
+        validate_range_order(e, item, &range_orders[i], path);
+    validate_range_ratio(e, item, path);
 }
 
 static void validate_limitrange(struct field_errors *e, const json_t *tree)

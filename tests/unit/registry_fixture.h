@@ -31,7 +31,7 @@ struct registry_fixture {
     uint16_t port_min, port_max;
     /* the last answer */
     int calls, http;
-    json_t *body, *warnings;
+    json_t *body, *warnings, *annotations;
     char *printed;
 };
 
@@ -84,10 +84,12 @@ static inline void registry_fixture_on_done(void *arg, const struct registry_ans
     f->http = answer->http;
     json_decref(f->body);
     json_decref(f->warnings);
+    json_decref(f->annotations);
     CHECK(answer->object == NULL || answer->body == NULL);
     CHECK(answer->object != NULL || answer->body != NULL);
     f->body = answer->object != NULL ? object_tree(answer->object) : json_deep_copy(answer->body);
     f->warnings = answer->warnings != NULL ? json_deep_copy(answer->warnings) : NULL;
+    f->annotations = answer->annotations != NULL ? json_deep_copy(answer->annotations) : NULL;
 }
 
 /* Submits without waiting for the disk. */
@@ -232,6 +234,7 @@ static inline void registry_fixture_down(struct registry_fixture *f)
     backend_memory_free(f->m);
     json_decref(f->body);
     json_decref(f->warnings);
+    json_decref(f->annotations);
     free(f->printed);
 }
 

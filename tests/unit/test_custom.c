@@ -68,6 +68,26 @@ TEST(custom, a_definition_is_established_at_once)
     down(&f);
 }
 
+TEST(custom, objects_are_counted_by_quotas)
+{
+    struct registry_fixture f = { 0 };
+
+    up(&f);
+    DEFINE(DEFINITION(VERSION("v1", "true", "")));
+    CHECK_INT(CREATE(.bucket = "resourcequotas",
+                     .body = "{'metadata':{'name':'q'},'spec':{'hard':{'count/" BUCKET "':'1'}}}"),
+              201);
+    CHECK_INT(CREATE(.bucket = BUCKET, .body = TAB("'cron':'*'")), 201);
+    CHECK_INT(CREATE(.bucket = BUCKET, .body = "{'metadata':{'name':'b'},'spec':{'cron':'*'}}"),
+              403);
+    CHECK_SAYS("crontabs.stable.example.com \"b\" is forbidden: exceeded quota: q, requested: "
+               "count/" BUCKET "=1, used: count/" BUCKET "=1, limited: count/" BUCKET "=1");
+    CHECK_INT(DELETE(.bucket = BUCKET, .name = "a"), 200);
+    CHECK(GET("resourcequotas", "default", "q"));
+    CHECK_AT("status.used", "{'count/" BUCKET "':'0'}");
+    down(&f);
+}
+
 TEST(custom, objects_are_pruned_filled_and_checked)
 {
     struct registry_fixture f = { 0 };

@@ -159,3 +159,50 @@ TEST(limit_range, every_range_of_the_namespace_has_its_say)
     CHECK_INT(CREATE(.bucket = "pods", .ns = "kube-system", .body = POD("p", "")), 201);
     registry_fixture_down(&f);
 }
+
+TEST(limit_range, bounds_that_contradict_each_other_are_refused)
+{
+    static const struct {
+        const char *item, *want; /* after the path of the item */
+    } rows[] = {
+        { "{'type':'Container','min':{'cpu':'2'},'max':{'cpu':'1'},'default':{'cpu':'1'},"
+          "'defaultRequest':{'cpu':'1'}}",
+          "[min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1, "
+          "defaultRequest[cpu]: Invalid value: \"1\": min value 2 is greater than default request "
+          "value 1, default[cpu]: Invalid value: \"2\": min value 2 is greater than default value "
+          "1]" },
+        { "{'type':'Container','defaultRequest':{'cpu':'2'},'default':{'cpu':'1'}}",
+          "defaultRequest[cpu]: Invalid value: \"2\": default request value 2 is greater than "
+          "default limit value 1" },
+        { "{'type':'Container','maxLimitRequestRatio':{'cpu':'500m'}}",
+          "maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1" },
+        { "{'type':'Container','min':{'cpu':'1'},'max':{'cpu':'2'},"
+          "'maxLimitRequestRatio':{'cpu':'3'}}",
+          "maxLimitRequestRatio[cpu]: Invalid value: \"3\": ratio 3 is greater than max/min = "
+          "2.000000" },
+        { "{'type':'PersistentVolumeClaim','min':{'cpu':'1'}}",
+          "limits: Required value: either minimum or maximum storage value is required, but "
+          "neither was provided" },
+        { "{'type':'Pod','default':{'cpu':'1'}}",
+          "default: Forbidden: may not be specified when `type` is 'Pod'" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct registry_fixture f = { 0 };
+        cleanup(freep) char *body = mem_fmt("{'metadata':{'name':'r'},'spec':{'limits':[%s]}}",
+                                            rows[i].item);
+        cleanup(text_fini) struct text said = TEXT_EMPTY;
+        const char *rest;
+
+        registry_fixture_up(&f);
+        CHECK_INT(CREATE(.bucket = "limitranges", .body = body), 422);
+        rest = json_str_or(f.body, "message", "") + strlen("LimitRange \"r\" is invalid: ");
+        for (; *rest != '\0'; rest++)
+            if (str_starts(rest, "spec.limits[0]."))
+                rest += strlen("spec.limits[0].") - 1;
+            else
+                text_putc(&said, *rest);
+        CHECK_STR(text_str(&said), rows[i].want);
+        registry_fixture_down(&f);
+    }
+}

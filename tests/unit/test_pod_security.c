@@ -295,3 +295,22 @@ TEST(pod_security, labels_that_say_nothing_known_are_refused)
               422);
     registry_fixture_down(&f);
 }
+
+TEST(pod_security, the_audit_log_hears_of_it)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("a", ",'hostPID':true")), 201);
+    CHECK(f.annotations == NULL);
+    CHECK_INT(MERGE(.bucket = "namespaces", .ns = "", .name = "default",
+                    .body = LABELS("audit':'baseline")),
+              200);
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("b", ",'hostPID':true")), 201);
+    CHECK_STR(registry_fixture_print(&f, f.annotations, ""),
+              "{'pod-security.kubernetes.io/audit-violations':'would violate PodSecurity "
+              "\\'baseline:latest\\': host namespaces (hostPID=true)',"
+              "'pod-security.kubernetes.io/enforce-policy':'privileged:latest'}");
+    CHECK_INT(json_array_size(f.warnings), 0);
+    registry_fixture_down(&f);
+}
