@@ -117,6 +117,23 @@ static void validate_request(struct field_errors *e, const json_t *tree)
                       "may not specify a duration less than 600 seconds (10 minutes)");
 }
 
+static void validate_certificate(struct field_errors *e, const char *base64)
+{
+    cleanup(text_fini) struct text pem = TEXT_EMPTY;
+    struct err err = ERR_EMPTY;
+    const char *why = NULL;
+    int64_t ignored;
+    size_t bad;
+
+    if (!bits_unbase64(&pem, base64, strlen(base64), &bad) ||
+        strstr(text_str(&pem), "-----BEGIN CERTIFICATE-----") == NULL)
+        why = "must contain at least one CERTIFICATE PEM block";
+    else if (tls_cert_expiry(&ignored, text_str(&pem), &err) < 0)
+        why = err.text;
+    if (why != NULL)
+        field_invalid_str(e, "status.certificate", "<certificate data>", "%s", why);
+}
+
 /* What was decided stays, and a certificate that was given is not changed. */
 static void validate_request_status(struct field_errors *e, const json_t *tree, const json_t *old)
 {
@@ -132,6 +149,8 @@ static void validate_request_status(struct field_errors *e, const json_t *tree, 
         if (json_find(before, "type", types[i]) != NULL && json_find(now, "type", types[i]) == NULL)
             field_forbidden(e, "status.conditions",
                             AT("updates may not remove a condition of type \"%s\"", types[i]));
+    if (certificate[0] != '\0')
+        validate_certificate(e, certificate);
     if (given[0] != '\0' && !str_eq(certificate, given))
         field_forbidden(e, "status.certificate",
                         "updates may not modify existing certificate content");
