@@ -44,7 +44,6 @@ enum admit_stage {
 
 /* Kinds that are kept and shown, but that nobody acts on yet: whoever writes one is told so. */
 static const char *const admit_without_effect[] = {
-    "apiservices.apiregistration.k8s.io",
     "flowschemas.flowcontrol.apiserver.k8s.io",
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
 };

@@ -75,13 +75,66 @@ static void bootstrap_storage(struct bootstrap *b)
                             "volumeBindingMode", "WaitForFirstConsumer"));
 }
 
-/* Clients look here for whether there are metrics.  Served by ourselves: no Service stands behind. */
-static void bootstrap_services_of_api(struct bootstrap *b)
+/* Who is asked first when several serve a kind (kube-apiserver's aggregator.go). */
+static const struct {
+    const char *group;
+    int group_priority, version_priority;
+} bootstrap_api_priorities[] = {
+    { "", 18000, 1 },
+    { "apps", 17800, 15 },
+    { "events.k8s.io", 17750, 15 },
+    { "authentication.k8s.io", 17700, 15 },
+    { "authorization.k8s.io", 17600, 15 },
+    { "autoscaling", 17500, 15 },
+    { "batch", 17400, 15 },
+    { "certificates.k8s.io", 17300, 15 },
+    { "networking.k8s.io", 17200, 15 },
+    { "policy", 17100, 15 },
+    { "rbac.authorization.k8s.io", 17000, 15 },
+    { "storage.k8s.io", 16800, 15 },
+    { "apiextensions.k8s.io", 16700, 15 },
+    { "admissionregistration.k8s.io", 16700, 15 },
+    { "scheduling.k8s.io", 16600, 15 },
+    { "coordination.k8s.io", 16500, 15 },
+    { "node.k8s.io", 16300, 10 },
+    { "discovery.k8s.io", 16200, 15 },
+    { "flowcontrol.apiserver.k8s.io", 16100, 21 },
+};
+
+static json_t *bootstrap_api(const char *group, const char *version)
 {
-    bootstrap_add(b, "apiservices.apiregistration.k8s.io",
-                  json_pack("{s:{s:s}, s:{s:s, s:s, s:i, s:i}}", "metadata", "name",
-                            "v1beta1.metrics.k8s.io", "spec", "group", "metrics.k8s.io", "version",
-                            "v1beta1", "groupPriorityMinimum", 100, "versionPriority", 100));
+    int group_priority = 100, version_priority = 100;
+    cleanup(freep) char *name = mem_fmt("%s.%s", version, group);
+    json_t *api;
+
+    for (size_t i = 0; i < N_ELEMENTS(bootstrap_api_priorities); i++)
+        if (str_eq(group, bootstrap_api_priorities[i].group)) {
+            group_priority = bootstrap_api_priorities[i].group_priority;
+            version_priority = bootstrap_api_priorities[i].version_priority;
+        }
+    api = json_pack("{s:{s:s, s:{s:s}}, s:{s:s, s:i, s:i}}", "metadata", "name", name, "labels",
+                    "kube-aggregator.kubernetes.io/automanaged", "onstart", "spec", "version",
+                    version, "groupPriorityMinimum", group_priority, "versionPriority",
+                    version_priority);
+    if (group[0] != '\0')
+        json_put_str(api, "spec.group", group);
+    return api;
+}
+
+/* Clients look here for what is served.  No Service stands behind: it is served here. */
+static void bootstrap_apis(struct bootstrap *b)
+{
+    const char *group = NULL, *version = NULL;
+    const struct schema_resource *r;
+
+    for (size_t i = 0; (r = schema_at(i)) != NULL; i++) {
+        if (r->custom != NULL ||
+            (group != NULL && str_eq(group, r->group) && str_eq(version, r->version)))
+            continue;
+        group = r->group;
+        version = r->version;
+        bootstrap_add(b, "apiservices.apiregistration.k8s.io", bootstrap_api(group, version));
+    }
 }
 
 /* default/kubernetes has the first address of the range: the serving certificate names it. */
@@ -187,7 +240,7 @@ void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t serv
     bootstrap_priorities(b);
     bootstrap_access(b);
     bootstrap_storage(b);
-    bootstrap_services_of_api(b);
+    bootstrap_apis(b);
     bootstrap_service(b, server_ip, server_port);
     /* All at once: together they cost one fsync or two, one after the other a hundred. */
     b->waiting = 1;

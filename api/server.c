@@ -218,6 +218,7 @@ static bool server_count(struct call *c)
 static void server_on_request(void *arg, struct http_exchange *x)
 {
     struct call *c = MEM_NEW(struct call);
+    const struct aggregate_api *api;
     const char *watch = http_query(x, "watch");
 
     c->s = arg;
@@ -236,7 +237,15 @@ static void server_on_request(void *arg, struct http_exchange *x)
     }
     custom_hold(c->route.resource);
     server_observe_begin(c);
-    if (!server_authenticate(c) || !server_impersonate(c) || !server_authorize(c))
+    if (!server_authenticate(c) || !server_impersonate(c))
+        return;
+    api = server_aggregate_of(c);
+    if (api != NULL) {
+        if (server_aggregate_may(c, api))
+            server_aggregate(c, api);
+        return;
+    }
+    if (!server_authorize(c))
         return;
     if (!server_count(c))
         return;
@@ -322,8 +331,11 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     rc = tls_dialer_new(&s->dialer, s->loop, opts->ca->cert_pem, opts->node_client->cert_pem,
                         opts->node_client->key_pem, err);
     if (rc == 0)
+        rc = aggregate_new(&s->aggregate, s->loop, s->registry, opts->ca->cert_pem, err);
+    if (rc == 0)
         rc = server_listen(s, opts, err);
     if (rc < 0) {
+        s->aggregate = aggregate_close(s->aggregate);
         s->nodes = http_client_close(s->nodes);
         s->dialer = tls_dialer_close(s->dialer);
     } else {
@@ -427,6 +439,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     s->on_closed = on_closed;
     s->arg = arg;
     registry_on_outcall(s->registry, NULL);
+    s->aggregate = aggregate_close(s->aggregate);
     s->out = outcall_close(s->out); /* who waits for a webhook is answered */
     server_watch_end_all(s);
     server_list_end_all(s);

@@ -5,6 +5,7 @@
 #ifndef API_SERVER_IMPL_H
 #define API_SERVER_IMPL_H
 
+#include "api/aggregate.h"
 #include "api/auth.h"
 #include "api/csr_signer.h"
 #include "api/list_options.h"
@@ -39,17 +40,18 @@ struct event_line {
 };
 
 struct server {
-    uv_loop_t *loop;           /* borrowed */
-    struct registry *registry; /* borrowed */
-    struct store *store;       /* borrowed from the registry */
-    struct http_server *http;  /* owned */
-    struct http_client *nodes; /* owned: calls to the nodes' API */
-    struct outcall *out;       /* owned: calls to webhooks */
-    struct metrics *metrics;   /* borrowed */
-    struct metrics_pull *pull; /* owned */
-    struct csr_signer *signer; /* owned */
-    struct tls_dialer *dialer; /* owned: streams to the nodes */
-    struct list streams;       /* of struct server_stream */
+    uv_loop_t *loop;             /* borrowed */
+    struct registry *registry;   /* borrowed */
+    struct store *store;         /* borrowed from the registry */
+    struct http_server *http;    /* owned */
+    struct http_client *nodes;   /* owned: calls to the nodes' API */
+    struct outcall *out;         /* owned: calls to webhooks */
+    struct aggregate *aggregate; /* owned: APIs of others */
+    struct metrics *metrics;     /* borrowed */
+    struct metrics_pull *pull;   /* owned */
+    struct csr_signer *signer;   /* owned */
+    struct tls_dialer *dialer;   /* owned: streams to the nodes */
+    struct list streams;         /* of struct server_stream */
     unsigned n_streams;
     struct tls_pair ca; /* owned copy */
     int64_t certificate_seconds;
@@ -196,6 +198,12 @@ void server_prometheus(struct call *c);
 /* --- server_site.c: what the process around us tells administrators --- */
 void server_encryption(struct call *c);
 void server_encryption_rotate(struct call *c);
+
+/* --- server_aggregate.c: APIs that somebody else serves --- */
+/* Whose the request is; NULL: ours. */
+const struct aggregate_api *server_aggregate_of(const struct call *c);
+bool server_aggregate_may(struct call *c, const struct aggregate_api *api); /* false: answered */
+void server_aggregate(struct call *c, const struct aggregate_api *api);
 
 /* --- server_node.c: joining, tokens, logs --- */
 void server_join(struct call *c);

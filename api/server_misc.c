@@ -155,13 +155,20 @@ static void misc_discovery(struct call *c)
     bool top = str_eq(path, "api") || str_eq(path, "apis");
     struct text t = TEXT_EMPTY;
 
-    if (top && version != NULL && discovery_aggregated(&t, path, version)) {
+    bool aggregated = top && version != NULL && discovery_aggregated(&t, path, version);
+    bool served = aggregated;
+
+    if (!aggregated)
+        discovery_legacy(&t, path, c->s->address);
+
+    served = aggregate_merge(&t, c->s->aggregate, path, aggregated);
+    if (aggregated) {
         cleanup(freep) char *type = mem_fmt("application/json;g=apidiscovery.k8s.io;v=%s;"
                                             "as=APIGroupDiscoveryList",
                                             version);
 
         misc_send_tagged(c, type, &t);
-    } else if (discovery_legacy(&t, path, c->s->address)) {
+    } else if (served) {
         misc_send_tagged(c, "application/json", &t);
     } else {
         text_fini(&t);

@@ -125,7 +125,8 @@ def flowers(method, path, body, headers):
     if part == [""]:
         return discovery()
     if part == ["whoami"]:
-        return 200, {k: v for k, v in headers.items() if k.lower().startswith(("x-remote-", "authorization"))}
+        return 200, {"users": headers.get_all("X-Remote-User"), "groups": headers.get_all("X-Remote-Group"),
+                     "authorization": headers.get("Authorization")}
     ns, name = (part[1], part[3] if len(part) > 3 else None) if part[0] == "namespaces" else (None, None)
     if method == "POST":
         body["metadata"] |= {"namespace": ns, "uid": f"uid-{body['metadata']['name']}", "resourceVersion": "1",

@@ -109,6 +109,7 @@ static inline void server_fixture_listen(struct server_fixture *f)
     f->closed = false;
     CHECK_INT(server_new(&f->server, &f->loop, &opts, &err), 0);
     f->port = server_port(f->server);
+    registry_fixture_settle(&f->base); /* what a server writes when it starts */
     backend_memory_notify(f->base.m, server_fixture_notify, f);
 }
 
