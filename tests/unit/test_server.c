@@ -298,7 +298,9 @@ TEST(server, a_user_has_so_many_calls_at_a_time)
     struct server_fixture f = { 0 };
     struct stream s;
     struct http_call_listener listener = { .on_done = stream_on_done, .arg = &s };
-    struct http_call_spec spec = { .method = "POST", .body = node, .timeout_ms = 5000 };
+    struct http_call_spec spec = {
+        .method = "POST", .body = node, .body_len = sizeof(node) - 1, .timeout_ms = 5000
+    };
     const char *headers[] = { "Content-Type: application/json", NULL };
     cleanup(freep) char *url = NULL;
 
