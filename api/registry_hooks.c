@@ -189,6 +189,7 @@ static void op_take(struct op *op, json_t *tree_steal, const struct schema_resou
     const struct schema_resource *spoken = op->spoken;
     enum registry_validation validation = op->validation;
     cleanup(json_decrefpp) json_t *tree = tree_steal;
+    cleanup(json_decrefpp) json_t *owners = NULL;
 
     if (op->posted != NULL) {
         json_decref(op->posted);
@@ -199,6 +200,7 @@ static void op_take(struct op *op, json_t *tree_steal, const struct schema_resou
         op_scale_take(op, tree);
         return;
     }
+    owners = json_incref(json_at(op->tree, "metadata.managedFields"));
     json_decref(op->tree);
     op->tree = STEAL(tree);
     op->spoken = row;
@@ -206,6 +208,7 @@ static void op_take(struct op *op, json_t *tree_steal, const struct schema_resou
     op_decode(op);
     op->spoken = spoken;
     op->validation = validation;
+    op_managed_admitted(op, owners);
 }
 
 static void run_patch(struct hook_run *run, const json_t *ops)

@@ -218,6 +218,8 @@ void op_managed_update(struct op *op); /* decoded, nothing of ours added yet: wh
 bool op_managed_same(struct op *op);
 /* They are part of @base, which a patch is for, only where it speaks of them. */
 void op_managed_patched(const struct op *op, const struct registry_request *req, json_t *base);
+/* op->tree came back from a webhook: managedFields that nobody understands are @before again. */
+void op_managed_admitted(struct op *op, json_t *before);
 /* Takes managedFields out of op->old_tree: the largest part of many objects, and copied often. */
 void op_managed_load_old(struct op *op);
 /* Puts them into @tree, where they are missing. */

@@ -193,6 +193,25 @@ bool op_managed_same(struct op *op)
     return same;
 }
 
+void op_managed_admitted(struct op *op, json_t *before)
+{
+    struct managed m;
+    struct err err = ERR_EMPTY;
+
+    managed_init(&m);
+    if (managed_load(&m, json_at(op->tree, "metadata.managedFields"), &err) < 0) {
+        op_warn(op,
+                ".metadata.managedFields was in an invalid state after admission; this could be "
+                "caused by an outdated mutating admission controller; please fix your requests: "
+                "%s",
+                err.text);
+        json_del(op->tree, "metadata.managedFields");
+        if (before != NULL)
+            json_put(op->tree, "metadata.managedFields", json_incref(before));
+    }
+    managed_fini(&m);
+}
+
 /* --- kept apart from the old state --- */
 
 void op_managed_load_old(struct op *op)

@@ -201,6 +201,24 @@ TEST(hooks, failures_of_one_that_may_fail_are_passed_over)
     hooks_down(&f);
 }
 
+TEST(hooks, a_patch_that_breaks_managed_fields_is_undone_there)
+{
+    struct hooks_fixture f = { 0 };
+
+    hooks_up(&f);
+    MUTATING("m", HOOK("a", RULE_CONFIGMAPS, ""));
+    SEND(.body = CONFIG("c", "{'a':'1'}"));
+    WAITING;
+    hooks_patch(&f, 0,
+                "[{'op':'replace','path':'/metadata/managedFields/0/operation','value':'Own'},"
+                "{'op':'add','path':'/data/b','value':'2'}]");
+    ANSWERED(201);
+    HAS("data.b", "'2'");
+    HAS("metadata.managedFields.0.operation", "'Update'");
+    CHECK_INT(json_array_size(f.base.warnings), 1);
+    hooks_down(&f);
+}
+
 TEST(hooks, a_patch_that_breaks_the_object_is_refused)
 {
     struct hooks_fixture f = { 0 };
