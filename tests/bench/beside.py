@@ -237,7 +237,7 @@ class Beside:
         context = ssl._create_unverified_context()
         if server.cert != "-":
             context.load_cert_chain(server.cert, server.key)
-        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=60, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=600, context=context)
         connection.request(method, path, body, headers={"Accept": "application/json", "Content-Type": "application/json"})
         return connection.getresponse()
 
