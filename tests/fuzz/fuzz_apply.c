@@ -1,8 +1,9 @@
 /* layer: api
  * What somebody applies to what is there, with managedFields that anybody may have written: lines
  * of JSON or YAML flows (managedFields, live object, configuration, a letter for the kind).
- * Applying never makes what the types refuse, a second time changes nothing, and the sets survive
- * being written down. */
+ * Sets survive being written down.  Where the managedFields are our own, applying never makes what
+ * the types refuse, and a second time changes nothing; those of others may own an item without its
+ * key, and then Kubernetes' rules take the key away. */
 #include "api/apply.h"
 #include "api/decode.h"
 #include "base/mem.h"
@@ -107,6 +108,9 @@ static void fuzz_twice(struct fuzz_kind *kind, const json_t *fields, const json_
     if (typed_check(&kind->place, live, &problems) < 0)
         return; /* the live object was decoded: it fits */
     first = fuzz_apply(kind, &one, fields, live, config);
+    json_decref(first);
+    json_decref(one);
+    first = fuzz_apply(kind, &one, NULL, live, config);
     if (first == NULL)
         return;
     assert(typed_check(&kind->place, first, &problems) == 0);
