@@ -1,6 +1,7 @@
 """The lab of the cluster tests; the mark that says which behaviour a test shows (behaviour.py)."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -11,7 +12,8 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(o
 
 import labfixtures  # noqa: E402
 from kit import Kind  # noqa: E402
-from sitefixtures import api, lab_name, namespace, site, whole_site  # noqa: E402, F401
+from labsite import wait_for  # noqa: E402
+from sitefixtures import api, lab_name, whole_site  # noqa: E402, F401
 
 
 def pytest_configure(config):
@@ -26,8 +28,36 @@ def behaviours_of_the_report(request, record_property):
             record_property("behaviour", codename)
 
 
+@pytest.fixture(scope="session")
+def ended(whole_site):  # noqa: F811
+    """Namespaces whose tests are over.  They go beside the tests that follow; all of them must be gone in the end."""
+    names = []
+    yield names
+    wait_for("all namespaces to be gone", 90, lambda: not set(names) & {
+        n.removeprefix("namespace/") for n in whole_site.kubectl("get", "namespaces", "-o", "name").split()}, pause=0.5)
+
+
 @pytest.fixture
-def k(site, namespace):  # noqa: F811
+def site(whole_site, ended):  # noqa: F811
+    """The lab as it is: no test here breaks anything of it."""
+    return whole_site
+
+
+@pytest.fixture
+def namespace(site, ended, request):
+    """A namespace that goes, with all in it, when the test is over."""
+    name = re.sub("[^a-z0-9]+", "-", f"{request.path.stem}-{request.node.name}".lower().replace("test_", "")).strip("-")[:50].strip("-")
+    site.kubectl("create", "namespace", name)
+    try:
+        wait_for("the default service account", 10, lambda: site.kubectl("-n", name, "get", "serviceaccount", "default"))
+        yield name
+    finally:
+        site.kubectl("delete", "namespace", name, "--wait=false")
+        ended.append(name)
+
+
+@pytest.fixture
+def k(site, namespace):
     """kubectl in the test's namespace."""
     def call(*args, **options):
         return site.kubectl("-n", namespace, *args, **options)
@@ -35,7 +65,7 @@ def k(site, namespace):  # noqa: F811
 
 
 @pytest.fixture
-def kinds(site):  # noqa: F811
+def kinds(site):
     """kinds(apiVersion, kind, namespace=None): a kit.Kind of the official client."""
     config = pytest.importorskip("kubernetes.config")
     dynamic = pytest.importorskip("kubernetes.dynamic")

@@ -171,14 +171,14 @@ def lifecycle(kind, make, edit, label, status=None):
     follower = kind.watch(kind.version(label), label)
     patched = kind.patch("first", {"metadata": {"annotations": {"patched": "true"}}})
     assert patched["metadata"]["annotations"]["patched"] == "true"
-    assert follower.next("MODIFIED")["metadata"]["annotations"]["patched"] == "true"
+    follower.next("MODIFIED", lambda o: o["metadata"].get("annotations", {}).get("patched") == "true")
 
     def update(obj):
-        obj["metadata"]["annotations"]["updated"] = "true"
+        obj["metadata"].setdefault("annotations", {})["updated"] = "true"
         edit(obj)
     updated = kind.change("first", update)
     assert updated["metadata"]["annotations"]["updated"] == "true"
-    follower.next("MODIFIED", lambda o: o["metadata"]["annotations"].get("updated") == "true")
+    follower.next("MODIFIED", lambda o: o["metadata"].get("annotations", {}).get("updated") == "true")
     stale = refused(kind.replace, patched)
     assert (stale.code, stale.status["reason"]) == (409, "Conflict")
     if status is not None:
