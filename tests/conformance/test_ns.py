@@ -80,7 +80,8 @@ def test_finalizers_can_be_taken_back(api, another):
 @behaviour("[sig-api-machinery] Namespaces [Serial] should ensure that all pods are removed when a namespace is deleted [Conformance]")
 def test_pods_go(site, another):
     wait_for("the default service account", 10, lambda: site.kubectl("-n", another, "get", "serviceaccount", "default"))
-    site.kubectl("-n", another, "run", "nginx", "--image=busybox:1", "--", "sleep", "1000")
+    site.kubectl("-n", another, "run", "nginx", "--image=busybox:1",
+                 '--overrides={"spec":{"terminationGracePeriodSeconds":1}}', "--", "sleep", "1000")
     site.kubectl("-n", another, "wait", "--for=condition=Ready", "pod/nginx", "--timeout=40s", timeout=50)
     site.kubectl("delete", "namespace", another, "--timeout=80s", timeout=90)
     site.kubectl("create", "namespace", another)
