@@ -375,13 +375,21 @@ data: {a: first}
     assert "unchanged" in k("apply", "-f", odd)
 
 
+def test_applied_by_the_server(world):
+    """What kubectl applied before is taken over without a conflict, and what was applied is still so."""
+    claims = os.path.join(FOLDER, "common", "10-claims.yaml")
+    for _ in range(2):
+        said = world.kubectl("apply", "--server-side", "-f", claims).splitlines()
+        assert said and all(line.endswith(" serverside-applied") for line in said), said
+    assert world.kubectl("diff", "--server-side", "-f", claims) == ""
+
+
 def test_refused_and_said_so(world):
     """What is not done is said, and the pod is none the worse."""
     world.ready("redis", 1)
     pod = name_of(world.pods("redis")[0])
     for words, answer in ((("debug", pod, "--image=busybox:1.36", "--", "true"), "mkube does not serve pods/ephemeralcontainers yet"),
-                          (("get", "--raw", f"/api/v1/namespaces/{NS}/services/web/proxy/health"), "mkube does not serve services/proxy yet"),
-                          (("apply", "--server-side", "-f", os.path.join(FOLDER, "common", "10-claims.yaml")), "Server-side apply not available")):
+                          (("get", "--raw", f"/api/v1/namespaces/{NS}/services/web/proxy/health"), "mkube does not serve services/proxy yet")):
         said = world.kubectl(*words, check=False)
         assert said.returncode != 0 and answer in said.stderr, said.stderr
     assert is_ready(world.get("pod", pod))
