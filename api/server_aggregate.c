@@ -2,6 +2,7 @@
  * end believes (api/aggregate.h), and its answer as it comes. */
 #include "api/server_impl.h"
 
+#include "base/http_args.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -88,7 +89,7 @@ bool server_aggregate_may(struct call *c, const struct aggregate_api *api)
 
     aggregate_split(http_path(c->x), group, version, &rest);
     part = str_split(rest, '/');
-    aggregate_question(&q, part, http_method(c->x), str_eq(watch, "true") || str_eq(watch, "1"));
+    aggregate_question(&q, part, http_method(c->x), http_args_flag(watch));
     if (q.resource[0] == '\0') {
         q.group = "";
         q.verb = "get"; /* its discovery */
@@ -274,7 +275,7 @@ void server_aggregate(struct call *c, const struct aggregate_api *api)
     spec.connect_to = connect_to;
     spec.headers = (const char *const *)headers.line;
     spec.body = http_body(c->x, &spec.body_len);
-    if (str_eq(watch, "true") || str_eq(watch, "1"))
+    if (http_args_flag(watch))
         spec.timeout_ms = -1;
     p = MEM_NEW(struct aggregate_proxy);
     p->call = c;
