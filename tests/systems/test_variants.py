@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import kubectls
 from labsite import REPO, WORKERS, is_ready, name_of, wait_for
 from outside import Outside
 from system import images_of, other_tag, stand_in
@@ -17,7 +18,6 @@ FOLDER = os.path.join(REPO, "examples", "systems", "variants")
 NS, ERP = "variants", "erp-plain"
 PORTS = {"employee-service": 8081, "approval-request-service": 8082, "approval-processing-service": 8083,
          "notification-service": 8084}
-OLD_KUBECTL = os.environ.get("MKUBE_OLD_KUBECTL", "/var/cache/mkube-images/kubectl-1.20")
 
 
 @pytest.fixture(scope="module")
@@ -400,17 +400,9 @@ def test_refused_and_said_so(world):
 
 @pytest.fixture(scope="module")
 def old_kubectl():
-    """Debian's own, unpacked beside the system."""
-    path = os.path.join(OLD_KUBECTL, "usr", "bin", "kubectl")
-    if not os.path.exists(path):
-        os.makedirs(OLD_KUBECTL, exist_ok=True)
-        try:
-            subprocess.run(["apt-get", "download", "-o", "APT::Sandbox::User=root", "kubernetes-client"], cwd=OLD_KUBECTL, check=True,
-                           capture_output=True, timeout=60)
-            deb = next(n for n in os.listdir(OLD_KUBECTL) if n.endswith(".deb"))
-            subprocess.run(["dpkg", "-x", deb, "."], cwd=OLD_KUBECTL, check=True, capture_output=True)
-        except (subprocess.SubprocessError, OSError, StopIteration) as e:
-            pytest.skip(f"Debian's kubernetes-client cannot be had here: {e}")
+    path, why = kubectls.debian()
+    if path is None:
+        pytest.skip(why)
     return path
 
 
