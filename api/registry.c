@@ -459,6 +459,8 @@ static void registry_dispatch(struct op *op)
     op_custom_load_old(op);
     if (!op_ok(op)) {
         op_answer(op, NULL, NULL);
+    } else if (req->verb == REGISTRY_CONNECT && str_eq(op->sub, "proxy")) {
+        registry_connect(op, req); /* its name may hold more than the object's */
     } else if (op->old == NULL && req->verb == REGISTRY_UPDATE && op_creates_on_update(op) &&
                str_empty(json_str(req->body, "metadata.resourceVersion"))) {
         op->tree = json_deep_copy(req->body);

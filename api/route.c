@@ -48,9 +48,18 @@ static bool route_decode(char ret[ROUTE_PART_MAX], const char *s, size_t len)
     return !str_eq(ret, ".") && !str_eq(ret, "..");
 }
 
-static bool route_split(struct route_parts *ret, const char *path)
+/* api/v1/nodes/NAME/proxy, api/v1/namespaces/NS/RESOURCE/NAME/proxy: what follows is not ours. */
+static bool route_ends_in_proxy(const struct route_parts *p)
+{
+    return str_eq(p->text[p->n - 1], "proxy") && str_eq(p->text[0], "api") &&
+           ((p->n == 5 && str_eq(p->text[2], "nodes")) ||
+            (p->n == 7 && str_eq(p->text[2], "namespaces")));
+}
+
+static bool route_split(struct route_parts *ret, const char *path, const char **ret_rest)
 {
     ret->n = 0;
+    *ret_rest = "";
     while (*path != '\0') {
         size_t len;
 
@@ -65,6 +74,10 @@ static bool route_split(struct route_parts *ret, const char *path)
             return false;
         ret->n++;
         path += len;
+        if (route_ends_in_proxy(ret)) {
+            *ret_rest = path;
+            break;
+        }
     }
     return true;
 }
@@ -100,13 +113,8 @@ static void route_fill(struct route *ret, const struct route_parts *p, unsigned 
     if (i + 2 < p->n) {
         snprintf(ret->sub, sizeof(ret->sub), "%.63s", p->text[i + 2]);
         ret->sub_row = schema_sub(ret->resource, ret->sub);
-        if (ret->sub_row == NULL || (i + 3 < p->n && !str_eq(ret->sub, "proxy")))
+        if (ret->sub_row == NULL || i + 3 < p->n)
             ret->resource = NULL;
-    }
-    for (unsigned j = i + 3; j < p->n; j++) {
-        size_t len = strlen(ret->rest);
-
-        snprintf(ret->rest + len, sizeof(ret->rest) - len, "/%s", p->text[j]);
     }
 }
 
@@ -138,7 +146,7 @@ bool route_parse(struct route *ret, const char *method, const char *path, bool w
 
     memset(ret, 0, sizeof(*ret));
     ret->kind = ROUTE_OTHER;
-    if (!route_split(&p, path))
+    if (!route_split(&p, path, &ret->rest))
         return false;
     if (p.n >= 3 && str_eq(p.text[0], "api"))
         route_resource(ret, &p, 2, "", p.text[1]);

@@ -26,7 +26,8 @@ struct route {
     char ns[ROUTE_PART_MAX];          /* decoded; "" = none */
     char name[ROUTE_PART_MAX];
     char sub[64];
-    char rest[1024]; /* behind the subresource (proxy paths), with leading '/' or "" */
+    const char
+        *rest; /* of the path behind "/proxy", still encoded: "" or from its '/' on; borrowed */
 };
 
 /* @watch: the query said watch=true.  False: a part is too long or badly encoded (400). */

@@ -4,7 +4,6 @@
 #include "api/impersonate.h"
 #include "api/server_impl.h"
 #include "base/clock.h"
-#include "base/http_args.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -12,7 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define SERVER_MAX_CALLS_OF_USER 600
+#define SERVER_MAX_CALLS_OF_USER    600
+#define SERVER_STRANGER_CONNECTIONS 256 /* to one pod */
 
 /* --- dispatch --- */
 
@@ -33,7 +33,7 @@ static const struct {
 
 /* Subresources that are no plain read or write of the stored object. */
 static const struct {
-    const char *bucket, *sub, *verb;
+    const char *bucket, *sub, *verb; /* NULL: any, also none that has a name */
     void (*serve)(struct call *c);
 } server_subs[] = {
     { "pods", "log", "get", server_log },
@@ -44,6 +44,9 @@ static const struct {
     { "pods", "portforward", "get", server_stream },
     { "pods", "portforward", "create", server_stream },
     { "serviceaccounts", "token", "create", server_token_request },
+    { "pods", "proxy", NULL, server_proxy },
+    { "services", "proxy", NULL, server_proxy },
+    { "nodes", "proxy", NULL, server_proxy },
 };
 
 /* Whether the registry or the reads know this subresource. */
@@ -77,7 +80,8 @@ static void server_resource(struct call *c)
         call_warn(c, custom_version(r->resource)->deprecation);
     for (size_t i = 0; i < N_ELEMENTS(server_subs); i++)
         if (str_eq(r->resource->bucket, server_subs[i].bucket) &&
-            str_eq(r->sub, server_subs[i].sub) && str_eq(r->verb, server_subs[i].verb)) {
+            str_eq(r->sub, server_subs[i].sub) &&
+            (server_subs[i].verb == NULL || str_eq(r->verb, server_subs[i].verb))) {
             server_subs[i].serve(c);
             return;
         }
@@ -231,7 +235,8 @@ static void server_on_request(void *arg, struct http_exchange *x)
         call_fail(c, ERR_UNAVAILABLE, "the server is shutting down");
         return;
     }
-    if (!route_parse(&c->route, http_method(x), http_path(x), http_args_flag(watch))) {
+    if (!route_parse(&c->route, http_method(x), http_path(x),
+                     watch != NULL && !str_eq(watch, "false") && !str_eq(watch, "0"))) {
         call_fail(c, ERR_BAD_REQUEST, "the request's path is malformed or too long");
         return;
     }
@@ -313,6 +318,29 @@ static int server_listen(struct server *s, const struct server_opts *opts, struc
     return rc < 0 ? err_wrap(err, rc, "listen on %s:%u", opts->address, opts->port) : 0;
 }
 
+/* Pods do not prove who they are, to Kubernetes' proxy neither. */
+static int server_meet_strangers(struct server *s, struct err *err)
+{
+    const struct http_client_opts opts = { .insecure = true,
+                                           .max_per_host = SERVER_STRANGER_CONNECTIONS };
+    int rc = http_client_new(&s->strangers, s->loop, &opts, err);
+
+    if (rc == 0)
+        rc = tls_dialer_new_blind(&s->plain_dialer, s->loop, false, err);
+    if (rc == 0)
+        rc = tls_dialer_new_blind(&s->blind_dialer, s->loop, true, err);
+    return rc;
+}
+
+static void server_close_clients(struct server *s)
+{
+    s->nodes = http_client_close(s->nodes);
+    s->strangers = http_client_close(s->strangers);
+    s->dialer = tls_dialer_close(s->dialer);
+    s->plain_dialer = tls_dialer_close(s->plain_dialer);
+    s->blind_dialer = tls_dialer_close(s->blind_dialer);
+}
+
 static int server_start(struct server *s, const struct server_opts *opts, struct err *err)
 {
     struct http_client_opts nodes = { .ca_pem = opts->ca->cert_pem,
@@ -331,13 +359,14 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     rc = tls_dialer_new(&s->dialer, s->loop, opts->ca->cert_pem, opts->node_client->cert_pem,
                         opts->node_client->key_pem, err);
     if (rc == 0)
+        rc = server_meet_strangers(s, err);
+    if (rc == 0)
         rc = aggregate_new(&s->aggregate, s->loop, s->registry, opts->ca->cert_pem, err);
     if (rc == 0)
         rc = server_listen(s, opts, err);
     if (rc < 0) {
         s->aggregate = aggregate_close(s->aggregate);
-        s->nodes = http_client_close(s->nodes);
-        s->dialer = tls_dialer_close(s->dialer);
+        server_close_clients(s);
     } else {
         s->pull = metrics_pull_new(s->loop, s->store, s->nodes, s->metrics);
         s->signer = csr_signer_new(s->loop, s->registry, &s->ca, s->certificate_seconds);
@@ -446,8 +475,7 @@ void server_close(struct server *s, void (*on_closed)(void *arg), void *arg)
     server_collection_end_all(s);
     s->pull = metrics_pull_close(s->pull);
     s->signer = csr_signer_close(s->signer);
-    s->nodes = http_client_close(s->nodes);
     server_stream_end_all(s);
-    s->dialer = tls_dialer_close(s->dialer);
+    server_close_clients(s);
     http_server_close(s->http, server_on_http_closed, s);
 }

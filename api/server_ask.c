@@ -1,7 +1,6 @@
 /* Requests that store nothing, and of which webhooks hear all the same: streams into pods, tokens. */
 #include "api/server_impl.h"
 
-#include "base/http_args.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -53,12 +52,16 @@ static json_t *ask_options(const struct call *c)
     json_t *options = json_pack("{s:s, s:s}", "kind", c->route.sub_row->kind, "apiVersion", "v1");
     const char *key, *value;
 
+    if (str_eq(c->route.sub, "proxy")) {
+        json_object_set_new(options, "path", json_string(c->route.rest));
+        return options;
+    }
     for (size_t it = 0; http_query_each(c->x, &it, &key, &value);) {
         bool flag = false;
 
         for (size_t i = 0; i < N_ELEMENTS(flags); i++)
             flag = flag || str_eq(key, flags[i]);
-        if (flag && http_args_flag(value)) {
+        if (flag && (str_eq(value, "true") || str_eq(value, "1"))) {
             json_object_set_new(options, key, json_true());
         } else if (str_eq(key, "container")) {
             json_object_set_new(options, key, json_string(value));

@@ -12,6 +12,7 @@
 #include "api/managed.h"
 #include "api/metrics_pull.h"
 #include "api/outcall.h"
+#include "api/proxy_links.h"
 #include "api/request_stats.h"
 #include "api/route.h"
 #include "api/selector.h"
@@ -20,6 +21,7 @@
 #include "api/table.h"
 #include "base/http_client.h"
 #include "base/http_server.h"
+#include "base/http_tunnel.h"
 #include "base/list.h"
 #include "base/tally.h"
 #include "base/tls_dial.h"
@@ -40,18 +42,21 @@ struct event_line {
 };
 
 struct server {
-    uv_loop_t *loop;             /* borrowed */
-    struct registry *registry;   /* borrowed */
-    struct store *store;         /* borrowed from the registry */
-    struct http_server *http;    /* owned */
-    struct http_client *nodes;   /* owned: calls to the nodes' API */
-    struct outcall *out;         /* owned: calls to webhooks */
-    struct aggregate *aggregate; /* owned: APIs of others */
-    struct metrics *metrics;     /* borrowed */
-    struct metrics_pull *pull;   /* owned */
-    struct csr_signer *signer;   /* owned */
-    struct tls_dialer *dialer;   /* owned: streams to the nodes */
-    struct list streams;         /* of struct server_stream */
+    uv_loop_t *loop;               /* borrowed */
+    struct registry *registry;     /* borrowed */
+    struct store *store;           /* borrowed from the registry */
+    struct http_server *http;      /* owned */
+    struct http_client *nodes;     /* owned: calls to the nodes' API */
+    struct http_client *strangers; /* owned: to pods, Services and other ports, who prove nothing */
+    struct outcall *out;           /* owned: calls to webhooks */
+    struct aggregate *aggregate;   /* owned: APIs of others */
+    struct metrics *metrics;       /* borrowed */
+    struct metrics_pull *pull;     /* owned */
+    struct csr_signer *signer;     /* owned */
+    struct tls_dialer *dialer;     /* owned: streams to the nodes */
+    struct tls_dialer *plain_dialer, *blind_dialer; /* owned: to strangers, without and with TLS */
+    unsigned n_passes;
+    struct list streams; /* of struct server_stream */
     unsigned n_streams;
     struct tls_pair ca; /* owned copy */
     int64_t certificate_seconds;
@@ -205,6 +210,30 @@ const struct aggregate_api *server_aggregate_of(const struct call *c);
 bool server_aggregate_may(struct call *c, const struct aggregate_api *api); /* false: answered */
 void server_aggregate(struct call *c, const struct aggregate_api *api);
 
+/* --- server_pass.c: requests passed on --- */
+#define SERVER_PASS_HEADERS 64
+struct server_pass {
+    struct http_client *client;
+    const char *base, *path; /* "https://host:port", "/path": the query follows */
+    const char *connect_to;  /* as http_call has it */
+    int64_t timeout_ms;
+    char *header[SERVER_PASS_HEADERS + 1]; /* owned */
+    size_t n_headers;
+    /* Owned; what the other end knows as "/", and its own address: links of its answers are rewritten.
+     * NULL: they are not. */
+    char *prefix, *target_host;
+};
+void server_pass(struct call *c, const struct server_pass *spec); /* takes nothing */
+void server_pass_fini(struct server_pass *p);
+void server_pass_header(struct server_pass *p, const char *name, const char *value);
+/* Those of the request but what is ours to say, and X-Forwarded-For. */
+void server_pass_headers(struct server_pass *p, const struct call *c);
+void server_pass_target(struct text *ret, const struct call *c,
+                        const char *path); /* and the query */
+
+/* --- server_proxy.c: pods/proxy, services/proxy, nodes/proxy --- */
+void server_proxy(struct call *c);
+
 /* --- server_node.c: joining, tokens, logs --- */
 void server_join(struct call *c);
 void server_log(struct call *c);
@@ -224,6 +253,9 @@ void server_token_key_rotate(struct call *c);
 /* --- server_stream.c: exec, attach, port-forward --- */
 void server_stream(struct call *c);
 void server_stream_end_all(struct server *s);
+/* The same to anybody: what is asked by @spec; a refusal is answered as it came. */
+void server_stream_to(struct call *c, struct tls_dialer *dialer,
+                      const struct http_tunnel_spec *spec);
 /* A node's no (HTTP status, plain words) as ours. */
 json_t *server_node_refusal(int http, const char *why);
 

@@ -22,6 +22,7 @@ struct server_stream {
     struct text early;
     struct relay *relay;
     struct call *over; /* owned; what was asked, while its answer goes on */
+    bool is_proxy;     /* the other end's answers go on as they came */
 };
 
 static void stream_free(struct server_stream *t)
@@ -78,6 +79,8 @@ static void stream_on_open(void *arg, const struct http_head *head, int fd, cons
     for (size_t i = 0; i < N_ELEMENTS(passed); i++)
         if (http_head_get(head, passed[i]) != NULL)
             http_set_header(c->x, passed[i], http_head_get(head, passed[i]));
+    if (t->is_proxy && http_head_get(head, "Set-Cookie") != NULL)
+        http_set_header(c->x, "Set-Cookie", http_head_get(head, "Set-Cookie"));
     server_observe_answer(c, 101, NULL, 0);
     http_upgrade(c->x, protocol != NULL ? protocol : "websocket", stream_on_upgraded, t);
     c->x = NULL; /* it is gone when stream_on_upgraded returns */
@@ -107,17 +110,46 @@ static void stream_refuse(struct server_stream *t, json_t *status_steal)
     call_send_status(c, status_steal);
 }
 
-static void stream_on_refused(void *arg, const struct http_head *head, const char *body,
-                              size_t len UNUSED)
+/* In Go's words, when it is no refusal either. */
+static void stream_pass_refusal(struct server_stream *t, const struct http_head *head,
+                                const char *body, size_t len)
 {
-    stream_refuse(arg, server_node_refusal(head->status, body));
+    struct call *c = t->call;
+    struct text copy = TEXT_EMPTY;
+
+    if (head->status < 400) {
+        stream_refuse(t, status_failure(ERR_INTERNAL,
+                                        "Internal error occurred: invalid upgrade response: status "
+                                        "code %d",
+                                        head->status));
+        return;
+    }
+    stream_free(t);
+    text_add(&copy, body, len);
+    call_send_text(c, head->status, head->content_type, &copy);
+}
+
+static void stream_on_refused(void *arg, const struct http_head *head, const char *body, size_t len)
+{
+    struct server_stream *t = arg;
+
+    if (t->is_proxy)
+        stream_pass_refusal(t, head, body, len);
+    else
+        stream_refuse(t, server_node_refusal(head->status, body));
 }
 
 static void stream_on_failed(void *arg, const struct err *err)
 {
-    stream_refuse(arg,
-                  status_failure(ERR_INTERNAL, "Internal error occurred: error dialing backend: %s",
-                                 err->text));
+    struct server_stream *t = arg;
+
+    if (t->is_proxy)
+        stream_refuse(
+            t, status_failure(ERR_UNAVAILABLE, "error trying to reach service: %s", err->text));
+    else
+        stream_refuse(t, status_failure(ERR_INTERNAL,
+                                        "Internal error occurred: error dialing backend: %s",
+                                        err->text));
 }
 
 /* --- the question --- */
@@ -162,15 +194,28 @@ static void stream_target(struct text *ret, const struct call *c, const struct s
             server_add_query(ret, key, value);
 }
 
-static void stream_start(struct call *c, const char *ip, uint16_t port, const char *target)
+static void stream_start(struct call *c, struct tls_dialer *dialer,
+                         const struct http_tunnel_spec *spec, bool is_proxy)
 {
-    static const char *const passed[] = { "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-                                          "Sec-WebSocket-Protocol", "X-Stream-Protocol-Version" };
     struct server_stream *t = MEM_NEW(struct server_stream);
     const struct http_tunnel_listener listener = { .on_open = stream_on_open,
                                                    .on_refused = stream_on_refused,
                                                    .on_failed = stream_on_failed,
                                                    .arg = t };
+
+    t->s = c->s;
+    t->call = c;
+    t->node = -1;
+    t->is_proxy = is_proxy;
+    list_add_tail(&c->s->streams, &t->link);
+    c->s->n_streams++;
+    t->tunnel = http_tunnel(c->s->loop, dialer, spec, &listener);
+}
+
+static void stream_to_node(struct call *c, const char *ip, uint16_t port, const char *target)
+{
+    static const char *const passed[] = { "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+                                          "Sec-WebSocket-Protocol", "X-Stream-Protocol-Version" };
     struct http_header_pair headers[N_ELEMENTS(passed)];
     char *values[N_ELEMENTS(passed)];
     struct http_tunnel_spec spec = {
@@ -183,12 +228,7 @@ static void stream_start(struct call *c, const char *ip, uint16_t port, const ch
             headers[spec.n_headers++] = (struct http_header_pair){ .name = passed[i],
                                                                    .value = values[i] };
     }
-    t->s = c->s;
-    t->call = c;
-    t->node = -1;
-    list_add_tail(&c->s->streams, &t->link);
-    c->s->n_streams++;
-    t->tunnel = http_tunnel(c->s->loop, c->s->dialer, &spec, &listener);
+    stream_start(c, c->s->dialer, &spec, false);
     for (size_t i = 0; i < N_ELEMENTS(passed); i++)
         free(values[i]);
 }
@@ -226,12 +266,19 @@ static void stream_begin(struct call *c)
     if (ip == NULL || !stream_may_begin(c))
         return;
     stream_target(&target, c, kind, container);
-    stream_start(c, ip, port, text_str(&target));
+    stream_to_node(c, ip, port, text_str(&target));
 }
 
 void server_stream(struct call *c)
 {
     server_ask_connect(c, stream_begin);
+}
+
+void server_stream_to(struct call *c, struct tls_dialer *dialer,
+                      const struct http_tunnel_spec *spec)
+{
+    if (stream_may_begin(c))
+        stream_start(c, dialer, spec, true);
 }
 
 void server_stream_end_all(struct server *s)

@@ -52,26 +52,13 @@ static const json_t *peer_service_port(const json_t *service, int64_t number)
     return NULL;
 }
 
-int service_peer(char ret[SERVICE_PEER_MAX], const struct store *store, const char *ns,
-                 const char *name, int64_t port, uint64_t random, struct err *err)
+static int peer_choose(char ret[SERVICE_PEER_MAX], const struct store *store, const char *ns,
+                       const char *name, const char *port, uint64_t random, struct err *err)
 {
-    const struct object *o = store_get(store, "services", ns, name), *slice;
-    cleanup(json_decrefpp) json_t *service = o != NULL ? object_tree(o) : NULL;
-    const json_t *own = peer_service_port(service, port);
-    struct peer_search s = { 0 };
+    struct peer_search s = { .port_name = port };
+    const struct object *slice;
     struct store_iter it;
 
-    if (o == NULL)
-        return err_set(err, ERR_NOT_FOUND, "service \"%s\" not found", name);
-    if (str_eq(json_str(service, "spec.type"), "ExternalName")) {
-        snprintf(ret, SERVICE_PEER_MAX, "%.253s:%d", json_str_or(service, "spec.externalName", ""),
-                 (int)port);
-        return 0;
-    }
-    if (own == NULL)
-        return err_set(err, ERR_NOT_FOUND, "no service port %d found for service \"%s\"", (int)port,
-                       name);
-    s.port_name = json_str_or(own, "name", "");
     store_iter_init(&it, store, "endpointslices.discovery.k8s.io", ns, NULL, NULL);
     while ((slice = store_iter_next(&it)) != NULL)
         if (str_eq(object_label(slice, "kubernetes.io/service-name"), name)) {
@@ -83,4 +70,32 @@ int service_peer(char ret[SERVICE_PEER_MAX], const struct store *store, const ch
         return err_set(err, ERR_UNAVAILABLE, "no endpoints available for service \"%s\"", name);
     snprintf(ret, SERVICE_PEER_MAX, "%s", s.found[random % s.n]);
     return 0;
+}
+
+int service_peer(char ret[SERVICE_PEER_MAX], const struct store *store, const char *ns,
+                 const char *name, int64_t port, uint64_t random, struct err *err)
+{
+    const struct object *o = store_get(store, "services", ns, name);
+    cleanup(json_decrefpp) json_t *service = o != NULL ? object_tree(o) : NULL;
+    const json_t *own = peer_service_port(service, port);
+
+    if (o == NULL)
+        return err_set(err, ERR_NOT_FOUND, "service \"%s\" not found", name);
+    if (str_eq(json_str(service, "spec.type"), "ExternalName")) {
+        snprintf(ret, SERVICE_PEER_MAX, "%.253s:%d", json_str_or(service, "spec.externalName", ""),
+                 (int)port);
+        return 0;
+    }
+    if (own == NULL)
+        return err_set(err, ERR_NOT_FOUND, "no service port %d found for service \"%s\"", (int)port,
+                       name);
+    return peer_choose(ret, store, ns, name, json_str_or(own, "name", ""), random, err);
+}
+
+int service_peer_named(char ret[SERVICE_PEER_MAX], const struct store *store, const char *ns,
+                       const char *name, const char *port, uint64_t random, struct err *err)
+{
+    if (store_get(store, "services", ns, name) == NULL)
+        return err_set(err, ERR_NOT_FOUND, "services \"%s\" not found", name);
+    return peer_choose(ret, store, ns, name, port, random, err);
 }

@@ -17,5 +17,8 @@
  * not found`, `no endpoints available for service "x"`. */
 int service_peer(char ret[SERVICE_PEER_MAX], const struct store *store, const char *ns,
                  const char *name, int64_t port, uint64_t random, struct err *err);
+/* The same of a port by its name; "": the one without. */
+int service_peer_named(char ret[SERVICE_PEER_MAX], const struct store *store, const char *ns,
+                       const char *name, const char *port, uint64_t random, struct err *err);
 
 #endif

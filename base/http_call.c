@@ -92,6 +92,8 @@ static size_t http_call_on_body(char *data, size_t size, size_t n, void *arg)
     struct http_call *call = arg;
     size_t len = size * n;
 
+    if (call->is_paused)
+        return CURL_WRITEFUNC_PAUSE;
     call->heard_ms = clock_mono_ms();
     if (http_call_is_streamed(call)) {
         text_add(&call->data, data, len);
@@ -395,6 +397,20 @@ void http_call_deliver(struct http_call *call)
         return;
     }
     text_fini(&data);
+}
+
+void http_call_pause(struct http_call *call)
+{
+    call->is_paused = true;
+}
+
+void http_call_resume(struct http_call *call)
+{
+    if (!call->is_paused || call->is_done)
+        return;
+    call->is_paused = false;
+    curl_easy_pause(call->easy, CURLPAUSE_CONT); /* may bring bytes at once */
+    http_client_wake(call->client);
 }
 
 void http_call_cancel(struct http_call *call)

@@ -36,6 +36,7 @@ struct http_call {
     int64_t silence_ms, heard_ms;
     char curl_error[CURL_ERROR_SIZE];
     struct err err; /* why our own callbacks stopped the transfer */
+    bool is_paused; /* libcurl is told so when it brings the next bytes */
     bool is_busy;   /* inside a callback of the listener */
     bool is_done;   /* on_done was called, or never will be */
 };
@@ -57,6 +58,7 @@ void http_client_set_identity(struct http_client *c, CURL *easy);
 uv_loop_t *http_client_loop(struct http_client *c);
 const char *http_client_agent(struct http_client *c);
 void http_client_data_ready(struct http_client *c, struct http_call *call);
+void http_client_wake(struct http_client *c); /* it steps soon */
 void http_client_remove(struct http_client *c, struct http_call *call);
 
 #endif

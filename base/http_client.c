@@ -64,6 +64,12 @@ void http_client_data_ready(struct http_client *c, struct http_call *call)
         list_add_tail(&c->ready, &call->ready);
 }
 
+void http_client_wake(struct http_client *c)
+{
+    if (!c->is_stepping)
+        timer_start(c->timer, 0);
+}
+
 void http_client_remove(struct http_client *c, struct http_call *call)
 {
     if (!list_empty(&call->link))

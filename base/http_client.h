@@ -76,6 +76,10 @@ struct http_call_listener {
 
 struct http_call *http_call(struct http_client *c, const struct http_call_spec *spec,
                             const struct http_call_listener *listener);
+/* No more on_data until it is resumed (what has come already is still handed over), so that a slow
+ * reader slows its source down. */
+void http_call_pause(struct http_call *call);
+void http_call_resume(struct http_call *call);
 /* Forgets the call: no further callback.  The pointer is dead after. */
 void http_call_cancel(struct http_call *call);
 

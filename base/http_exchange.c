@@ -53,6 +53,7 @@ struct http_exchange *http_exchange_new(struct http_server *s, struct http_conn 
     query = strchr(x->path, '?');
     if (query != NULL)
         *query++ = '\0';
+    x->raw_query = query != NULL ? query : "";
     http_args_init(&x->args, query);
     list_add_tail(&s->exchanges, &x->link);
     return x;
@@ -168,6 +169,11 @@ const char *http_method(const struct http_exchange *x)
 const char *http_path(const struct http_exchange *x)
 {
     return x->path;
+}
+
+const char *http_raw_query(const struct http_exchange *x)
+{
+    return x->raw_query;
 }
 
 const char *http_query(const struct http_exchange *x, const char *key)

@@ -87,6 +87,7 @@ struct http_exchange {
 
     char *method;
     char *path;
+    const char *raw_query; /* in path */
     struct http_args args;
     struct text body;
 

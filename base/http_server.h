@@ -46,6 +46,7 @@ void http_server_close(struct http_server *s, void (*on_closed)(void *arg), void
 /* --- the request: all borrowed, valid while the exchange is --- */
 const char *http_method(const struct http_exchange *x); /* "GET" */
 const char *http_path(const struct http_exchange *x);   /* still percent-encoded, without query */
+const char *http_raw_query(const struct http_exchange *x); /* as it came, without '?'; "" = none */
 const char *http_query(const struct http_exchange *x,
                        const char *key); /* decoded; NULL if absent; "" if empty */
 /* Every pair, also repeated keys (exec's command=a&command=b); returns false at the end. */

@@ -208,8 +208,12 @@ static void http_tunnel_on_dialed(void *arg, int fd, const struct err *err)
 
 static void http_tunnel_print(struct text *ret, const struct http_tunnel_spec *spec)
 {
-    text_fmt(ret, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nConnection: Upgrade\r\nContent-Length: 0\r\n",
-             spec->method, spec->target, spec->host != NULL ? spec->host : spec->ip, spec->port);
+    text_fmt(ret, "%s %s HTTP/1.1\r\nHost: ", spec->method, spec->target);
+    if (spec->authority != NULL)
+        text_puts(ret, spec->authority);
+    else
+        text_fmt(ret, "%s:%u", spec->host != NULL ? spec->host : spec->ip, spec->port);
+    text_puts(ret, "\r\nConnection: Upgrade\r\nContent-Length: 0\r\n");
     for (size_t i = 0; i < spec->n_headers; i++)
         text_fmt(ret, "%s: %s\r\n", spec->headers[i].name, spec->headers[i].value);
     text_puts(ret, "\r\n");

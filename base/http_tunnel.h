@@ -1,4 +1,4 @@
-/* http_tunnel: asks an HTTPS server to leave HTTP (RFC 9110, Upgrade), and gives its bytes or its
+/* http_tunnel: asks an HTTP server (the dialer says whether by TLS) to leave HTTP (RFC 9110, Upgrade), and gives its bytes or its
  * refusal.  One request, one connection.
  *
  * Limits: TUNNEL_BODY_MAX of a refusal, TUNNEL_ANSWER_MS for the answer.  Thread: loop.
@@ -18,6 +18,7 @@ struct http_tunnel_spec { /* copied */
     const char *ip;
     const char *host; /* whom the certificate must name; NULL: the address */
     uint16_t port;
+    const char *authority; /* what is said as Host; NULL: the host and port */
     const char *method, *target;
     const struct http_header_pair *headers; /* besides Host and Connection: upgrade */
     size_t n_headers;

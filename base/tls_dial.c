@@ -18,7 +18,8 @@ struct tls_dialer {
     gnutls_certificate_credentials_t cred;
     gnutls_certificate_credentials_t *old; /* owned array: of sessions that may still be open */
     size_t n_old;
-    struct tls_trust *trust;
+    struct tls_trust *trust;          /* NULL: whoever answers is believed */
+    bool is_plain;                    /* no TLS */
     struct tls_conn_scratch *scratch; /* owned; from the first call on */
     struct list dials;
 };
@@ -79,7 +80,8 @@ static int tls_dial_check(struct tls_conn_owner *o, gnutls_session_t session)
 {
     struct tls_dial *t = container_of(o, struct tls_dial, owner);
 
-    return tls_trust_check(t->dialer->trust, session, t->host, &t->err);
+    return t->dialer->trust == NULL ? 0
+                                    : tls_trust_check(t->dialer->trust, session, t->host, &t->err);
 }
 
 static void tls_dial_on_open(struct tls_conn_owner *o, int fd, const struct sockaddr *remote UNUSED,
@@ -149,6 +151,17 @@ static void tls_dial_shake(struct tls_dial *t)
 
 /* --- TCP --- */
 
+static void tls_dial_hand_over(struct tls_dial *t)
+{
+    tls_dial_fn done = t->done;
+    void *arg = t->arg;
+    int fd = t->fd;
+
+    t->fd = -1;
+    tls_dial_free(t);
+    done(arg, fd, NULL);
+}
+
 static void tls_dial_on_connected(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
     struct tls_dial *t = poll->data;
@@ -161,7 +174,10 @@ static void tls_dial_on_connected(uv_poll_t *poll, int status UNUSED, int events
         tls_dial_fail(t);
         return;
     }
-    tls_dial_shake(t);
+    if (t->dialer->is_plain)
+        tls_dial_hand_over(t);
+    else
+        tls_dial_shake(t);
 }
 
 static int tls_dial_connect(struct tls_dial *t, const char *ip, uint16_t port, struct err *err)
@@ -259,6 +275,22 @@ int tls_dialer_new(struct tls_dialer **ret, uv_loop_t *loop, const char *ca_pem,
     }
     *ret = d;
     return 0;
+}
+
+int tls_dialer_new_blind(struct tls_dialer **ret, uv_loop_t *loop, bool tls, struct err *err)
+{
+    struct tls_dialer *d = MEM_NEW(struct tls_dialer);
+    int rc;
+
+    d->loop = loop;
+    d->is_plain = !tls;
+    list_init(&d->dials);
+    rc = tls_dialer_cred(&d->cred, NULL, NULL, err);
+    if (rc < 0)
+        tls_dialer_close(d);
+    else
+        *ret = d;
+    return rc;
 }
 
 static void tls_dialer_free_old(struct tls_dialer *d)
