@@ -1,5 +1,6 @@
 """The lab of the cluster tests; the mark that says which behaviour a test shows (behaviour.py)."""
 
+import contextlib
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "lab")]
 
 import labfixtures  # noqa: E402
+from batch import Batch  # noqa: E402
 from kit import Kind  # noqa: E402
 from labsite import wait_for  # noqa: E402
 from sitefixtures import api, lab_name, whole_site  # noqa: E402, F401
@@ -43,10 +45,9 @@ def site(whole_site, ended):  # noqa: F811
     return whole_site
 
 
-@pytest.fixture
-def namespace(site, ended, request):
-    """A namespace that goes, with all in it, when the test is over."""
-    name = re.sub("[^a-z0-9]+", "-", f"{request.path.stem}-{request.node.name}".lower().replace("test_", "")).strip("-")[:50].strip("-")
+@contextlib.contextmanager
+def passing_namespace(site, ended, *words):
+    name = re.sub("[^a-z0-9]+", "-", "-".join(words).lower().replace("test_", "")).strip("-")[:50].strip("-")
     site.kubectl("create", "namespace", name)
     try:
         wait_for("the default service account", 10, lambda: site.kubectl("-n", name, "get", "serviceaccount", "default"))
@@ -54,6 +55,25 @@ def namespace(site, ended, request):
     finally:
         site.kubectl("delete", "namespace", name, "--wait=false")
         ended.append(name)
+
+
+@pytest.fixture
+def namespace(site, ended, request):
+    """A namespace that goes, with all in it, when the test is over."""
+    with passing_namespace(site, ended, request.path.stem, request.node.name) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def batch(whole_site, ended, request):
+    """The pods of the file's TABLE and its OBJECTS, all started at once (batch.py)."""
+    module = request.module
+    with passing_namespace(whole_site, ended, "all-of", request.path.stem) as name:
+        found = Batch(whole_site, name, getattr(module, "TABLE", {}), getattr(module, "OBJECTS", []))
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 @pytest.fixture
