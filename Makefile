@@ -80,7 +80,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 # --- targets ---------------------------------------------------------------
 
-.PHONY: systems systems-quick vm all help libs unit unit-san sim cluster conformance check up down demo bench lint format fuzz fuzz-bins \
+.PHONY: systems systems-quick vm all help libs unit unit-san sim cluster conformance clients check up down demo bench lint format fuzz fuzz-bins \
         deps clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -93,6 +93,7 @@ help:
 	@echo 'make sim      the control plane in the simulator'
 	@echo 'make cluster  tests against real clusters in the lab (root)'
 	@echo 'make conformance  what stands of the behaviours of Kubernetes'"'"' conformance suite (root; T=rq: one area)'
+	@echo 'make clients  kubectl, helm, Python, JavaScript, Go against it'
 	@echo 'make systems  the five systems as their owners deploy them (root; half an hour)'
 	@echo 'make check    all of these but the last, units under the sanitizers'
 	@echo 'make up/down  a three-host cluster on this machine with the hello example'
@@ -180,6 +181,10 @@ cluster: all
 conformance: all
 	@tests/run.sh $(OUT) conformance tests/conformance/run $(OUT) $(LABS) $(T)
 
+# Programs that others wrote.  M='not packages': only what needs no packages of npm, Go and helm.
+clients: all
+	@tests/run.sh $(OUT) clients $(PYTHON) -m pytest -q -rs -n $(LABS) --dist loadgroup $(if $(M),-m '$(M)') tests/clients
+
 # One of the five systems, from our own manifests, without the power cuts.
 systems-quick: all
 	@tests/run.sh $(OUT) systems $(PYTHON) -m pytest -q -rs tests/systems/test_swap_reporting.py -m 'not slow' -k own
@@ -198,6 +203,7 @@ check: deps
 	@$(MAKE) --no-print-directory all sim
 	@$(MAKE) --no-print-directory cluster
 	@$(MAKE) --no-print-directory conformance
+	@$(MAKE) --no-print-directory clients M='not packages'
 	@$(MAKE) --no-print-directory systems-quick
 
 # A make of its own: this one asked pkg-config before there was one.

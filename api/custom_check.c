@@ -107,8 +107,7 @@ static bool custom_check_type(struct custom_checking *c, const struct custom_nod
 
     if (custom_type_fits(n, c->value))
         return true;
-    field_invalid_str(c->e, custom_path(c), have, "%s in body must be of type %s: \"%s\"",
-                      custom_path(c), names[n->type], have);
+    field_type_invalid(c->e, custom_path(c), have, names[n->type]);
     return false;
 }
 
@@ -502,15 +501,30 @@ static void custom_check_node(struct custom_checking *c, const struct custom_nod
         custom_check_list(c, n);
 }
 
+/* What keeps expressions from being looked at: they could not be read in the types they were written
+ * for, or would have too much to look at (hasBlockingErr of apiextensions-apiserver). */
+static bool custom_blocks(const struct field_errors *e, size_t from)
+{
+    static const char *const reasons[] = { "FieldValueTypeInvalid", "FieldValueRequired",
+                                           "FieldValueNotSupported", "FieldValueTooLong",
+                                           "FieldValueTooMany" };
+
+    for (size_t i = from; i < json_array_size(e->causes); i++)
+        for (size_t k = 0; k < N_ELEMENTS(reasons); k++)
+            if (str_eq(json_str(json_array_get(e->causes, i), "reason"), reasons[k]))
+                return true;
+    return false;
+}
+
 void custom_check(struct field_errors *ret, const struct custom_node *root, const json_t *tree,
                   const json_t *old)
 {
     struct custom_checking c = { .e = ret, .path = TEXT_EMPTY, .value = tree, .old = old };
     cleanup(json_decrefpp) json_t *none = json_null();
-    unsigned before = ret->n;
+    size_t before = json_array_size(ret->causes);
 
     custom_check_node(&c, root);
-    if ((root->flags & CUSTOM_CEL) != 0 && ret->n > before) {
+    if ((root->flags & CUSTOM_CEL) != 0 && custom_blocks(ret, before)) {
         field_invalid(ret, "<nil>", none,
                       "some validation rules were not checked because the object was invalid; "
                       "correct the existing errors to complete validation");

@@ -13,6 +13,7 @@
 enum field_errors_kind {
     FIELD_ERRORS_REQUIRED,
     FIELD_ERRORS_INVALID,
+    FIELD_ERRORS_TYPE,
     FIELD_ERRORS_NOT_SUPPORTED,
     FIELD_ERRORS_FORBIDDEN,
     FIELD_ERRORS_DUPLICATE,
@@ -26,6 +27,7 @@ static const struct {
 } field_errors_kinds[] = {
     [FIELD_ERRORS_REQUIRED] = { "FieldValueRequired", "Required value" },
     [FIELD_ERRORS_INVALID] = { "FieldValueInvalid", "Invalid value" },
+    [FIELD_ERRORS_TYPE] = { "FieldValueTypeInvalid", "Invalid value" },
     [FIELD_ERRORS_NOT_SUPPORTED] = { "FieldValueNotSupported", "Unsupported value" },
     [FIELD_ERRORS_FORBIDDEN] = { "FieldValueForbidden", "Forbidden" },
     [FIELD_ERRORS_DUPLICATE] = { "FieldValueDuplicate", "Duplicate value" },
@@ -293,6 +295,17 @@ void field_invalid_str(struct field_errors *e, const char *path, const char *val
     va_end(ap);
     field_errors_quote(&printed, value);
     field_errors_add(e, FIELD_ERRORS_INVALID, path, text_str(&printed), text_str(&detail));
+}
+
+void field_type_invalid(struct field_errors *e, const char *path, const char *have,
+                        const char *want)
+{
+    cleanup(text_fini) struct text detail = TEXT_EMPTY;
+    cleanup(text_fini) struct text printed = TEXT_EMPTY;
+
+    text_fmt(&detail, "%s in body must be of type %s: \"%s\"", path, want, have);
+    field_errors_quote(&printed, have);
+    field_errors_add(e, FIELD_ERRORS_TYPE, path, text_str(&printed), text_str(&detail));
 }
 
 void field_invalid_printed(struct field_errors *e, const char *path, const char *printed,

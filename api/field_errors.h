@@ -30,6 +30,9 @@ void field_invalid(struct field_errors *e, const char *path, const json_t *value
                    ...) __attribute__((format(printf, 4, 5)));
 void field_invalid_str(struct field_errors *e, const char *path, const char *value, const char *fmt,
                        ...) __attribute__((format(printf, 4, 5)));
+/* A value of type @have where an OpenAPI schema wants another. */
+void field_type_invalid(struct field_errors *e, const char *path, const char *have,
+                        const char *want);
 /* @printed stands where the value goes, for values that only Go's %#v shows. */
 void field_invalid_printed(struct field_errors *e, const char *path, const char *printed,
                            const char *detail);

@@ -32,7 +32,8 @@ static const struct openapi_scalar openapi_scalars[] = {
                       "{\"type\":\"string\",\"format\":\"date-time\"}" },
     [SCHEMA_MICROTIME] = { "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
                            "{\"type\":\"string\",\"format\":\"date-time\"}" },
-    [SCHEMA_RAW] = { "io.k8s.apimachinery.pkg.runtime.RawExtension", "{\"type\":\"object\"}" },
+    /* Of no type: as defaults and enumerations of schemas these are numbers and texts, too. */
+    [SCHEMA_RAW] = { "io.k8s.apimachinery.pkg.runtime.RawExtension", "{}" },
 };
 
 static const char *const openapi_plain[] = {

@@ -4,6 +4,7 @@
 #include "api/impersonate.h"
 #include "api/server_impl.h"
 #include "base/clock.h"
+#include "base/http_args.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -235,8 +236,7 @@ static void server_on_request(void *arg, struct http_exchange *x)
         call_fail(c, ERR_UNAVAILABLE, "the server is shutting down");
         return;
     }
-    if (!route_parse(&c->route, http_method(x), http_path(x),
-                     watch != NULL && !str_eq(watch, "false") && !str_eq(watch, "0"))) {
+    if (!route_parse(&c->route, http_method(x), http_path(x), http_args_flag(watch))) {
         call_fail(c, ERR_BAD_REQUEST, "the request's path is malformed or too long");
         return;
     }

@@ -2,6 +2,7 @@
  * end believes (api/aggregate.h), and its answer as it comes. */
 #include "api/server_impl.h"
 
+#include "base/http_args.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -85,7 +86,7 @@ bool server_aggregate_may(struct call *c, const struct aggregate_api *api)
 
     aggregate_split(http_path(c->x), group, version, &rest);
     part = str_split(rest, '/');
-    aggregate_question(&q, part, http_method(c->x), str_eq(watch, "true") || str_eq(watch, "1"));
+    aggregate_question(&q, part, http_method(c->x), http_args_flag(watch));
     if (q.resource[0] == '\0') {
         q.group = "";
         q.verb = "get"; /* its discovery */
@@ -136,7 +137,7 @@ void server_aggregate(struct call *c, const struct aggregate_api *api)
     pass.base = base;
     pass.path = http_path(c->x);
     pass.connect_to = connect_to;
-    if (str_eq(watch, "true") || str_eq(watch, "1"))
+    if (http_args_flag(watch))
         pass.timeout_ms = -1;
     server_pass(c, &pass);
 }

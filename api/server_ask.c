@@ -1,6 +1,7 @@
 /* Requests that store nothing, and of which webhooks hear all the same: streams into pods, tokens. */
 #include "api/server_impl.h"
 
+#include "base/http_args.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -61,7 +62,7 @@ static json_t *ask_options(const struct call *c)
 
         for (size_t i = 0; i < N_ELEMENTS(flags); i++)
             flag = flag || str_eq(key, flags[i]);
-        if (flag && (str_eq(value, "true") || str_eq(value, "1"))) {
+        if (flag && http_args_flag(value)) {
             json_object_set_new(options, key, json_true());
         } else if (str_eq(key, "container")) {
             json_object_set_new(options, key, json_string(value));

@@ -8,6 +8,7 @@
 
 #include "api/custom.h"
 #include "base/clock.h"
+#include "base/http_args.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -339,9 +340,7 @@ static void watch_begin(struct watch *w)
 
 static bool watch_flag(const struct call *c, const char *key)
 {
-    const char *value = http_query(c->x, key);
-
-    return value != NULL && !str_eq(value, "false") && !str_eq(value, "0");
+    return http_args_flag(http_query(c->x, key));
 }
 
 /* False: answered. */

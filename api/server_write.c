@@ -1,6 +1,7 @@
 /* POST, PUT, PATCH, DELETE: the request's options and body for the registry, its answer back. */
 #include "api/server_impl.h"
 
+#include "base/http_args.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -119,12 +120,10 @@ static bool write_check_manager(struct call *c, const struct registry_request *r
 
 static bool write_read_manager(struct call *c, struct registry_request *req)
 {
-    const char *force = http_query(c->x, "force");
-
     if (req->verb == REGISTRY_DELETE)
         return true;
     write_manager(c, req);
-    req->force = str_eq(force, "true") || str_eq(force, "1");
+    req->force = http_args_flag(http_query(c->x, "force"));
     return write_check_manager(c, req);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 static int http_args_hex(char c)
 {
@@ -86,4 +87,9 @@ const char *http_args_get(const struct http_args *a, const char *key)
             return a->list[i].value;
     }
     return NULL;
+}
+
+bool http_args_flag(const char *value)
+{
+    return value != NULL && strcasecmp(value, "false") != 0 && strcmp(value, "0") != 0;
 }

@@ -6,6 +6,7 @@
 #ifndef BASE_HTTP_ARGS_H
 #define BASE_HTTP_ARGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define HTTP_ARGS_MAX 1024
@@ -23,5 +24,8 @@ void http_args_init(struct http_args *ret, const char *query);
 void http_args_fini(struct http_args *a);
 const char *http_args_get(const struct http_args *a,
                           const char *key); /* the first; NULL if absent */
+/* A flag's value as Kubernetes reads it (apimachinery/pkg/runtime/conversion.go): all but "false" and
+ * "0" is yes, "" and "True" too.  NULL is no. */
+bool http_args_flag(const char *value);
 
 #endif

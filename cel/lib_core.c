@@ -62,26 +62,26 @@ CEL_FN(core_more_equal)
 
 /* --- arithmetic --- */
 
-CEL_FN(core_add_int)
+static struct cel_value core_uint(uint64_t u)
 {
-    int64_t r;
-
-    return __builtin_add_overflow(a[0].i, a[1].i, &r) ? core_overflow(c) : cel_int(r);
+    return (struct cel_value){ .kind = CEL_UINT, .u = u };
 }
 
-CEL_FN(core_sub_int)
-{
-    int64_t r;
+/* Whole numbers that do not fit are an error; @op is one of gcc's __builtin_*_overflow. */
+#define CORE_CHECKED(fn, op, member, make)                                    \
+    CEL_FN(fn)                                                                \
+    {                                                                         \
+        __typeof__(((struct cel_value *)0)->member) r;                        \
+                                                                              \
+        return op(a[0].member, a[1].member, &r) ? core_overflow(c) : make(r); \
+    }
 
-    return __builtin_sub_overflow(a[0].i, a[1].i, &r) ? core_overflow(c) : cel_int(r);
-}
-
-CEL_FN(core_mul_int)
-{
-    int64_t r;
-
-    return __builtin_mul_overflow(a[0].i, a[1].i, &r) ? core_overflow(c) : cel_int(r);
-}
+CORE_CHECKED(core_add_int, __builtin_add_overflow, i, cel_int)
+CORE_CHECKED(core_sub_int, __builtin_sub_overflow, i, cel_int)
+CORE_CHECKED(core_mul_int, __builtin_mul_overflow, i, cel_int)
+CORE_CHECKED(core_add_uint, __builtin_add_overflow, u, core_uint)
+CORE_CHECKED(core_sub_uint, __builtin_sub_overflow, u, core_uint)
+CORE_CHECKED(core_mul_uint, __builtin_mul_overflow, u, core_uint)
 
 CEL_FN(core_div_int)
 {
@@ -97,32 +97,6 @@ CEL_FN(core_mod_int)
     return a[0].i == INT64_MIN && a[1].i == -1 ? core_overflow(c) : cel_int(a[0].i % a[1].i);
 }
 
-static struct cel_value core_uint(uint64_t u)
-{
-    return (struct cel_value){ .kind = CEL_UINT, .u = u };
-}
-
-CEL_FN(core_add_uint)
-{
-    uint64_t r;
-
-    return __builtin_add_overflow(a[0].u, a[1].u, &r) ? core_overflow(c) : core_uint(r);
-}
-
-CEL_FN(core_sub_uint)
-{
-    uint64_t r;
-
-    return __builtin_sub_overflow(a[0].u, a[1].u, &r) ? core_overflow(c) : core_uint(r);
-}
-
-CEL_FN(core_mul_uint)
-{
-    uint64_t r;
-
-    return __builtin_mul_overflow(a[0].u, a[1].u, &r) ? core_overflow(c) : core_uint(r);
-}
-
 CEL_FN(core_div_uint)
 {
     return a[1].u == 0 ? cel_error(c, "division by zero") : core_uint(a[0].u / a[1].u);
@@ -133,25 +107,16 @@ CEL_FN(core_mod_uint)
     return a[1].u == 0 ? cel_error(c, "modulus by zero") : core_uint(a[0].u % a[1].u);
 }
 
-CEL_FN(core_add_double)
-{
-    return cel_double(a[0].d + a[1].d);
-}
+#define CORE_REAL(fn, op)                    \
+    CEL_FN(fn)                               \
+    {                                        \
+        return cel_double(a[0].d op a[1].d); \
+    }
 
-CEL_FN(core_sub_double)
-{
-    return cel_double(a[0].d - a[1].d);
-}
-
-CEL_FN(core_mul_double)
-{
-    return cel_double(a[0].d * a[1].d);
-}
-
-CEL_FN(core_div_double)
-{
-    return cel_double(a[0].d / a[1].d);
-}
+CORE_REAL(core_add_double, +)
+CORE_REAL(core_sub_double, -)
+CORE_REAL(core_mul_double, *)
+CORE_REAL(core_div_double, /)
 
 CEL_FN(core_negate_int)
 {

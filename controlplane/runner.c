@@ -243,7 +243,8 @@ static int64_t runner_job_due(const struct runner *r, const struct runner_job *j
         return r->now.mono_ms + runner_pause(n, RUNNER_CONFLICT_FIRST_MS, RUNNER_CONFLICT_MAX_MS);
     case RUNNER_REFUSED:
         return r->now.mono_ms + runner_pause(n, RUNNER_BACKOFF_FIRST_MS, RUNNER_BACKOFF_MAX_MS);
-    case RUNNER_DONE: break;
+    case RUNNER_DONE:
+    case RUNNER_MOOT: break;
     }
     return job->plan.again_ms < 0 ? -1 : r->now.mono_ms + job->plan.again_ms;
 }
@@ -280,13 +281,37 @@ static void runner_job_refuse(struct runner *r, struct runner_job *job, const st
     job->next = job->plan.n; /* what follows counted on this one */
 }
 
+static void runner_job_answer(struct runner *r, struct runner_job *job, const struct plan_write *w,
+                              const struct registry_answer *answer)
+{
+    enum runner_outcome outcome = runner_write_outcome(w, answer);
+
+    switch (outcome) {
+    case RUNNER_DONE:
+        if (w->on_success)
+            runner_write_event(r->registry, w->on_success,
+                               answer->object ? answer->object->name : w->name, NULL,
+                               r->now.wall_ms);
+        break;
+    case RUNNER_MOOT: job->next = job->plan.n; break;
+    case RUNNER_REFUSED:
+        if (w->on_failure)
+            runner_write_event(r->registry, w->on_failure, w->name, runner_write_message(answer),
+                               r->now.wall_ms);
+        runner_job_refuse(r, job, w, outcome, runner_write_message(answer));
+        break;
+    case RUNNER_CONFLICT:
+        runner_job_refuse(r, job, w, outcome, runner_write_message(answer));
+        break;
+    }
+}
+
 static void runner_on_answer(void *arg, const struct registry_answer *answer)
 {
     struct runner_call *call = arg;
     struct runner *r = call->runner;
     struct runner_job *job = call->job;
     const struct plan_write *w = call->write;
-    enum runner_outcome outcome;
 
     list_del(&call->link);
     free(call);
@@ -294,15 +319,7 @@ static void runner_on_answer(void *arg, const struct registry_answer *answer)
         return;
     r->in_flight--;
     job->unanswered--;
-    outcome = runner_write_outcome(w, answer);
-    if (outcome != RUNNER_DONE)
-        runner_job_refuse(r, job, w, outcome, runner_write_message(answer));
-    if (outcome == RUNNER_DONE && w->on_success)
-        runner_write_event(r->registry, w->on_success,
-                           answer->object ? answer->object->name : w->name, NULL, r->now.wall_ms);
-    if (outcome == RUNNER_REFUSED && w->on_failure)
-        runner_write_event(r->registry, w->on_failure, w->name, runner_write_message(answer),
-                           r->now.wall_ms);
+    runner_job_answer(r, job, w, answer);
     /* The job ends in runner_step; this may be called from within it. */
     if (r->wake)
         r->wake(r->arg);

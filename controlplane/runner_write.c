@@ -108,6 +108,13 @@ const char *runner_write_message(const struct registry_answer *answer)
     return json_str_or(answer->body, "message", "unknown error");
 }
 
+static bool runner_namespace_goes(const struct registry_answer *answer)
+{
+    const json_t *causes = json_at(answer->body, "details.causes");
+
+    return answer->http == 403 && json_find(causes, "reason", "NamespaceTerminating") != NULL;
+}
+
 enum runner_outcome runner_write_outcome(const struct plan_write *w,
                                          const struct registry_answer *answer)
 {
@@ -117,6 +124,8 @@ enum runner_outcome runner_write_outcome(const struct plan_write *w,
         return RUNNER_DONE;
     if (answer->http == 404 && w->verb != PLAN_CREATE)
         return RUNNER_CONFLICT;
+    if (runner_namespace_goes(answer))
+        return RUNNER_MOOT;
     return answer->http == 409 ? RUNNER_CONFLICT : RUNNER_REFUSED;
 }
 

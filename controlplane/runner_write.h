@@ -12,6 +12,7 @@ enum runner_outcome {
     RUNNER_DONE,     /* as planned, or no longer needed */
     RUNNER_CONFLICT, /* computed from what is no longer so: plan again soon */
     RUNNER_REFUSED,  /* plan again after a pause */
+    RUNNER_MOOT,     /* its namespace goes: nothing is made there, nor tried again */
 };
 
 /* Hands @w (not an Event) to the registry as @manager's (metadata.managedFields); @done as in

@@ -8,7 +8,8 @@ def ingress(name):
     service = {"service": {"name": "default-backend", "port": {"number": 80}}}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
             "metadata": {"name": name, "labels": {"special-label": "ing"}},
-            "spec": {"defaultBackend": service,
+            # Of a class that nobody serves: whoever served it would have his own word on its status.
+            "spec": {"ingressClassName": "conformance-nobody", "defaultBackend": service,
                      "rules": [{"host": "foo.bar.com", "http": {"paths": [
                          {"path": "/", "pathType": "ImplementationSpecific", "backend": {"service": {
                              "name": "test-backend", "port": {"number": 8080}}}}]}}],

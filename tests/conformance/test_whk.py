@@ -300,3 +300,55 @@ def test_list_mutating(hooks, mutating, configmaps, namespace):
         mutating.delete_all(label)
         assert mutating.names(label) == []
         assert configmaps.create(configmap("b", mutation_start="yes"))["data"] == {"mutation-start": "yes"}
+
+
+CONDITIONS = [{"name": "expression-1", "expression": "object.metadata.namespace == 'production'"}]
+SKIP_ME = [{"name": "skip-me", "expression": "object.metadata.name != 'skip-me'"}]
+
+
+def keeps_conditions(kind, word, hooks, namespace):
+    """What both kinds of configurations must show: conditions come back, and so does a change of them."""
+    with registered(kind, configuration(word, namespace, hooks.webhook(
+            "conditions", "/always-deny", [rule("configmaps")], namespace, matchConditions=CONDITIONS))):
+        assert kind.get(namespace)["webhooks"][0]["matchConditions"] == CONDITIONS
+        more = CONDITIONS + [{"name": "expression-2", "expression": "object.metadata.namespace == 'staging'"}]
+
+        def add(obj):
+            obj["webhooks"][0]["matchConditions"] = more
+        kind.change(namespace, add)
+        assert kind.get(namespace)["webhooks"][0]["matchConditions"] == more
+
+
+def refuses_wrong_conditions(kind, word, hooks, namespace):
+    wrong = hooks.webhook("conditions", "/always-allow", [rule("configmaps")], namespace,
+                          matchConditions=[{"name": "wrong", "expression": "... [] bad expression"}])
+    refusal = refused(kind.create, configuration(word, namespace, wrong))
+    assert refusal.code == 422 and "compilation failed" in refusal.message, refusal
+
+
+@behaviour(WHK + "should be able to create and update validating webhook configurations with match conditions [Conformance]")
+def test_conditions_of_validating(hooks, validating, namespace):
+    keeps_conditions(validating, VALIDATING, hooks, namespace)
+
+
+@behaviour(WHK + "should be able to create and update mutating webhook configurations with match conditions [Conformance]")
+def test_conditions_of_mutating(hooks, mutating, namespace):
+    keeps_conditions(mutating, MUTATING, hooks, namespace)
+
+
+@behaviour(WHK + "should reject validating webhook configurations with invalid match conditions [Conformance]")
+def test_wrong_conditions_of_validating(hooks, validating, namespace):
+    refuses_wrong_conditions(validating, VALIDATING, hooks, namespace)
+
+
+@behaviour(WHK + "should reject mutating webhook configurations with invalid match conditions [Conformance]")
+def test_wrong_conditions_of_mutating(hooks, mutating, namespace):
+    refuses_wrong_conditions(mutating, MUTATING, hooks, namespace)
+
+
+@behaviour(WHK + "should mutate everything except 'skip-me' configmaps [Conformance]")
+def test_mutate_all_but_one(hooks, mutating, configmaps, namespace):
+    with registered(mutating, configuration(MUTATING, namespace, hooks.webhook(
+            "skip", "/mutating-configmaps", [rule("configmaps")], namespace, matchConditions=SKIP_ME))):
+        assert configmaps.create(configmap("skip-me", mutation_start="yes"))["data"] == {"mutation-start": "yes"}
+        assert configmaps.create(configmap("other", mutation_start="yes"))["data"]["mutation-stage-1"] == "yes"

@@ -10,7 +10,7 @@ import pytest
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lab")]
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "lab")]
 pytest.register_assert_rewrite("acceptance", "owner", "trip_overlays")
 
 import labfixtures  # noqa: E402

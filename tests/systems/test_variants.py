@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import kubectls
 from labsite import REPO, WORKERS, is_ready, name_of, wait_for
 from outside import Outside
 from system import images_of, other_tag, stand_in
@@ -17,7 +18,6 @@ FOLDER = os.path.join(REPO, "examples", "systems", "variants")
 NS, ERP = "variants", "erp-plain"
 PORTS = {"employee-service": 8081, "approval-request-service": 8082, "approval-processing-service": 8083,
          "notification-service": 8084}
-OLD_KUBECTL = os.environ.get("MKUBE_OLD_KUBECTL", "/var/cache/mkube-images/kubectl-1.20")
 
 
 @pytest.fixture(scope="module")
@@ -375,13 +375,21 @@ data: {a: first}
     assert "unchanged" in k("apply", "-f", odd)
 
 
+def test_applied_by_the_server(world):
+    """What kubectl applied before is taken over without a conflict, and what was applied is still so."""
+    claims = os.path.join(FOLDER, "common", "10-claims.yaml")
+    for _ in range(2):
+        said = world.kubectl("apply", "--server-side", "-f", claims).splitlines()
+        assert said and all(line.endswith(" serverside-applied") for line in said), said
+    assert world.kubectl("diff", "--server-side", "-f", claims) == ""
+
+
 def test_refused_and_said_so(world):
     """What is not done is said, and the pod is none the worse."""
     world.ready("redis", 1)
     pod = name_of(world.pods("redis")[0])
     for words, answer in ((("debug", pod, "--image=busybox:1.36", "--", "true"), "mkube does not serve pods/ephemeralcontainers yet"),
-                          (("get", "--raw", f"/api/v1/namespaces/{NS}/services/web/proxy/health"), "mkube does not serve services/proxy yet"),
-                          (("apply", "--server-side", "-f", os.path.join(FOLDER, "common", "10-claims.yaml")), "Server-side apply not available")):
+                          (("get", "--raw", f"/api/v1/namespaces/{NS}/services/web/proxy/health"), "mkube does not serve services/proxy yet")):
         said = world.kubectl(*words, check=False)
         assert said.returncode != 0 and answer in said.stderr, said.stderr
     assert is_ready(world.get("pod", pod))
@@ -392,17 +400,9 @@ def test_refused_and_said_so(world):
 
 @pytest.fixture(scope="module")
 def old_kubectl():
-    """Debian's own, unpacked beside the system."""
-    path = os.path.join(OLD_KUBECTL, "usr", "bin", "kubectl")
-    if not os.path.exists(path):
-        os.makedirs(OLD_KUBECTL, exist_ok=True)
-        try:
-            subprocess.run(["apt-get", "download", "-o", "APT::Sandbox::User=root", "kubernetes-client"], cwd=OLD_KUBECTL, check=True,
-                           capture_output=True, timeout=60)
-            deb = next(n for n in os.listdir(OLD_KUBECTL) if n.endswith(".deb"))
-            subprocess.run(["dpkg", "-x", deb, "."], cwd=OLD_KUBECTL, check=True, capture_output=True)
-        except (subprocess.SubprocessError, OSError, StopIteration) as e:
-            pytest.skip(f"Debian's kubernetes-client cannot be had here: {e}")
+    path, why = kubectls.debian()
+    if path is None:
+        pytest.skip(why)
     return path
 
 

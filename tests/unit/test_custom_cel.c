@@ -69,6 +69,24 @@ static char *checked(const struct custom_schema *schema, const char *value, cons
     return text_take(&t);
 }
 
+static void check_rows(const struct row *rows, size_t n)
+{
+    cleanup(json_decrefpp) json_t *openapi = parsed(schema_text);
+    cleanup(custom_schema_freep) struct custom_schema *schema = NULL;
+    struct err err = ERR_EMPTY;
+
+    CHECK_INT(custom_schema_new(&schema, openapi, &err), 0);
+    for (size_t i = 0; i < n; i++) {
+        char *have = checked(schema, rows[i].value, rows[i].old);
+
+        for (char *p = have; *p != '\0'; p++)
+            if (*p == '"')
+                *p = '`';
+        CHECK_STR(have, rows[i].want);
+        free(have);
+    }
+}
+
 TEST(custom_cel, rules_of_objects)
 {
     static const struct row rows[] = {
@@ -110,20 +128,7 @@ TEST(custom_cel, rules_of_objects)
           "invalid; "
           "correct the existing errors to complete validation]" },
     };
-    cleanup(json_decrefpp) json_t *openapi = parsed(schema_text);
-    cleanup(custom_schema_freep) struct custom_schema *schema = NULL;
-    struct err err = ERR_EMPTY;
-
-    CHECK_INT(custom_schema_new(&schema, openapi, &err), 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        char *have = checked(schema, rows[i].value, rows[i].old);
-
-        for (char *p = have; *p != '\0'; p++)
-            if (*p == '"')
-                *p = '`';
-        CHECK_STR(have, rows[i].want);
-        free(have);
-    }
+    check_rows(rows, N_ELEMENTS(rows));
 }
 
 TEST(custom_cel, rules_of_changes)
@@ -142,20 +147,7 @@ TEST(custom_cel, rules_of_changes)
         { "{`metadata`:{`name`:`x`},`spec`:{`tags`:{`a`:`1`,`b`:`1`,`c`:`1`}}}",
           "{`metadata`:{`name`:`x`},`spec`:{}}", "" },
     };
-    cleanup(json_decrefpp) json_t *openapi = parsed(schema_text);
-    cleanup(custom_schema_freep) struct custom_schema *schema = NULL;
-    struct err err = ERR_EMPTY;
-
-    CHECK_INT(custom_schema_new(&schema, openapi, &err), 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        char *have = checked(schema, rows[i].value, rows[i].old);
-
-        for (char *p = have; *p != '\0'; p++)
-            if (*p == '"')
-                *p = '`';
-        CHECK_STR(have, rows[i].want);
-        free(have);
-    }
+    check_rows(rows, N_ELEMENTS(rows));
 }
 
 /* Rules for a root of one string field "s"; what a definition is told of them. */

@@ -51,3 +51,12 @@ TEST(http_args, stops_at_its_limit)
     CHECK(http_args_get(&args, "k5000") == NULL);
     http_args_fini(&args);
 }
+
+/* Python's client writes "True". */
+TEST(http_args, flags_are_kubernetes_booleans)
+{
+    CHECK(http_args_flag("true") && http_args_flag("True") && http_args_flag("1"));
+    CHECK(http_args_flag("") && http_args_flag("yes"));
+    CHECK(!http_args_flag(NULL) && !http_args_flag("false") && !http_args_flag("False"));
+    CHECK(!http_args_flag("0"));
+}

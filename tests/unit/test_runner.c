@@ -238,6 +238,56 @@ TEST(runner, a_refusal_ends_the_plan_and_backs_off)
     down(&f);
 }
 
+static void write_namespace(struct fixture *f, enum registry_verb verb, const char *finalizer)
+{
+    static const struct registry_user user = { .name = "tester", .uid = "" };
+    cleanup(json_decrefpp) json_t *body = verb == REGISTRY_CREATE
+                                              ? json_pack("{s:{s:s, s:[s]}}", "metadata", "name",
+                                                          "away", "finalizers", finalizer)
+                                              : json_object();
+    struct registry_request req = {
+        .verb = verb,
+        .resource = schema_bucket("namespaces"),
+        .sub = "",
+        .ns = "",
+        .name = verb == REGISTRY_CREATE ? "" : "away",
+        .body = body,
+        .user = &user,
+        .grace_seconds = -1,
+    };
+
+    registry_write(f->registry, &req, (registry_done_fn)(void *)on_wake, f);
+}
+
+static void make_away(struct plan *p, struct view *v, const struct object *o)
+{
+    (void)v;
+    plan_create(p, "configmaps", "away", json_pack("{s:{s:s}}", "metadata", "name", "first"));
+    plan_on_failure(p, o, "toy", "Failed", "no: {error}");
+    plan_create(p, "configmaps", "away", json_pack("{s:{s:s}}", "metadata", "name", "later"));
+}
+
+TEST(runner, what_a_namespace_that_goes_refuses_is_neither_a_failure_nor_tried_again)
+{
+    struct fixture f;
+    struct runner_stats stats;
+
+    up(&f);
+    write_namespace(&f, REGISTRY_CREATE, "example.com/hold");
+    turn(&f);
+    write_namespace(&f, REGISTRY_DELETE, NULL);
+    turn(&f);
+    toy.plan = make_away;
+    write_map(&f, REGISTRY_CREATE, "a", "1");
+    CHECK_INT(turn(&f), -1);
+    runner_stats(f.runner, &stats);
+    CHECK_INT(stats.writes, 1);
+    CHECK_INT(stats.failures, 0);
+    CHECK_INT(toy.refused, 0);
+    CHECK_INT(store_count(f.store, "events"), 0);
+    down(&f);
+}
+
 static void tell(struct plan *p, struct view *v, const struct object *o)
 {
     (void)v;
