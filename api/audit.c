@@ -115,6 +115,8 @@ static json_t *audit_user(const struct audit_who *who)
     if (json_array_size(groups) > 0)
         json_object_set(user, "groups", groups);
     json_decref(groups);
+    if (who != NULL && json_object_size(who->extra) > 0)
+        json_object_set_new(user, "extra", json_deep_copy(who->extra));
     return user;
 }
 

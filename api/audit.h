@@ -24,6 +24,7 @@ void audit_print_metrics(const struct audit *a, struct text *ret);
 struct audit_who { /* borrowed */
     const char *name, *uid;
     const char *const *groups;
+    const json_t *extra; /* name to list of strings; NULL: none */
 };
 struct audit_request { /* borrowed; of what is absent NULL */
     const char *id, *uri, *source_ip, *user_agent, *api_version;

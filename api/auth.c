@@ -45,10 +45,24 @@ bool auth_in_group(const struct auth_user *u, const char *group)
 
 /* --- who --- */
 
+static void auth_put_extra(struct auth_user *u, const char *key, const char *value)
+{
+    cleanup(freep) char *name = mem_fmt("authentication.kubernetes.io/%s", key);
+
+    if (value == NULL)
+        return;
+    if (u->extra == NULL)
+        u->extra = json_object();
+    json_object_set_new(u->extra, name, json_pack("[s]", value));
+}
+
 static void auth_from_peer(struct auth_user *ret, const struct tls_peer *peer)
 {
+    cleanup(freep) char *id = peer->sha256 != NULL ? mem_fmt("X509SHA256=%s", peer->sha256) : NULL;
+
     ret->name = mem_str(peer->cn);
     ret->uid = mem_str("");
+    auth_put_extra(ret, "credential-id", id);
     for (size_t i = 0; peer->orgs != NULL && peer->orgs[i] != NULL; i++)
         auth_add_group(ret, peer->orgs[i]);
     auth_add_group(ret, "system:authenticated");
@@ -224,17 +238,6 @@ static int auth_check_bound(const struct store *store, const struct token_claims
                                                       bound[i].name, bound[i].uid, now_ms) == NULL)
             return err_set(err, ERR_UNAUTHORIZED, "service account token has been invalidated");
     return 0;
-}
-
-static void auth_put_extra(struct auth_user *u, const char *key, const char *value)
-{
-    cleanup(freep) char *name = mem_fmt("authentication.kubernetes.io/%s", key);
-
-    if (value == NULL)
-        return;
-    if (u->extra == NULL)
-        u->extra = json_object();
-    json_object_set_new(u->extra, name, json_pack("[s]", value));
 }
 
 static void auth_put_account(struct auth_user *u, const struct token_claims *c)

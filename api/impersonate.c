@@ -1,5 +1,6 @@
 #include "api/impersonate.h"
 
+#include "base/http_args.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -62,13 +63,51 @@ static int impersonate_check_user(const struct auth_user *u, struct rbac *rbac, 
     return impersonate_check(u, rbac, &q, err);
 }
 
+void impersonate_add_extra(json_t *extra, const char *name, const char *value)
+{
+    cleanup(freep) char *raw = mem_str(name);
+    cleanup(freep) char *key = NULL;
+    json_t *values;
+
+    for (char *s = raw; *s != '\0'; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s += 'a' - 'A';
+    key = mem_str(raw);
+    if (!http_args_unescape(key)) {
+        free(key);
+        key = STEAL(raw);
+    }
+    values = json_object_get(extra, key);
+    if (values == NULL && json_object_set_new(extra, key, values = json_array()) < 0)
+        return; /* no UTF-8: what has no name in JSON is nobody's */
+    json_array_append_new(values, json_string(value));
+}
+
+/* Each value is asked for by itself: resourceNames are values, names are subresources. */
+static int impersonate_check_extra(const struct auth_user *u, struct rbac *rbac,
+                                   const json_t *extra, struct err *err)
+{
+    const char *name;
+    json_t *values, *value;
+    size_t i;
+
+    json_object_foreach ((json_t *)(uintptr_t)extra, name, values)
+        json_array_foreach (values, i, value) {
+            int rc = impersonate_check_one(u, rbac, IMPERSONATE_AUTHN, "userextras", name,
+                                           json_string_value(value), err);
+
+            if (rc < 0)
+                return rc;
+        }
+    return 0;
+}
+
 /* Values that stand in one text; the space after a comma is of the joining. */
 static int impersonate_check_list(const struct auth_user *u, struct rbac *rbac,
                                   const struct impersonate_wish *wish, json_t *ret_groups,
                                   struct err *err)
 {
     cleanup(strv_freep) char **groups = str_split(wish->groups, ',');
-    cleanup(strv_freep) char **extra = str_split(wish->extra, ',');
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && groups[i] != NULL; i++) {
@@ -77,9 +116,8 @@ static int impersonate_check_list(const struct auth_user *u, struct rbac *rbac,
         rc = impersonate_check_one(u, rbac, "", "groups", "", group, err);
         json_array_append_new(ret_groups, json_string(group));
     }
-    for (size_t i = 0; rc == 0 && extra[i] != NULL; i++)
-        rc = impersonate_check_one(u, rbac, IMPERSONATE_AUTHN, "userextras",
-                                   extra[i] + strspn(extra[i], " "), "", err);
+    if (rc == 0)
+        rc = impersonate_check_extra(u, rbac, wish->extra, err);
     if (rc == 0 && !str_empty(wish->uid))
         rc = impersonate_check_one(u, rbac, IMPERSONATE_AUTHN, "uids", "", wish->uid, err);
     return rc;
@@ -112,7 +150,7 @@ int impersonate(struct auth_user *u, struct rbac *rbac, const struct impersonate
     int rc;
 
     if (str_empty(wish->user)) {
-        if (str_empty(wish->groups) && str_empty(wish->uid) && str_empty(wish->extra))
+        if (str_empty(wish->groups) && str_empty(wish->uid) && json_object_size(wish->extra) == 0)
             return 0;
         return err_set(err, ERR_INTERNAL,
                        "requested groups, a uid or extras without impersonating a user");
@@ -127,5 +165,6 @@ int impersonate(struct auth_user *u, struct rbac *rbac, const struct impersonate
     auth_make_user(u, wish->user, groups);
     free(u->uid);
     u->uid = mem_str(wish->uid);
+    u->extra = json_object_size(wish->extra) > 0 ? json_deep_copy(wish->extra) : NULL;
     return 0;
 }

@@ -12,12 +12,14 @@ struct impersonate_wish { /* borrowed, of the headers Impersonate-*; "" = not as
     const char *user;
     const char *groups; /* ", " between them */
     const char *uid;
-    const char *extra; /* names of the Impersonate-Extra- headers, ", " between them */
+    const json_t *extra; /* name to list of strings; NULL: none */
 };
 
+/* One Impersonate-Extra- header: @name is what follows the prefix (lower-cased, %XX become bytes). */
+void impersonate_add_extra(json_t *extra, const char *name, const char *value);
+
 /* @u becomes who it wishes to be; unchanged without a wish.  ERR_FORBIDDEN in Kubernetes' words;
- * ERR_INTERNAL, as there, for a wish that names no user.  Extras are asked for and have no effect
- * besides: no rule of ours looks at them. */
+ * ERR_INTERNAL, as there, for a wish that names no user. */
 int impersonate(struct auth_user *u, struct rbac *rbac, const struct impersonate_wish *wish,
                 struct err *err);
 

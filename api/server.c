@@ -183,18 +183,28 @@ static bool server_authenticate(struct call *c)
     return known;
 }
 
+static void server_on_header(void *arg, const char *name, const char *value)
+{
+    static const char prefix[] = "Impersonate-Extra-";
+
+    if (strncasecmp(name, prefix, strlen(prefix)) == 0)
+        impersonate_add_extra(arg, name + strlen(prefix), value);
+}
+
 static bool server_impersonate(struct call *c)
 {
     cleanup(freep) char *user = http_header_all(c->x, "Impersonate-User");
     cleanup(freep) char *groups = http_header_all(c->x, "Impersonate-Group");
     cleanup(freep) char *uid = http_header_all(c->x, "Impersonate-Uid");
-    cleanup(freep) char *extra = http_header_names(c->x, "Impersonate-Extra-");
+    cleanup(json_decrefpp) json_t *extra = json_object();
     const struct impersonate_wish wish = {
         .user = user, .groups = groups, .uid = uid, .extra = extra
     };
     struct err err = ERR_EMPTY;
-    int rc = impersonate(&c->user, registry_rbac(c->s->registry), &wish, &err);
+    int rc;
 
+    http_header_each(c->x, server_on_header, extra);
+    rc = impersonate(&c->user, registry_rbac(c->s->registry), &wish, &err);
     if (rc < 0)
         call_fail(c, rc, "%s", err.text);
     else if (user[0] != '\0')

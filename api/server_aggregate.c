@@ -104,11 +104,32 @@ bool server_aggregate_may(struct call *c, const struct aggregate_api *api)
 
 /* --- passing on --- */
 
+/* A header's name holds tokens only (RFC 9110); the rest is escaped, as client-go does. */
+static void aggregate_extra(struct server_pass *pass, const json_t *extra)
+{
+    static const char token[] = "!#$&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz";
+    const char *key;
+    json_t *values, *value;
+    size_t i;
+
+    json_object_foreach ((json_t *)(uintptr_t)extra, key, values) {
+        cleanup(text_fini) struct text name = TEXT_EMPTY;
+
+        text_puts(&name, "X-Remote-Extra-");
+        for (const char *s = key; *s != '\0'; s++)
+            text_fmt(&name, strchr(token, *s) != NULL ? "%c" : "%%%02X", (unsigned char)*s);
+        json_array_foreach (values, i, value)
+            server_pass_header(pass, text_str(&name), json_string_value(value));
+    }
+}
+
 static void aggregate_headers(struct server_pass *pass, const struct call *c)
 {
     server_pass_header(pass, "X-Remote-User", c->user.name);
     for (size_t i = 0; c->user.groups != NULL && c->user.groups[i] != NULL; i++)
         server_pass_header(pass, "X-Remote-Group", c->user.groups[i]);
+    aggregate_extra(pass, c->user.extra);
     server_pass_headers(pass, c);
 }
 

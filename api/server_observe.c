@@ -144,7 +144,8 @@ static struct audit_who observe_who(const struct call *c)
 {
     return (struct audit_who){ .name = c->user.name,
                                .uid = c->user.uid,
-                               .groups = (const char *const *)c->user.groups };
+                               .groups = (const char *const *)c->user.groups,
+                               .extra = c->user.extra };
 }
 
 void server_observe_user(struct call *c, bool known)

@@ -17,8 +17,7 @@ static int http_args_hex(char c)
     return -1;
 }
 
-/* In place; false: malformed, or a NUL that would hide the rest. */
-static bool http_args_decode(char *s)
+static bool http_args_decode_to(char *s, char plus)
 {
     char *to = s;
 
@@ -26,7 +25,7 @@ static bool http_args_decode(char *s)
         int high, low;
 
         if (*s != '%') {
-            *to++ = *s == '+' ? ' ' : *s;
+            *to++ = *s == '+' ? plus : *s;
             continue;
         }
         high = http_args_hex(s[1]);
@@ -38,6 +37,16 @@ static bool http_args_decode(char *s)
     }
     *to = '\0';
     return true;
+}
+
+static bool http_args_decode(char *s)
+{
+    return http_args_decode_to(s, ' ');
+}
+
+bool http_args_unescape(char *s)
+{
+    return http_args_decode_to(s, '+');
 }
 
 static size_t http_args_count(const char *s)

@@ -27,5 +27,7 @@ const char *http_args_get(const struct http_args *a,
 /* A flag's value as Kubernetes reads it (apimachinery/pkg/runtime/conversion.go): all but "false" and
  * "0" is yes, "" and "True" too.  NULL is no. */
 bool http_args_flag(const char *value);
+/* %XX become bytes, in place; false, and @s is spoilt: malformed, or a NUL that would hide the rest. */
+bool http_args_unescape(char *s);
 
 #endif

@@ -243,6 +243,28 @@ char *http_header_names(const struct http_exchange *x, const char *prefix)
     return text_take(&s.found);
 }
 
+struct http_header_walk {
+    http_header_fn *fn;
+    void *arg;
+};
+
+static enum MHD_Result http_header_on_any(void *arg, enum MHD_ValueKind kind UNUSED,
+                                          const char *name, const char *value)
+{
+    const struct http_header_walk *w = arg;
+
+    w->fn(w->arg, name, value != NULL ? value : "");
+    return MHD_YES;
+}
+
+void http_header_each(const struct http_exchange *x, http_header_fn *fn, void *arg)
+{
+    struct http_header_walk w = { .fn = fn, .arg = arg };
+
+    if (x->connection != NULL)
+        MHD_get_connection_values(x->connection, MHD_HEADER_KIND, http_header_on_any, &w);
+}
+
 const void *http_body(const struct http_exchange *x, size_t *ret_len)
 {
     *ret_len = x->body.len;

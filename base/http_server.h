@@ -57,6 +57,9 @@ const char *http_header(const struct http_exchange *x, const char *name); /* cas
 char *http_header_all(const struct http_exchange *x, const char *name);
 /* What follows @prefix in the names of headers that begin with it, the same way. */
 char *http_header_names(const struct http_exchange *x, const char *prefix);
+/* @fn hears of each header as it came, repeated ones one by one. */
+typedef void http_header_fn(void *arg, const char *name, const char *value);
+void http_header_each(const struct http_exchange *x, http_header_fn *fn, void *arg);
 const void *http_body(const struct http_exchange *x, size_t *ret_len);
 const struct tls_peer *http_peer(const struct http_exchange *x); /* never NULL */
 const char *http_remote(const struct http_exchange *x);          /* "10.0.0.7" */

@@ -96,10 +96,11 @@ struct tls_peer {
     bool verified; /* showed a certificate of the client CA, purpose client, not expired */
     char *cn;      /* owned; NULL when not verified */
     char **orgs;   /* owned, NULL-terminated */
+    char *sha256;  /* owned: of the certificate's DER, in hex; NULL when not verified */
 };
-#define TLS_PEER_EMPTY                              \
-    {                                               \
-        .verified = false, .cn = NULL, .orgs = NULL \
+#define TLS_PEER_EMPTY                                              \
+    {                                                               \
+        .verified = false, .cn = NULL, .orgs = NULL, .sha256 = NULL \
     }
 void tls_peer_fini(struct tls_peer *p);
 void tls_peer_copy(struct tls_peer *ret, const struct tls_peer *from);

@@ -1,5 +1,6 @@
 #include "base/tls_session.h"
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -240,6 +241,17 @@ static gnutls_x509_crt_t tls_session_leaf(gnutls_session_t session)
     return STEAL(crt);
 }
 
+/* Of the same as it came, in hex; there must be one. */
+static char *tls_session_digest(gnutls_session_t session)
+{
+    char hex[BITS_SHA256_HEX];
+    unsigned n;
+    const gnutls_datum_t *der = gnutls_certificate_get_peers(session, &n);
+
+    bits_sha256_hex(hex, der->data, der->size);
+    return mem_str(hex);
+}
+
 /* The wall clock may be far behind (a dead battery), but not before what we know was issued. */
 static bool tls_is_expired(gnutls_x509_crt_t crt, int64_t issued_ms)
 {
@@ -274,12 +286,14 @@ void tls_server_peer(struct tls_peer *ret, struct tls_server *s, gnutls_session_
     ret->orgs = tls_x509_orgs(tls_x509_crt_dn, crt);
     if (ret->cn == NULL)
         ret->cn = mem_str("");
+    ret->sha256 = tls_session_digest(session);
     ret->verified = true;
 }
 
 void tls_peer_fini(struct tls_peer *p)
 {
     free(STEAL(p->cn));
+    free(STEAL(p->sha256));
     p->orgs = strv_free(p->orgs);
     p->verified = false;
 }
@@ -288,7 +302,9 @@ void tls_peer_copy(struct tls_peer *ret, const struct tls_peer *from)
 {
     size_t n = 0;
 
-    *ret = (struct tls_peer){ .verified = from->verified, .cn = mem_str(from->cn) };
+    *ret = (struct tls_peer){ .verified = from->verified,
+                              .cn = mem_str(from->cn),
+                              .sha256 = mem_str(from->sha256) };
     if (from->orgs == NULL)
         return;
     while (from->orgs[n] != NULL)

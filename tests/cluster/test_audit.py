@@ -63,6 +63,7 @@ def test_by_default_writes_are_logged_without_bodies(server):
     assert event["kind"] == "Event" and event["apiVersion"] == "audit.k8s.io/v1"
     assert (event["level"], event["stage"]) == ("Metadata", "ResponseComplete")
     assert event["user"]["username"] == "system:admin" and "system:masters" in event["user"]["groups"]
+    assert event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0].startswith("X509SHA256=")
     assert event["requestURI"].startswith("/api/v1/namespaces/default/secrets?fieldManager=kubectl-create")
     assert event["objectRef"]["namespace"] == "default" and event["objectRef"]["apiVersion"] == "v1"
     assert event["responseStatus"] == {"metadata": {}, "code": 201} and event["sourceIPs"] == ["127.0.0.1"]

@@ -199,9 +199,10 @@ static inline void server_fixture_on_done(void *arg, int rc, const struct http_h
 struct request {
     const char *method, *path, *body; /* body with ' for " */
     const char *type;                 /* Content-Type; NULL = JSON */
-    const char *accept, *header;      /* "Name: value" */
-    const char *raw;                  /* body as it is */
-    struct http_client *client;       /* NULL = admin */
+    const char *accept;
+    const char *header, *also;  /* "Name: value" */
+    const char *raw;            /* body as it is */
+    struct http_client *client; /* NULL = admin */
 };
 
 static inline int server_fixture_http(struct server_fixture *f, struct request r)
@@ -212,7 +213,7 @@ static inline int server_fixture_http(struct server_fixture *f, struct request r
     cleanup(freep) char *accept = mem_fmt("Accept: %s",
                                           r.accept != NULL ? r.accept : "application/json");
     cleanup(freep) char *body = mem_str(r.body);
-    const char *headers[] = { accept, type, r.header, NULL };
+    const char *headers[] = { accept, type, r.header, r.also, NULL };
     const char *sent = r.raw != NULL ? r.raw : body;
     struct http_call_spec spec = { .method = r.method,
                                    .url = url,

@@ -9,7 +9,7 @@ struct other {
     struct http_server *http;
     struct tls_pair own;
     bool ill, closed;
-    char user[64], group[64], path[256], body[256];
+    char user[64], group[64], extra[64], path[256], body[256];
     unsigned n_probes;
 };
 
@@ -35,6 +35,7 @@ static void other_on_request(void *arg, struct http_exchange *x)
     }
     other_note(o->user, x, "X-Remote-User");
     other_note(o->group, x, "X-Remote-Group");
+    other_note(o->extra, x, "X-Remote-Extra-authentication.kubernetes.io%2Fcredential-id");
     snprintf(o->path, sizeof(o->path), "%s", http_path(x));
     snprintf(o->body, sizeof(o->body), "%.*s", (int)len, body);
     http_set_header(x, "X-Other", "yes");
@@ -118,6 +119,7 @@ TEST(aggregate, an_api_of_others_is_found_and_passed_on_to)
     SAW_AT("ok", "true");
     CHECK_STR(o.user, "ann");
     CHECK_STR(o.group, "system:masters");
+    CHECK(str_starts(o.extra, "X509SHA256="));
     CHECK_STR(o.path, "/apis/flowers.example.com/v1/namespaces/a/flowers/rose");
     CHECK_INT(POST("/apis/flowers.example.com/v1/namespaces/a/flowers", "{'a':1}"), 200);
     CHECK_STR(o.body, "{\"a\":1}");

@@ -159,14 +159,17 @@ TEST(server, acting_as_another_needs_the_right)
 
 /* What is asked for besides the user is checked as well: the fixture sends one header at a time. */
 static int become(struct auth_user *u, struct server_fixture *f, const char *groups,
-                  const char *extra)
+                  const char *extra, const char *value)
 {
+    cleanup(json_decrefpp) json_t *extras = json_object();
     const struct impersonate_wish wish = {
-        .user = "eve", .groups = groups, .uid = "", .extra = extra
+        .user = "eve", .groups = groups, .uid = "", .extra = extras
     };
     struct err err = ERR_EMPTY;
 
     auth_make_user(u, "bob", NULL);
+    if (extra != NULL)
+        impersonate_add_extra(extras, extra, value);
     return impersonate(u, registry_rbac(f->base.r), &wish, &err);
 }
 
@@ -179,19 +182,26 @@ TEST(server, nobody_takes_a_group_along_unasked)
     CREATED(.bucket = "clusterroles.rbac.authorization.k8s.io",
             .body = "{'metadata':{'name':'as'},'rules':[{'verbs':['impersonate'],'apiGroups':[''],"
                     "'resources':['users']},{'verbs':['impersonate'],'apiGroups':[''],"
-                    "'resources':['groups'],'resourceNames':['people']}]}");
+                    "'resources':['groups'],'resourceNames':['people']},{'verbs':['impersonate'],"
+                    "'apiGroups':['authentication.k8s.io'],'resources':['userextras/acme.com/x'],"
+                    "'resourceNames':['v']}]}");
     CREATED(.bucket = "clusterrolebindings.rbac.authorization.k8s.io",
             .body = "{'metadata':{'name':'as'},'subjects':[{'kind':'User','name':'bob',"
                     "'apiGroup':'rbac.authorization.k8s.io'}],'roleRef':{'kind':'ClusterRole',"
                     "'name':'as','apiGroup':'rbac.authorization.k8s.io'}}");
-    CHECK_INT(become(&u, &f, "people", ""), 0);
+    CHECK_INT(become(&u, &f, "people", NULL, NULL), 0);
     CHECK_STR(u.name, "eve");
     CHECK(auth_in_group(&u, "people") && auth_in_group(&u, "system:authenticated"));
     auth_user_fini(&u);
-    CHECK_INT(become(&u, &f, "people, system:masters", ""), ERR_FORBIDDEN);
+    CHECK_INT(become(&u, &f, "people, system:masters", NULL, NULL), ERR_FORBIDDEN);
     CHECK_STR(u.name, "bob");
     auth_user_fini(&u);
-    CHECK_INT(become(&u, &f, "", "scopes"), ERR_FORBIDDEN);
+    CHECK_INT(become(&u, &f, "", "scopes", "v"), ERR_FORBIDDEN);
+    auth_user_fini(&u);
+    CHECK_INT(become(&u, &f, "", "Acme.com%2FX", "w"), ERR_FORBIDDEN);
+    auth_user_fini(&u);
+    CHECK_INT(become(&u, &f, "", "Acme.com%2FX", "v"), 0);
+    CHECK_STR(json_string_value(json_array_get(json_object_get(u.extra, "acme.com/x"), 0)), "v");
     auth_user_fini(&u);
     server_fixture_down(&f);
 }

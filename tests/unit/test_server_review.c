@@ -169,11 +169,24 @@ TEST(server_review, lists_my_rules)
 TEST(server_review, tells_who_i_am)
 {
     struct server_fixture f = { 0 };
+    const char *id;
 
     server_fixture_up(&f);
     CHECK_INT(POST(AUTHN "selfsubjectreviews", "{}"), 201);
+    SAW_AT("status.userInfo.username", "'ann'");
+    SAW_AT("status.userInfo.groups", "['system:masters','system:authenticated']");
+    id = json_string_value(
+        json_array_get(json_object_get(json_at(f.base.body, "status.userInfo.extra"),
+                                       "authentication.kubernetes.io/credential-id"),
+                       0));
+    CHECK(str_starts(id, "X509SHA256=") && strlen(id) == strlen("X509SHA256=") + 64);
+    CHECK_INT(REQUEST(.method = "POST", .path = AUTHN "selfsubjectreviews", .body = "{}",
+                      .header = "Impersonate-User: eve",
+                      .also = "Impersonate-Extra-Acme.com%2FScopes: all, of them"),
+              201);
     SAW_AT("status.userInfo",
-           "{'groups':['system:masters','system:authenticated'],'username':'ann'}");
+           "{'extra':{'acme.com/scopes':['all, of them']},'groups':['system:authenticated'],"
+           "'username':'eve'}");
     server_fixture_down(&f);
 }
 

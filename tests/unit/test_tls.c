@@ -1,4 +1,5 @@
 /* layer: base */
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -260,11 +261,21 @@ static void tls_fixture_peer(struct tls_fixture *f, const struct tls_pair *own,
     tls_both_down(&b);
 }
 
+static void tls_digest(char ret[BITS_SHA256_HEX], const char *cert_pem)
+{
+    gnutls_datum_t pem = { (unsigned char *)(uintptr_t)cert_pem, (unsigned)strlen(cert_pem) }, der;
+
+    CHECK_INT(gnutls_pem_base64_decode2("CERTIFICATE", &pem, &der), 0);
+    bits_sha256_hex(ret, der.data, der.size);
+    gnutls_free(der.data);
+}
+
 TEST(tls, a_client_of_our_ca_is_known_by_name_and_groups)
 {
     cleanup(tls_pair_fini) struct tls_pair alice = TLS_PAIR_EMPTY;
     cleanup(tls_peer_fini) struct tls_peer peer = TLS_PEER_EMPTY;
     cleanup(tls_peer_fini) struct tls_peer copy = TLS_PEER_EMPTY;
+    char digest[BITS_SHA256_HEX];
     struct tls_fixture f;
     struct err err = ERR_EMPTY;
 
@@ -277,6 +288,8 @@ TEST(tls, a_client_of_our_ca_is_known_by_name_and_groups)
     CHECK_STR(copy.orgs[0], "ops");
     CHECK_STR(copy.orgs[1], "system:masters");
     CHECK(copy.orgs[2] == NULL);
+    tls_digest(digest, alice.cert_pem);
+    CHECK_STR(copy.sha256, digest);
     tls_fixture_down(&f);
 }
 
