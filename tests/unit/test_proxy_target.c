@@ -22,7 +22,7 @@ static const char *target_of(struct registry_fixture *f, const char *bucket, con
 
 TEST(proxy_target, a_pod_by_its_first_port_or_any)
 {
-    struct registry_fixture f;
+    struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
     CHECK_INT(
@@ -54,7 +54,7 @@ TEST(proxy_target, a_pod_by_its_first_port_or_any)
 
 TEST(proxy_target, a_service_by_name_or_number_of_its_port)
 {
-    struct registry_fixture f;
+    struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "services",
@@ -81,7 +81,7 @@ TEST(proxy_target, a_service_by_name_or_number_of_its_port)
 
 TEST(proxy_target, a_node_s_own_api_and_its_other_ports)
 {
-    struct registry_fixture f;
+    struct registry_fixture f = { 0 };
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "nodes", .ns = "", .body = "{'metadata':{'name':'n'}}"), 201);
