@@ -1,14 +1,16 @@
 #include "api/hook_review.h"
 
 #include "api/status.h"
+#include "api/validate.h"
 #include "base/bits.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <string.h>
 
-#define HOOK_WARNINGS_MAX 32
-#define HOOK_TEXT_MAX     256 /* of a body that is quoted */
+#define HOOK_WARNINGS_MAX    32
+#define HOOK_ANNOTATIONS_MAX 32
+#define HOOK_TEXT_MAX        256 /* of a body that is quoted */
 
 /* --- the question --- */
 
@@ -98,6 +100,7 @@ void hook_verdict_fini(struct hook_verdict *v)
     json_decref(v->status);
     json_decref(v->patch);
     json_decref(v->warnings);
+    json_decref(v->annotations);
     *v = (struct hook_verdict){ 0 };
 }
 
@@ -241,6 +244,25 @@ static json_t *hook_warnings(const json_t *response)
     return kept;
 }
 
+/* A key that is no qualified name behind the webhook's is dropped, as Kubernetes does. */
+static json_t *hook_annotations(const struct hook *h, const json_t *response)
+{
+    json_t *all = json_object_get(response, "auditAnnotations"), *kept = NULL, *item;
+    size_t n = 0;
+    const char *name;
+
+    json_object_foreach (all, name, item) {
+        cleanup(freep) char *key = mem_fmt("%s/%s", h->name, name);
+
+        if (!json_is_string(item) || validate_label_key(key) != NULL || ++n > HOOK_ANNOTATIONS_MAX)
+            continue;
+        if (kept == NULL)
+            kept = json_object();
+        json_object_set(kept, key, item);
+    }
+    return kept;
+}
+
 int hook_review_read(struct hook_verdict *ret, const struct hook *h, enum hook_stage stage,
                      const char *uid, int http, const char *body, size_t len, struct err *err)
 {
@@ -262,7 +284,9 @@ int hook_review_read(struct hook_verdict *ret, const struct hook *h, enum hook_s
         rc = hook_read_patch(&patch, h, stage, response, err);
     if (rc < 0)
         return rc;
-    *ret = (struct hook_verdict){ .patch = patch, .warnings = hook_warnings(response) };
+    *ret = (struct hook_verdict){ .patch = patch,
+                                  .warnings = hook_warnings(response),
+                                  .annotations = hook_annotations(h, response) };
     if (!json_bool(response, "allowed", false)) {
         ret->patch = NULL;
         json_decref(patch);

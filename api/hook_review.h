@@ -28,9 +28,10 @@ json_t *hook_request(const struct hook_question *q);
 char *hook_review_write(const struct hook *h, const struct hook_question *q, size_t *ret_len);
 
 struct hook_verdict {
-    json_t *status;   /* owned: why not; NULL = allowed */
-    json_t *patch;    /* owned: operations of a JSON patch; NULL = none */
-    json_t *warnings; /* owned array of strings; NULL = none */
+    json_t *status;      /* owned: why not; NULL = allowed */
+    json_t *patch;       /* owned: operations of a JSON patch; NULL = none */
+    json_t *warnings;    /* owned array of strings; NULL = none */
+    json_t *annotations; /* owned map of strings for the audit log, WEBHOOK/KEY; NULL = none */
 };
 void hook_verdict_fini(struct hook_verdict *v);
 

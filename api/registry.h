@@ -90,7 +90,8 @@ struct registry_answer {         /* borrowed during the callback */
     const struct object *object; /* the object as stored (see api/alias.h), or NULL */
     const json_t *body;          /* instead of object: a Status, a Scale, a dry-run result */
     const json_t *warnings;      /* array of strings, or NULL */
-    const json_t *annotations;   /* what policies want in the audit log: a map, or NULL */
+    const json_t
+        *annotations; /* what policies and webhooks want in the audit log: a map, or NULL */
 };
 typedef void (*registry_done_fn)(void *arg, const struct registry_answer *answer);
 

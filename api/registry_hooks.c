@@ -254,6 +254,7 @@ static void run_hear(struct hook_run *run, struct hook_verdict *v)
 
     json_array_foreach (v->warnings, i, item)
         op_warn(run->op, "%s", json_string_value(item));
+    op_annotate(run->op, v->annotations);
     if (v->status != NULL)
         ran->refusal = STEAL(v->status);
     else if (v->patch != NULL)

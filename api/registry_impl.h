@@ -83,6 +83,8 @@ struct op {
 /* --- registry_op.c: one write on its way --- */
 bool op_ok(const struct op *op);
 void op_refuse(struct op *op, json_t *status_steal); /* the first refusal stays */
+/* For the audit log: a map of texts, or NULL; what was said first stays. */
+void op_annotate(struct op *op, const json_t *map);
 void op_warn(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct op *op_free(struct op *op); /* returns NULL; without an answer */
 /* Answers now with what the op holds, and frees it. */

@@ -22,6 +22,15 @@ void op_refuse(struct op *op, json_t *status_steal)
         json_decref(status_steal);
 }
 
+void op_annotate(struct op *op, const json_t *map)
+{
+    if (map == NULL)
+        return;
+    if (op->annotations == NULL)
+        op->annotations = json_object();
+    json_object_update_missing(op->annotations, (json_t *)(uintptr_t)map);
+}
+
 void op_warn(struct op *op, const char *fmt, ...)
 {
     cleanup(text_fini) struct text t = TEXT_EMPTY;

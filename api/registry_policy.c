@@ -109,10 +109,7 @@ void op_judge(struct op *op)
     policy_set_judge(op->r->policies, op->r->store, &view.subject, op_tell, &j, &verdict);
     json_array_foreach (verdict.warnings, i, item)
         op_warn(op, "%s", json_string_value(item));
-    if (verdict.annotations != NULL && op->annotations != NULL)
-        json_object_update(op->annotations, verdict.annotations);
-    else if (verdict.annotations != NULL)
-        op->annotations = STEAL(verdict.annotations);
+    op_annotate(op, verdict.annotations);
     if (verdict.causes != NULL)
         op_deny(op, &view, json_array_get(verdict.causes, 0));
     policy_verdict_fini(&verdict);

@@ -131,6 +131,26 @@ TEST(hooks, warnings_reach_the_client)
     hooks_down(&f);
 }
 
+TEST(hooks, annotations_reach_the_audit_log_under_the_webhook_s_name)
+{
+    struct hooks_fixture f = { 0 };
+
+    hooks_up(&f);
+    VALIDATING("v", HOOK("a", RULE_CONFIGMAPS, ""));
+    SEND(.body = CONFIG("c", "{}"));
+    hooks_answer(&f, 0,
+                 "'allowed':true,'auditAnnotations':{'seen':'yes','no key':'x','a/b':'x','n':1}");
+    ANSWERED(201);
+    CHECK_STR(registry_fixture_print(&f.base, f.base.annotations, ""),
+              "{'a.example.com/seen':'yes'}");
+    SEND(.body = CONFIG("d", "{}"));
+    hooks_answer(&f, 1, "'allowed':false,'auditAnnotations':{'why':'because'}");
+    ANSWERED(400);
+    CHECK_STR(registry_fixture_print(&f.base, f.base.annotations, ""),
+              "{'a.example.com/why':'because'}");
+    hooks_down(&f);
+}
+
 static void check_failure(struct hooks_fixture *f, const char *want)
 {
     cleanup(freep) char *text = mem_fmt(
