@@ -142,7 +142,7 @@ void admit_check(struct op *op)
 {
     if (op->old == NULL)
         admit_run(op, ADMIT_CHECK_CREATE);
-    else if (op->sub[0] == '\0')
+    else if (op->sub[0] == '\0' || str_eq(op->sub, "ephemeralcontainers"))
         admit_run(op, ADMIT_CHECK_UPDATE);
 }
 

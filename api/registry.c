@@ -219,6 +219,8 @@ static void op_validate(struct op *op)
         validate_create(&errors, op->resource, op->tree);
     else if (str_eq(op->sub, "status") || str_eq(op->sub, "approval"))
         validate_status(&errors, op->resource, op->tree, op->old_tree);
+    else if (str_eq(op->sub, "ephemeralcontainers"))
+        validate_ephemeral_update(&errors, op->resource, op->tree, op->old_tree);
     else
         validate_update(&errors, op->resource, op->tree, op->old_tree);
     op_custom_validate(op, &errors);
@@ -476,7 +478,8 @@ static void registry_dispatch(struct op *op)
         registry_connect(op, req);
     } else if (registry_sub_write(op, req)) {
         return; /* answered or under way */
-    } else if (op->sub[0] != '\0' && !str_eq(op->sub, "status") && !str_eq(op->sub, "approval")) {
+    } else if (op->sub[0] != '\0' && !str_eq(op->sub, "status") && !str_eq(op->sub, "approval") &&
+               !str_eq(op->sub, "ephemeralcontainers")) {
         op_refuse(op, status_failure(ERR_METHOD, "the %s subresource of %s is not served", op->sub,
                                      op->resource->plural));
         op_answer(op, NULL, NULL);

@@ -239,6 +239,42 @@ static void meta_limit_to_status(struct op *op)
     op->tree = rest;
 }
 
+/* Those that are there keep their places, whatever order a patch gave the list; their kubelets rely on it. */
+static json_t *meta_ephemeral_in_order(const json_t *now, const json_t *before)
+{
+    json_t *list = json_array(), *item;
+    size_t i;
+
+    json_array_foreach (before, i, item) {
+        json_t *kept = json_find(now, "name", json_str_or(item, "name", ""));
+
+        if (kept != NULL)
+            json_array_append(list, kept);
+    }
+    json_array_foreach (now, i, item)
+        if (json_find(before, "name", json_str_or(item, "name", "")) == NULL)
+            json_array_append(list, item);
+    return list;
+}
+
+/* That subresource changes spec.ephemeralContainers, nothing else. */
+static void meta_limit_to_ephemeral(struct op *op)
+{
+    static const char path[] = "spec.ephemeralContainers";
+    json_t *rest = json_deep_copy(op->old_tree);
+    json_t *list = meta_ephemeral_in_order(json_at(op->tree, path), json_at(op->old_tree, path));
+
+    json_del(rest, path);
+    if (json_array_size(list) > 0)
+        json_put(rest, path, json_incref(list));
+    json_decref(list);
+    if (json_at(op->tree, "metadata.managedFields") != NULL)
+        json_put(rest, "metadata.managedFields",
+                 json_incref(json_at(op->tree, "metadata.managedFields")));
+    json_decref(op->tree);
+    op->tree = rest;
+}
+
 void meta_prepare_update(struct op *op)
 {
     static const char *const fixed[] = {
@@ -259,6 +295,8 @@ void meta_prepare_update(struct op *op)
         meta_keep(op->tree, op->old_tree, fixed[i]);
     if (str_eq(op->sub, "status") || str_eq(op->sub, "approval"))
         meta_limit_to_status(op);
+    else if (str_eq(op->sub, "ephemeralcontainers"))
+        meta_limit_to_ephemeral(op);
     else if (meta_has_status_sub(op->resource) && op->sub[0] == '\0')
         meta_keep_top(op->tree, op->old_tree, "status");
     if (meta_is_generation_kind(op->resource) && meta_raises_generation(op))

@@ -439,14 +439,6 @@ static void sub_finalize(struct op *op, const struct registry_request *req)
     op_ask_both(op, finalize_store);
 }
 
-static void sub_refuse(struct op *op, const struct registry_request *req)
-{
-    (void)req;
-    op_refuse(op, status_failure(ERR_METHOD, "the %s subresource of %s is not served by mkube yet",
-                                 op->sub, op->resource->plural));
-    op_answer(op, NULL, NULL);
-}
-
 static const struct sub_row {
     const char *bucket; /* NULL = any that has it */
     const char *sub;
@@ -454,8 +446,6 @@ static const struct sub_row {
 } sub_rows[] = {
     { "pods", "binding", sub_binding },
     { "pods", "eviction", sub_eviction },
-    { "pods", "ephemeralcontainers", sub_refuse },
-    { "pods", "resize", sub_refuse },
     { "serviceaccounts", "token", registry_connect }, /* issued by the server */
     { "namespaces", "finalize", sub_finalize },
     { NULL, "scale", sub_scale },

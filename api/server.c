@@ -53,8 +53,9 @@ static const struct {
 /* Whether the registry or the reads know this subresource. */
 static bool server_serves_sub(const struct route *r)
 {
-    static const char *const subs[] = { "status",   "scale",    "binding",
-                                        "eviction", "finalize", "approval" };
+    static const char *const subs[] = {
+        "status", "scale", "binding", "eviction", "finalize", "approval", "ephemeralcontainers"
+    };
 
     for (size_t i = 0; i < N_ELEMENTS(subs); i++)
         if (str_eq(r->sub, subs[i]))

@@ -196,14 +196,22 @@ static void validate_metadata_change(struct field_errors *e, const json_t *metad
 
 /* --- objects ---------------------------------------------------------------------- */
 
-void validate_create(struct field_errors *ret, const struct schema_resource *r, const json_t *tree)
+static void validate_as_it_is(struct field_errors *ret, const struct schema_resource *r,
+                              const struct validate_kind *kind, const json_t *tree)
 {
-    const struct validate_kind *kind = validate_kind(r);
-
     validate_metadata(ret, r, kind, json_object_get(tree, "metadata"));
     validate_schema(ret, r, tree);
     if (kind->always != NULL)
         kind->always(ret, tree);
+}
+
+void validate_create(struct field_errors *ret, const struct schema_resource *r, const json_t *tree)
+{
+    const struct validate_kind *kind = validate_kind(r);
+
+    validate_as_it_is(ret, r, kind, tree);
+    if (kind->create != NULL)
+        kind->create(ret, tree);
 }
 
 void validate_update(struct field_errors *ret, const struct schema_resource *r, const json_t *tree,
@@ -213,9 +221,16 @@ void validate_update(struct field_errors *ret, const struct schema_resource *r, 
 
     validate_metadata_change(ret, json_object_get(tree, "metadata"),
                              json_object_get(old, "metadata"));
-    validate_create(ret, r, tree);
+    validate_as_it_is(ret, r, kind, tree);
     if (kind->change != NULL)
         kind->change(ret, tree, old);
+}
+
+void validate_ephemeral_update(struct field_errors *ret, const struct schema_resource *r,
+                               const json_t *tree, const json_t *old)
+{
+    validate_as_it_is(ret, r, validate_kind(r), tree);
+    validate_ephemeral_change(ret, tree, old);
 }
 
 void validate_status(struct field_errors *ret, const struct schema_resource *r, const json_t *tree,

@@ -20,6 +20,10 @@ void validate_update(struct field_errors *ret, const struct schema_resource *r, 
 void validate_status(struct field_errors *ret, const struct schema_resource *r, const json_t *tree,
                      const json_t *old);
 
+/* Subresource ephemeralcontainers of pods. */
+void validate_ephemeral_update(struct field_errors *ret, const struct schema_resource *r,
+                               const json_t *tree, const json_t *old);
+
 /* Names; NULL when fine, else Kubernetes' sentence (static). */
 const char *validate_dns1123_label(const char *s);
 const char *validate_dns1123_subdomain(const char *s);

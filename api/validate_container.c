@@ -467,8 +467,8 @@ static void validate_image(struct field_errors *e, const json_t *container, cons
                       "must not have leading or trailing whitespace");
 }
 
-static void validate_container(struct field_errors *e, const json_t *container, const json_t *spec,
-                               const char *path)
+void validate_container(struct field_errors *e, const json_t *container, const json_t *spec,
+                        const char *path)
 {
     validate_text(e, container, "name", path, validate_dns1123_label);
     validate_image(e, container, path);
@@ -484,8 +484,8 @@ static void validate_container(struct field_errors *e, const json_t *container, 
 }
 
 /* Names are unique over all kinds of containers; @seen collects them. */
-static void validate_container_name(struct field_errors *e, const json_t *container, json_t *seen,
-                                    const char *path)
+void validate_container_name(struct field_errors *e, const json_t *container, json_t *seen,
+                             const char *path)
 {
     const char *name = json_str_or(container, "name", "");
 
@@ -538,4 +538,5 @@ void validate_containers(struct field_errors *e, const json_t *spec, const char 
         validate_container_name(e, container, seen, at.s);
         validate_init_container(e, container, at.s);
     }
+    validate_ephemeral_containers(e, spec, seen, path);
 }

@@ -30,6 +30,7 @@ struct validate_kind {
     const char *bucket;
     validate_text_fn name;     /* NULL: DNS subdomain */
     validate_rule_fn always;   /* on create and update; NULL: none */
+    validate_rule_fn create;   /* besides, when it is new; NULL: none */
     validate_change_fn change; /* what may not change; NULL: none */
     validate_change_fn status; /* of the subresource status and its like; NULL: none */
 };
@@ -99,6 +100,16 @@ void validate_pod_spec(struct field_errors *e, const json_t *spec, const char *p
 void validate_pod_template(struct field_errors *e, const json_t *template, const char *path);
 void validate_affinity(struct field_errors *e, const json_t *affinity, const char *path);
 void validate_containers(struct field_errors *e, const json_t *spec, const char *path);
+void validate_container(struct field_errors *e, const json_t *container, const json_t *spec,
+                        const char *path);
+/* @seen: the names so far, and then this one. */
+void validate_container_name(struct field_errors *e, const json_t *container, json_t *seen,
+                             const char *path);
+
+/* --- validate_ephemeral.c --- */
+void validate_ephemeral_containers(struct field_errors *e, const json_t *spec, json_t *seen,
+                                   const char *path);
+void validate_ephemeral_change(struct field_errors *e, const json_t *tree, const json_t *old);
 void validate_volumes(struct field_errors *e, const json_t *spec, const char *path);
 /* The resource named in a fieldRef; @allowed is NULL-terminated. */
 void validate_field_ref(struct field_errors *e, const json_t *ref, const char *path,

@@ -225,6 +225,9 @@ void validate_pod_template(struct field_errors *e, const json_t *template, const
     validate_labels(e, json_at(template, "metadata.labels"), AT("%s.labels", path));
     validate_annotations(e, json_at(template, "metadata.annotations"), AT("%s.annotations", path));
     validate_pod_spec(e, json_object_get(template, "spec"), AT("%s.spec", path));
+    if (json_array_size(json_at(template, "spec.ephemeralContainers")) > 0)
+        field_forbidden(e, AT("%s.spec.ephemeralContainers", path),
+                        "ephemeral containers not allowed in pod template");
 }
 
 /* --- changes ------------------------------------------------------------------------------- */
@@ -355,13 +358,22 @@ static void validate_pod(struct field_errors *e, const json_t *tree)
     validate_pod_spec(e, json_object_get(tree, "spec"), "spec");
 }
 
+static void validate_pod_new(struct field_errors *e, const json_t *tree)
+{
+    if (json_array_size(json_at(tree, "spec.ephemeralContainers")) > 0)
+        field_forbidden(e, "spec.ephemeralContainers", "cannot be set on create");
+}
+
 static void validate_podtemplate(struct field_errors *e, const json_t *tree)
 {
     validate_pod_template(e, json_object_get(tree, "template"), "template");
 }
 
 const struct validate_kind validate_kinds_pods[] = {
-    { .bucket = "pods", .always = validate_pod, .change = validate_pod_change },
+    { .bucket = "pods",
+      .always = validate_pod,
+      .create = validate_pod_new,
+      .change = validate_pod_change },
     { .bucket = "podtemplates", .always = validate_podtemplate },
     { .bucket = NULL },
 };

@@ -211,10 +211,15 @@ void events_pod(struct events *e, const struct pod_view *pod, const char *contai
                        "namespace", pod->ns, "name", pod->name, "uid", pod->uid, "resourceVersion",
                        json_str_or(pod->tree, "metadata.resourceVersion", ""));
     if (container != NULL) {
-        bool is_main = json_find(json_at(pod->spec, "containers"), "name", container) != NULL;
-        cleanup(freep) char *path = mem_fmt("spec.%s{%s}",
-                                            is_main ? "containers" : "initContainers", container);
+        static const char *const lists[] = { "containers", "ephemeralContainers",
+                                             "initContainers" };
+        cleanup(freep) char *path = NULL;
+        size_t i = 0;
 
+        while (i + 1 < N_ELEMENTS(lists) &&
+               json_find(json_at(pod->spec, lists[i]), "name", container) == NULL)
+            i++;
+        path = mem_fmt("spec.%s{%s}", lists[i], container);
         json_put_str(object, "fieldPath", path);
     }
     events_say(e, pod->ns, pod->name, object, type, reason, message);

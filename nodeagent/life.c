@@ -343,7 +343,7 @@ void life_remove(struct life *l)
     }
     /* Without -f: that polls every 100 ms.  It is for what may still have a process only. */
     if (life_files_pid(l->rt, l->spec.id, &started_ms) != 0 || l->started_ms == 0 ||
-        l->spec.pod->host_pid || l->spec.pod->shares_pid)
+        pod_view_shares_pid(l->spec.pod, l->spec.index))
         argv[n++] = "-f";
     argv[n++] = l->spec.id;
     l->child = child_run(runtime_loop(l->rt),

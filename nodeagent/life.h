@@ -34,8 +34,8 @@ struct life_spec {
     const char *log_path;                       /* strings are copied */
     const char *log_link;                       /* made to point to it; NULL = none */
     const char *net_ns, *uts_ns, *ipc_ns, *shm; /* NULL = the node's own */
-    const char *pid_ns;                         /* the pod's; NULL = it shares none */
-    const char *hostname;                       /* NULL = not known */
+    const char *pid_ns;      /* the pod's, or another container's; NULL = it shares none */
+    const char *hostname;    /* NULL = not known */
     const char *record_path; /* written before anything is made: see pod_record */
     const char *record;
 };

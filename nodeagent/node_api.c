@@ -186,8 +186,8 @@ static bool node_api_has_container(const struct pod_view *pod, const char *name)
 static void node_api_no_log(struct http_exchange *x, const struct pod_worker *w,
                             const char *container, bool previous)
 {
-    static const char *const lists[] = { "status.containerStatuses",
-                                         "status.initContainerStatuses" };
+    static const char *const lists[] = { "status.containerStatuses", "status.initContainerStatuses",
+                                         "status.ephemeralContainerStatuses" };
     const char *pod = pod_worker_pod(w)->name, *reason = NULL;
     cleanup(json_decrefpp) json_t *tree = pod_worker_tree(w);
 

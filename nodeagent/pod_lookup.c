@@ -247,6 +247,14 @@ struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
     return l;
 }
 
+void pod_lookup_follow(struct pod_lookup *l, const struct pod_view *pod)
+{
+    if (l->needs_sources || !lookup_needs_sources(pod))
+        return;
+    l->needs_sources = true;
+    sources_hold(l->opts.sources, l->opts.pod->ns);
+}
+
 struct pod_lookup *pod_lookup_close(struct pod_lookup *l)
 {
     if (l == NULL)

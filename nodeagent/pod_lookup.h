@@ -28,6 +28,8 @@ struct pod_lookup_opts {
 struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts);
 struct pod_lookup *pod_lookup_close(struct pod_lookup *l); /* returns NULL */
 
+/* @pod has more containers now. */
+void pod_lookup_follow(struct pod_lookup *l, const struct pod_view *pod);
 /* Is everything in that can be waited for?  (What is missing for good shows in the lookups.) */
 bool pod_lookup_ready(const struct pod_lookup *l);
 /* Borrowed until the next lookup of the same. */

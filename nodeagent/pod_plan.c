@@ -20,6 +20,8 @@ bool pod_plan_restarts(enum restart_policy policy, enum container_kind kind, int
 {
     if (kind == CONTAINER_SIDECAR)
         return true;
+    if (kind == CONTAINER_EPHEMERAL)
+        return false;
     if (kind == CONTAINER_INIT)
         return exit_code != 0 && policy != RESTART_NEVER;
     return policy == RESTART_ALWAYS || (policy == RESTART_ON_FAILURE && exit_code != 0);
@@ -146,7 +148,7 @@ static void pod_plan_begin(struct pod_plan *p, const struct pod_view *pod,
             return;
         }
     }
-    for (; i < pod->n; i++) {
+    for (; i < pod->n && pod->containers[i].kind == CONTAINER_MAIN; i++) {
         const struct container_facts *c = &facts->containers[i];
 
         if (container_is_up(c))
@@ -155,6 +157,15 @@ static void pod_plan_begin(struct pod_plan *p, const struct pod_view *pod,
             pod_plan_restarts(pod->restart, CONTAINER_MAIN, c->end.exit_code))
             pod_plan_start(p, facts, i);
     }
+}
+
+/* Ephemeral ones start once, whatever the others do: they may be there to find out why those do not. */
+static void pod_plan_ephemeral(struct pod_plan *p, const struct pod_view *pod,
+                               const struct pod_facts *facts)
+{
+    for (size_t i = pod->n; i-- > 0 && pod->containers[i].kind == CONTAINER_EPHEMERAL;)
+        if (facts->containers[i].phase == CONTAINER_ABSENT)
+            pod_plan_start(p, facts, i);
 }
 
 /* -1: no deadline; else milliseconds left, 0 when it has passed. */
@@ -179,6 +190,7 @@ void pod_plan(struct pod_plan *ret, const struct pod_view *pod, const struct pod
     *ret = (struct pod_plan){ .wake_ms = -1, .phase = POD_PENDING };
     pod_plan_count(&n, pod, facts);
     pod_plan_begin(ret, pod, facts, &init_failed);
+    pod_plan_ephemeral(ret, pod, facts);
     ret->reason = facts->evicted != NULL ? facts->evicted
                   : left_ms == 0         ? "DeadlineExceeded"
                                          : NULL;

@@ -105,6 +105,8 @@ static bool status_is_ready(const struct pod_status_input *in, size_t i)
 {
     const struct container_facts *c = &in->facts->containers[i];
 
+    if (in->pod->containers[i].kind == CONTAINER_EPHEMERAL)
+        return false; /* the kubelet never says so */
     if (in->pod->containers[i].kind == CONTAINER_INIT)
         return c->phase == CONTAINER_EXITED && c->end.exit_code == 0;
     return c->phase == CONTAINER_RUNNING && c->started && c->ready;
@@ -152,7 +154,8 @@ static json_t *status_container(const struct pod_status_input *in, size_t i, boo
                   : c->phase == CONTAINER_EXITED ? c->end.id
                   : last != NULL                 ? last->id
                                                  : "");
-    json_put_bool(s, "started", c->phase == CONTAINER_RUNNING && c->started);
+    if (view->kind != CONTAINER_EPHEMERAL)
+        json_put_bool(s, "started", c->phase == CONTAINER_RUNNING && c->started);
     status_mounts(s, view->spec);
     return s;
 }
@@ -161,7 +164,9 @@ static json_t *status_container(const struct pod_status_input *in, size_t i, boo
 static bool status_unready(struct text *ret, const struct pod_status_input *in)
 {
     for (size_t i = 0; i < in->pod->n; i++) {
-        if (in->pod->containers[i].kind == CONTAINER_INIT || status_is_ready(in, i))
+        enum container_kind kind = in->pod->containers[i].kind;
+
+        if (kind == CONTAINER_INIT || kind == CONTAINER_EPHEMERAL || status_is_ready(in, i))
             continue;
         text_fmt(ret, "%s%s", ret->len == 0 ? "containers with unready status: [" : " ",
                  in->pod->containers[i].name);
@@ -295,7 +300,11 @@ static void status_addresses(json_t *status, const struct pod_status_input *in)
 json_t *pod_status_make(const struct pod_status_input *in)
 {
     json_t *status = json_object();
-    json_t *init = json_array(), *mains = json_array();
+    json_t *init = json_array(), *mains = json_array(), *ephemeral = json_array();
+    json_t *const lists[] = { [CONTAINER_INIT] = init,
+                              [CONTAINER_SIDECAR] = init,
+                              [CONTAINER_MAIN] = mains,
+                              [CONTAINER_EPHEMERAL] = ephemeral };
     bool has_init = in->pod->containers[0].kind != CONTAINER_MAIN;
 
     json_put_str(status, "phase", pod_phase_name(in->plan->phase));
@@ -308,10 +317,11 @@ json_t *pod_status_make(const struct pod_status_input *in)
     status_put_time(status, "startTime", in->facts->started_wall_ms);
     /* Of a pod that was never let in the kubelet shows no containers. */
     for (size_t i = 0; i < in->pod->n && !in->is_rejected; i++)
-        json_array_append_new(in->pod->containers[i].kind == CONTAINER_MAIN ? mains : init,
+        json_array_append_new(lists[in->pod->containers[i].kind],
                               status_container(in, i, has_init));
     status_put_list(status, "initContainerStatuses", init);
     status_put_list(status, "containerStatuses", mains);
+    status_put_list(status, "ephemeralContainerStatuses", ephemeral);
     json_put_str(status, "qosClass", pod_qos(in->pod->spec));
     return status;
 }

@@ -117,23 +117,31 @@ int pod_support_handler(const char *handler, struct err *err)
                    handler);
 }
 
+int pod_support_container(const struct pod_view *pod, size_t index, struct err *err)
+{
+    const json_t *spec = pod->containers[index].spec;
+    cleanup(freep) char *where = mem_fmt("container %s", pod->containers[index].name);
+    size_t k;
+    json_t *port;
+
+    for (size_t i = 0; i < N_ELEMENTS(container_rules); i++)
+        if (pod_support_asks(spec, &container_rules[i]))
+            return pod_support_refuse(err, where, container_rules[i].path);
+    json_array_foreach (json_at(spec, "ports"), k, port)
+        if (!pod_support_leads(pod, port))
+            return pod_support_refuse(err, where, "ports.hostIP");
+    return 0;
+}
+
 int pod_support_check(const struct pod_view *pod, struct err *err)
 {
+    int rc = 0;
+
     for (size_t i = 0; i < N_ELEMENTS(pod_rules); i++)
         if (pod_support_asks(pod->spec, &pod_rules[i]))
             return pod_support_refuse(err, "spec", pod_rules[i].path);
-    for (size_t c = 0; c < pod->n; c++) {
-        const json_t *spec = pod->containers[c].spec;
-        cleanup(freep) char *where = mem_fmt("container %s", pod->containers[c].name);
-        size_t k;
-        json_t *port;
-
-        for (size_t i = 0; i < N_ELEMENTS(container_rules); i++)
-            if (pod_support_asks(spec, &container_rules[i]))
-                return pod_support_refuse(err, where, container_rules[i].path);
-        json_array_foreach (json_at(spec, "ports"), k, port)
-            if (!pod_support_leads(pod, port))
-                return pod_support_refuse(err, where, "ports.hostIP");
-    }
-    return 0;
+    for (size_t i = 0; i < pod->n && rc == 0; i++)
+        if (pod->containers[i].kind != CONTAINER_EPHEMERAL)
+            rc = pod_support_container(pod, i, err);
+    return rc;
 }

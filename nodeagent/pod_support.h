@@ -11,6 +11,8 @@
 
 /* 0, or ERR_INVALID "spec.shareProcessNamespace is not supported on this node". */
 int pod_support_check(const struct pod_view *pod, struct err *err);
+/* Of that container alone, as it is of all but ephemeral ones above. */
+int pod_support_container(const struct pod_view *pod, size_t index, struct err *err);
 /* The same of the handler that the pod's RuntimeClass names, in containerd's words; "" = none. */
 int pod_support_handler(const char *handler, struct err *err);
 /* 0, or ERR_FORBIDDEN with the kubelet's sentence on a sysctl that is not among the safe ones. */

@@ -13,6 +13,14 @@ static enum restart_policy pod_view_restart(const char *policy)
     return str_eq(policy, "OnFailure") ? RESTART_ON_FAILURE : RESTART_ALWAYS;
 }
 
+static void pod_view_fill(struct container_view *ret, const json_t *spec, enum container_kind kind)
+{
+    *ret = (struct container_view){ .spec = spec,
+                                    .name = json_str_or(spec, "name", ""),
+                                    .image = json_str_or(spec, "image", ""),
+                                    .kind = kind };
+}
+
 static int pod_view_add(struct pod_view *v, const json_t *list, bool is_init, struct err *err)
 {
     size_t i;
@@ -23,17 +31,26 @@ static int pod_view_add(struct pod_view *v, const json_t *list, bool is_init, st
 
         if (v->n == POD_CONTAINERS_MAX)
             return err_set(err, ERR_INVALID, "more than %d containers", POD_CONTAINERS_MAX);
-        c->spec = spec;
-        c->name = json_str_or(spec, "name", "");
-        c->image = json_str_or(spec, "image", "");
-        c->kind = !is_init                                            ? CONTAINER_MAIN
-                  : str_eq(json_str(spec, "restartPolicy"), "Always") ? CONTAINER_SIDECAR
-                                                                      : CONTAINER_INIT;
+        pod_view_fill(c, spec,
+                      !is_init                                            ? CONTAINER_MAIN
+                      : str_eq(json_str(spec, "restartPolicy"), "Always") ? CONTAINER_SIDECAR
+                                                                          : CONTAINER_INIT);
         if (c->name[0] == '\0')
             return err_set(err, ERR_INVALID, "a container has no name");
         v->n++;
     }
     return 0;
+}
+
+/* The API lets no more of them in than there is room for. */
+static void pod_view_add_ephemeral(struct pod_view *v)
+{
+    size_t i;
+    json_t *spec;
+
+    json_array_foreach (json_at(v->spec, "ephemeralContainers"), i, spec)
+        if (v->n < POD_CONTAINERS_MAX && json_str_or(spec, "name", "")[0] != '\0')
+            pod_view_fill(&v->containers[v->n++], spec, CONTAINER_EPHEMERAL);
 }
 
 int pod_view_new(struct pod_view **ret, json_t *tree, struct err *err)
@@ -65,6 +82,7 @@ int pod_view_new(struct pod_view **ret, json_t *tree, struct err *err)
         return err_wrap(err, rc, "pod %s/%s", v->ns, v->name);
     if (v->n == 0 || v->containers[v->n - 1].kind != CONTAINER_MAIN)
         return err_set(err, ERR_INVALID, "pod %s/%s has no containers", v->ns, v->name);
+    pod_view_add_ephemeral(v);
     *ret = STEAL(v);
     return 0;
 }
@@ -90,6 +108,23 @@ struct pod_view *pod_view_unref(struct pod_view *v)
 void pod_view_unrefp(struct pod_view **v)
 {
     pod_view_unref(*v);
+}
+
+bool pod_view_continues(const struct pod_view *v, const struct pod_view *before)
+{
+    if (v->n < before->n)
+        return false;
+    for (size_t i = 0; i < before->n; i++)
+        if (!str_eq(v->containers[i].name, before->containers[i].name) ||
+            v->containers[i].kind != before->containers[i].kind)
+            return false;
+    return true;
+}
+
+bool pod_view_shares_pid(const struct pod_view *v, size_t container)
+{
+    return v->host_pid || v->shares_pid ||
+           !str_empty(json_str(v->containers[container].spec, "targetContainerName"));
 }
 
 const json_t *pod_view_volume(const struct pod_view *v, const char *name)

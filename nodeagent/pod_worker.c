@@ -331,16 +331,31 @@ static bool worker_is_relabelled(const struct pod_view *a, const struct pod_view
     return false;
 }
 
+/* Containers from @first on are new here.  An earlier agent may have started them, though, and ended
+ * before it recorded the pod with them. */
+static void worker_welcome(struct pod_worker *w, size_t first)
+{
+    if (first == w->pod->n)
+        return;
+    for (size_t i = first; i < w->pod->n; i++) {
+        w->containers[i] = (struct worker_container){ .worker = w, .index = i };
+        container_adopt(&w->containers[i], false);
+    }
+    pod_lookup_follow(w->lookup, w->pod);
+    worker_save(w);
+}
+
 void pod_worker_update(struct pod_worker *w, struct pod_view *pod)
 {
     struct pod_view *before = w->pod;
     bool was_deleting = before->deleting, is_relabelled = worker_is_relabelled(before, pod);
 
     assert(str_eq(before->uid, pod->uid));
-    if (pod->n != before->n) /* ephemeral containers are a list of their own; nothing else may */
+    if (!pod_view_continues(pod, before)) /* only ephemeral containers come, and none goes */
         return;
     w->pod = pod_view_ref(pod);
     w->awaits_server = false;
+    worker_welcome(w, before->n);
     pod_view_unref(before);
     /* Whoever ended it, it stays ended. */
     w->is_over = w->is_over || worker_is_shown_over(w);

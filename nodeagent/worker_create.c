@@ -8,6 +8,7 @@
 #include "nodeagent/log_rotate.h"
 #include "nodeagent/pid_ns.h"
 #include "nodeagent/pod_record.h"
+#include "nodeagent/pod_support.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ struct container_inputs { /* of a life about to begin */
     char **subs;
     size_t n;
     char *pid_dir; /* of the sandbox, to share its processes; NULL = they are not shared */
+    char *pid_ns;  /* of the container whose processes an ephemeral one shall see; NULL = none */
     char *sub_dir; /* where subPaths are bound: <run>/pods/<uid>/sub-<container> */
 };
 
@@ -37,6 +39,7 @@ static void container_inputs_free(struct container_inputs *in)
     free(in->mounts);
     free(in->subs);
     free(in->pid_dir);
+    free(in->pid_ns);
     free(in->sub_dir);
     free(in);
 }
@@ -122,7 +125,8 @@ static void container_launch(struct worker_container *c, struct container_inputs
                                                             container_view(c)->name);
     cleanup(freep) char *record = NULL;
     cleanup(freep) char *log_link = NULL;
-    cleanup(freep) char *pid_ns = in->pid_dir == NULL ? NULL : pid_ns_path(in->pid_dir);
+    cleanup(freep) char *pid_ns = in->pid_dir != NULL ? pid_ns_path(in->pid_dir)
+                                                      : STEAL(in->pid_ns);
     struct life_spec spec;
 
     container_count(c);
@@ -227,15 +231,42 @@ static int container_make_env(struct worker_container *c, struct env_list *ret, 
     return rc;
 }
 
+/* An ephemeral container may name another whose processes it sees. */
+static int container_find_target(const struct worker_container *c, char **ret_pid_ns,
+                                 struct err *err)
+{
+    struct pod_worker *w = c->worker;
+    const char *target = json_str(container_view(c)->spec, "targetContainerName");
+
+    if (container_view(c)->kind != CONTAINER_EPHEMERAL)
+        return 0;
+    if (pod_support_container(w->pod, c->index, err) < 0)
+        return err->code;
+    if (str_empty(target) || w->pod->host_pid || w->pod->shares_pid)
+        return 0;
+    for (size_t i = 0; i < w->pod->n; i++) {
+        const struct life *life = w->containers[i].life;
+
+        if (!str_eq(w->pod->containers[i].name, target) || life == NULL ||
+            w->facts[i].phase != CONTAINER_RUNNING || life_pid(life) <= 0)
+            continue;
+        *ret_pid_ns = mem_fmt("/proc/%d/ns/pid", (int)life_pid(life));
+        return 0;
+    }
+    return err_set(err, ERR_UNAVAILABLE, "unable to find target container \"%s\"", target);
+}
+
 static void container_create(struct worker_container *c)
 {
     struct pod_worker *w = c->worker;
     struct container_inputs *in = MEM_NEW(struct container_inputs);
     struct err err = ERR_EMPTY;
     bool has_subs = false;
-    int rc = container_make_env(c, &in->env, &err);
+    int rc = container_find_target(c, &in->pid_ns, &err);
 
     in->container = c;
+    if (rc == 0)
+        rc = container_make_env(c, &in->env, &err);
     if (rc == 0)
         rc = volume_mounts(&in->mounts, &in->subs, &in->n, w->pod, container_view(c), &w->volumes,
                            &in->env, &err);

@@ -297,6 +297,54 @@ TEST(registry_sub, scale_refuses_nonsense)
     registry_fixture_down(&f);
 }
 
+/* --- ephemeral containers --- */
+
+#define EPHEMERAL(verb_kind, text)                                    \
+    ASK(.verb = REGISTRY_PATCH, .patch = verb_kind, .bucket = "pods", \
+        .sub = "ephemeralcontainers", .name = "p", .body = text)
+#define ADD(text) EPHEMERAL(REGISTRY_STRATEGIC_PATCH, "{'spec':{'ephemeralContainers':[" text "]}}")
+
+TEST(registry_sub, ephemeral_containers_are_added_only)
+{
+    struct registry_fixture f = { 0 };
+
+    registry_fixture_up(&f);
+    CHECK_INT(ADD("{'name':'d','image':'i'}"), 404);
+    CHECK_INT(CREATE(.bucket = "pods", .body = POD("p", "")), 201);
+    CHECK_INT(ADD("{'name':'d','image':'i'}"), 200);
+    CHECK_AT("spec.ephemeralContainers.0.imagePullPolicy", "'Always'");
+    CHECK_AT("spec.ephemeralContainers.0.terminationMessagePath", "'/dev/termination-log'");
+    CHECK_INT(ADD("{'name':'e','image':'i'}"), 200);
+    CHECK_AT("spec.ephemeralContainers.0.name", "'d'");
+    CHECK_AT("spec.ephemeralContainers.1.name", "'e'");
+    CHECK_INT(ADD("{'name':'d','image':'j'}"), 422);
+    CHECK_SAYS("Pod \"p\" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral "
+               "containers \"d\" may not be changed\n");
+    CHECK_INT(EPHEMERAL(REGISTRY_MERGE_PATCH, "{'spec':{'ephemeralContainers':null}}"), 422);
+    CHECK_INT(ADD("{'name':'x'}"), 422);
+    CHECK_INT(ADD("{'name':'x','image':'i','volumeMounts':[{'name':'none','mountPath':'/x',"
+                  "'subPath':'y'}]}"),
+              422);
+    CHECK_AT("details.causes.1.field", "'spec.ephemeralContainers[2].volumeMounts[0].subPath'");
+    CHECK_INT(EPHEMERAL(REGISTRY_MERGE_PATCH,
+                        "{'metadata':{'labels':{'a':'b'}},'spec':{'nodeName':'n'},"
+                        "'status':{'phase':'Failed'}}"),
+              200);
+    CHECK_AT("metadata.labels", "");
+    CHECK_AT("spec.nodeName", "");
+    CHECK_AT("status.phase", "'Pending'");
+    CHECK_INT(MERGE(.bucket = "pods", .name = "p", .body = "{'spec':{'ephemeralContainers':null}}"),
+              422);
+    CHECK_INT(
+        CREATE(.bucket = "pods",
+               .body = "{'metadata':{'name':'q'},'spec':{'containers':[{'name':'c','image':'i'}],"
+                       "'ephemeralContainers':[{'name':'d','image':'i'}]}}"),
+        422);
+    CHECK_SAYS(
+        "Pod \"q\" is invalid: spec.ephemeralContainers: Forbidden: cannot be set on create");
+    registry_fixture_down(&f);
+}
+
 /* --- others --- */
 
 TEST(registry_sub, what_is_not_served_is_refused)
@@ -305,9 +353,6 @@ TEST(registry_sub, what_is_not_served_is_refused)
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = "pods", .body = POD("p", "")), 201);
-    CHECK_INT(MERGE(.bucket = "pods", .sub = "ephemeralcontainers", .name = "p", .body = "{}"),
-              405);
-    CHECK_INT(MERGE(.bucket = "pods", .sub = "resize", .name = "p", .body = "{}"), 405);
     CHECK_INT(UPDATE(.bucket = "pods", .sub = "log", .name = "p", .body = "{}"), 405);
     registry_fixture_down(&f);
 }
