@@ -15,8 +15,8 @@ passed=0 failed=0
 plant() { # patch
     rm -rf "$dir/tree"
     mkdir -p "$dir/tree/build/obj"
-    (cd "$root" && cp -a Makefile base storage api net nodeagent controlplane tests "$dir/tree/")
-    for part in gen sim obj/base obj/storage obj/api obj/net obj/controlplane obj/tests obj/gen; do
+    (cd "$root" && cp -a Makefile base storage cel api net nodeagent controlplane tests "$dir/tree/")
+    for part in gen sim obj/base obj/storage obj/cel obj/api obj/net obj/controlplane obj/tests obj/gen; do
         [ -e "$build/$part" ] && cp -a "$build/$part" "$dir/tree/build/$part"
     done
     cp -a "$build"/lib*.a "$build"/obj/*.members "$dir/tree/build/" 2> /dev/null
