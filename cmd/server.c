@@ -21,6 +21,7 @@
 #include "cmd/site.h"
 #include "controlplane/controllers.h"
 #include "controlplane/runner.h"
+#include "storage/past.h"
 #include "storage/store.h"
 
 #include <arpa/inet.h>
@@ -51,6 +52,7 @@ struct control {
     struct encryption *encryption;
     struct site site;
     struct store *store;
+    struct past *past;
     struct registry *registry;
     struct metrics *metrics;
     struct audit *audit;
@@ -93,6 +95,7 @@ static void control_close_store(struct control *c)
 {
     c->step = timer_close(c->step);
     c->site.runner = c->runner = runner_free(c->runner);
+    c->past = past_close(c->past);
     encryption_stop(c->encryption);
     if (c->store != NULL)
         store_close(STEAL(c->store), control_on_store_closed, c);
@@ -325,6 +328,7 @@ static void control_on_bootstrapped(void *arg, int rc, const struct err *bootstr
         return;
     }
     control_start_renewal(c);
+    c->past = past_new(&c->loop, c->store, PAST_TURN_MS);
     log_info("serving", KV("version", "%s", MKUBE_VERSION), KV("address", "%s", c->flags.advertise),
              KV("port", "%u", server_port(c->server)),
              KV("start_ms", "%lld", (long long)(clock_mono_ms() - c->started_ms)),

@@ -141,6 +141,10 @@ int store_cursor_new(struct store_cursor **ret, struct store *s, const char *buc
                      void (*wake)(void *arg), void *arg);
 /* 1: *ret is the next change; 0: none for now; STORE_TOO_OLD: fell off the ring, close it. */
 int store_cursor_next(struct store_cursor *c, struct store_change *ret);
+/* The changes up to @revision are no longer kept: who follows from before one of them is told
+ * STORE_TOO_OLD.  The file forgets them with a later batch.  Returns the bytes that were freed, at most:
+ * the present and others may still hold some of their objects. */
+size_t store_forget(struct store *s, uint64_t revision);
 /* All up to here was handed out or filtered. */
 uint64_t store_cursor_revision(const struct store_cursor *c);
 struct store_cursor *store_cursor_free(struct store_cursor *c);

@@ -46,6 +46,11 @@ int store_cursor_new(struct store_cursor **ret, struct store *s, const char *buc
     return 0;
 }
 
+size_t store_forget(struct store *s, uint64_t revision)
+{
+    return store_ring_drop_until(&s->ring, revision);
+}
+
 int store_cursor_next(struct store_cursor *c, struct store_change *ret)
 {
     const uint64_t *forgotten = c->bucket ? &c->bucket->forgotten : &c->s->ring.forgotten;

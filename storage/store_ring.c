@@ -68,6 +68,15 @@ static void store_ring_drop_lazy(struct store_ring *ring)
         store_ring_drop(ring, e);
 }
 
+size_t store_ring_drop_until(struct store_ring *ring, uint64_t revision)
+{
+    size_t before = ring->bytes;
+
+    while (ring->n_kept > 0 && ring->entries[ring->first].revision <= revision)
+        store_ring_drop_oldest(ring);
+    return before - ring->bytes;
+}
+
 /* Squeezes out what was dropped when that wins half of the room, else doubles it. */
 static void store_ring_make_room(struct store_ring *ring)
 {

@@ -35,6 +35,8 @@ void store_ring_fini(struct store_ring *ring);
 
 /* Takes over what the entry owns.  Its revision is above all in the ring. */
 void store_ring_push(struct store_ring *ring, struct store_ring_entry entry);
+/* Drops all up to @revision; returns their bytes. */
+size_t store_ring_drop_until(struct store_ring *ring, uint64_t revision);
 /* Not every change of @b up to @revision can be told. */
 void store_ring_forget(struct store_ring *ring, struct store_bucket *b, uint64_t revision);
 /* The first change of @b (NULL: any) behind @revision, with its object there; NULL at the end,

@@ -137,6 +137,51 @@ TEST(store, only_the_bucket_that_lost_a_change_is_too_old)
     fixture_down(&f);
 }
 
+TEST(store, what_is_forgotten_is_too_old_also_after_a_restart)
+{
+    struct fixture f = { 0 };
+    struct store_cursor *fast;
+    struct store_stats stats;
+    uint64_t start, mark;
+
+    fixture_up(&f);
+    start = store_revision(f.s);
+    CREATE(.bucket = "nodes", .name = "n", .value = "1");
+    fast = follow(&f, "pods", start);
+    CREATE(.name = "a", .value = "1");
+    UPDATE(.name = "a", .value = "2");
+    fixture_settle(&f);
+    CHECK_DRAINS(fast, "A:a=1 M:a=2");
+    mark = store_revision(f.s);
+    UPDATE(.name = "a", .value = "3");
+    fixture_settle(&f);
+    CHECK(store_forget(f.s, mark) > 0);
+    CHECK_INT(store_forget(f.s, mark), 0);
+    store_stats(f.s, &stats);
+    CHECK_INT(stats.ring_changes, 1);
+    CHECK_DRAINS(fast, "M:a=3");
+    CHECK_INT(follow_rc(&f, "pods", mark - 1), STORE_TOO_OLD);
+    CHECK_INT(follow_rc(&f, "pods", mark), 0);
+    CHECK_INT(follow_rc(&f, "nodes", start), STORE_TOO_OLD);
+    CHECK_INT(follow_rc(&f, "services", start), 0);
+    CHECK(store_forget(f.s, store_revision(f.s)) > 0);
+    store_stats(f.s, &stats);
+    CHECK_INT(stats.ring_changes, 0);
+    CHECK_INT(stats.ring_bytes, 0);
+    CHECK(pod_is(&f, "a", "3"));
+    UPDATE(.name = "a", .value = "4");
+    fixture_settle(&f);
+    CHECK_DRAINS(fast, "M:a=4");
+    mark = store_revision(f.s);
+    store_cursor_free(fast);
+    fixture_restart(&f);
+    CHECK_INT(follow_rc(&f, "pods", start), STORE_TOO_OLD);
+    CHECK_INT(follow_rc(&f, "pods", mark), 0);
+    store_stats(f.s, &stats);
+    CHECK_INT(stats.ring_changes, 1);
+    fixture_down(&f);
+}
+
 TEST(store, ring_is_bounded_by_bytes_too)
 {
     struct fixture f = { .opts.ring_bytes = 20000 };
