@@ -377,6 +377,8 @@ void describe_pod_spec(struct describe *d, unsigned level, const json_t *spec, c
                         json_at(status, "initContainerStatuses"));
     describe_containers(d, level, "Containers", json_at(spec, "containers"),
                         json_at(status, "containerStatuses"));
+    describe_containers(d, level, "Ephemeral Containers", json_at(spec, "ephemeralContainers"),
+                        json_at(status, "ephemeralContainerStatuses"));
     if (status != NULL)
         describe_conditions(
             d, &(struct describe_row){ "Conditions", "status.conditions", NULL, NULL });

@@ -135,7 +135,8 @@ static void logs_start(struct logs *l, const json_t *pod, const char *container,
 
 static void logs_containers(const struct logs *l, const json_t *pod, json_t *ret)
 {
-    static const char *const lists[] = { "spec.initContainers", "spec.containers" };
+    static const char *const lists[] = { "spec.initContainers", "spec.containers",
+                                         "spec.ephemeralContainers" };
     cleanup(text_fini) struct text name = TEXT_EMPTY;
     const json_t *c;
     size_t i;

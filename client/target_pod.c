@@ -88,6 +88,7 @@ void target_pod_container(struct text *ret, const json_t *pod, const char *wante
 {
     const json_t *containers = json_at(pod, "spec.containers"), *c;
     const json_t *inits = json_at(pod, "spec.initContainers");
+    const json_t *ephemeral = json_at(pod, "spec.ephemeralContainers");
     const char *name = wanted;
     size_t i;
 
@@ -97,11 +98,14 @@ void target_pod_container(struct text *ret, const json_t *pod, const char *wante
     if (wanted == NULL && (name == NULL || json_find(containers, "name", name) == NULL))
         name = json_str_or(json_array_get(containers, 0), "name", "");
     text_puts(ret, name);
-    if (wanted != NULL || quiet || json_array_size(containers) + json_array_size(inits) < 2)
+    if (wanted != NULL || quiet ||
+        json_array_size(containers) + json_array_size(inits) + json_array_size(ephemeral) < 2)
         return;
     fprintf(stderr, "Defaulted container \"%s\" out of: ", name);
     json_array_foreach (containers, i, c)
         fprintf(stderr, "%s%s", i > 0 ? ", " : "", json_str_or(c, "name", ""));
+    json_array_foreach (ephemeral, i, c)
+        fprintf(stderr, ", %s (ephem)", json_str_or(c, "name", ""));
     json_array_foreach (inits, i, c)
         fprintf(stderr, ", %s (init)", json_str_or(c, "name", ""));
     fputc('\n', stderr);

@@ -378,6 +378,37 @@ TEST(http_client, a_reader_may_stop_cancel_or_close)
     site_react(REACT_STOP, REACT_CLOSE, 1, ERR_CANCELED);
 }
 
+TEST(http_client, a_paused_reader_holds_its_source_back)
+{
+    enum { PIECE = 1024 * 1024, PIECES = 32 };
+    cleanup(freep) char *piece = MEM_NEW_ARRAY(char, PIECE);
+    cleanup(freep) char *url = NULL;
+    struct call c = { 0 };
+    struct http_client *client;
+    struct site s;
+
+    site_up(&s, false);
+    client = site_client(&s, (struct http_client_opts){ 0 });
+    url = site_url(&s, "127.0.0.1", "/stream");
+    call_start(&c, client, url, SPEC(.timeout_ms = -1));
+    CHECK_SOON(&s.loop, c.n_data == 5, 5000);
+    http_call_pause(c.running);
+    memset(piece, 'x', PIECE);
+    for (int i = 0; i < PIECES; i++)
+        http_write(s.stream, piece, PIECE);
+    http_end(s.stream);
+    test_turn(&s.loop, uv_hrtime() / 1000000 + 50);
+    CHECK_INT(c.n_data, 5);
+    CHECK_INT(c.n_done, 0);
+    http_call_resume(c.running);
+    http_call_resume(c.running); /* twice is once */
+    CHECK_SOON(&s.loop, c.n_done == 1, 20000);
+    CHECK_INT(c.rc, 0);
+    CHECK_INT(c.n_data, 5 + (size_t)PIECE * PIECES);
+    http_client_close(client);
+    site_down(&s);
+}
+
 TEST(http_client, close_ends_all_running_calls)
 {
     struct call calls[3] = { { 0 } };
