@@ -249,17 +249,34 @@ void bits_random(void *ret, size_t len)
     }
 }
 
+#define BITS_UUID_LEN  16
+#define BITS_UUID_POOL 64
+
+/* The bytes of many at once: the kernel is asked once for all of them.  No byte serves twice. */
+static void bits_uuid_bytes(unsigned char ret[BITS_UUID_LEN])
+{
+    static _Thread_local unsigned char pool[BITS_UUID_POOL * BITS_UUID_LEN];
+    static _Thread_local unsigned left;
+
+    if (left == 0) {
+        bits_random(pool, sizeof(pool));
+        left = BITS_UUID_POOL;
+    }
+    memcpy(ret, pool + --left * BITS_UUID_LEN, BITS_UUID_LEN);
+}
+
 void bits_uuid(char ret[BITS_UUID_MAX])
 {
-    unsigned char b[16];
+    unsigned char b[BITS_UUID_LEN];
     char hex[33];
 
-    bits_random(b, sizeof(b));
+    bits_uuid_bytes(b);
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* variant of RFC 9562 */
     bits_hex(hex, b, sizeof(b));
-    snprintf(ret, BITS_UUID_MAX, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-             hex + 20);
+    for (size_t i = 0, from = 0; i < BITS_UUID_MAX - 1; i++)
+        ret[i] = (char)(i == 8 || i == 13 || i == 18 || i == 23 ? '-' : hex[from++]);
+    ret[BITS_UUID_MAX - 1] = '\0';
 }
 
 /* The time depends on the length of @a only, and that is the caller's own, known to all. */

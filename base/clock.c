@@ -33,15 +33,39 @@ static int64_t clock_floor(int64_t value, int64_t unit, int64_t *ret_rest)
 }
 
 /* Years outside 0000-9999 have no RFC 3339 form; they are shown as its ends. */
+#define CLOCK_SECS_LEN 19 /* 2006-01-02T15:04:05 */
+
+/* Most times that are printed are of the second that was printed last. */
+static _Thread_local struct {
+    time_t secs;
+    char text[CLOCK_TEXT_MAX];
+} clock_last;
+
 static void clock_print_secs(char ret[CLOCK_TEXT_MAX], int64_t secs, const char *fraction)
 {
     static const int64_t first = -62167219200, last = 253402300799;
     time_t t = (time_t)(secs < first ? first : secs > last ? last : secs);
+    size_t n = strlen(fraction);
     struct tm tm;
 
-    gmtime_r(&t, &tm);
-    snprintf(ret, CLOCK_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900,
-             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+    if (clock_last.text[0] == '\0' || clock_last.secs != t) {
+        gmtime_r(&t, &tm);
+        snprintf(clock_last.text, sizeof(clock_last.text), "%04d-%02d-%02dT%02d:%02d:%02d",
+                 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        clock_last.secs = t;
+    }
+    memcpy(ret, clock_last.text, CLOCK_SECS_LEN);
+    memcpy(ret + CLOCK_SECS_LEN, fraction, n);
+    memcpy(ret + CLOCK_SECS_LEN + n, "Z", 2);
+}
+
+/* ".000123": a point and @digits digits. */
+static void clock_fraction(char ret[16], int64_t value, int digits)
+{
+    ret[0] = '.';
+    ret[digits + 1] = '\0';
+    for (int i = digits; i > 0; i--, value /= 10)
+        ret[i] = (char)('0' + value % 10);
 }
 
 void clock_print(char ret[CLOCK_TEXT_MAX], int64_t wall_ms)
@@ -56,7 +80,7 @@ void clock_print_micro(char ret[CLOCK_TEXT_MAX], int64_t wall_us)
     char fraction[16];
     int64_t rest, secs = clock_floor(wall_us, 1000000, &rest);
 
-    snprintf(fraction, sizeof(fraction), ".%06d", (int)rest);
+    clock_fraction(fraction, rest, 6);
     clock_print_secs(ret, secs, fraction);
 }
 
@@ -67,7 +91,7 @@ void clock_print_nano(char ret[CLOCK_TEXT_MAX], int64_t wall_ns)
     int64_t rest, secs = clock_floor(wall_ns, 1000000000, &rest);
     size_t n;
 
-    snprintf(fraction, sizeof(fraction), ".%09d", (int)rest);
+    clock_fraction(fraction, rest, 9);
     for (n = strlen(fraction); n > 1 && fraction[n - 1] == '0'; n--)
         ;
     fraction[n > 1 ? n : 0] = '\0';

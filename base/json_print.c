@@ -1,6 +1,7 @@
 /* json_print*: trees to bytes, as Go's encoder writes them. */
 #include "base/json.h"
 
+#include "base/json_plain.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -17,15 +18,21 @@ static void json_write_value(const struct json_writer *w, const json_t *value, u
 static void json_write_string(struct text *t, const char *s, size_t len)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-    size_t start = 0;
+    size_t start = 0, plain = json_plain_run(s, len, false);
 
+    if (plain == len) {
+        char *at = text_room(t, len + 2);
+
+        at[0] = '"';
+        memcpy(at + 1, s, len);
+        at[len + 1] = '"';
+        return;
+    }
     text_putc(t, '"');
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = plain; (i += json_plain_run(s + i, len - i, false)) < len; i++) {
         unsigned char c = (unsigned char)s[i];
         const char *at;
 
-        if (c >= ' ' && c != '"' && c != '\\')
-            continue;
         text_add(t, s + start, i - start);
         start = i + 1;
         at = c ? strchr(from, c) : NULL;
@@ -92,7 +99,9 @@ static void json_write_member(const struct json_writer *w, const char *key, size
 {
     json_write_break(w, level);
     json_write_string(w->t, key, len);
-    text_puts(w->t, w->indent ? ": " : ":");
+    text_putc(w->t, ':');
+    if (w->indent > 0)
+        text_putc(w->t, ' ');
     json_write_value(w, value, level);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "base/json.h"
 
+#include "base/json_plain.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -102,8 +103,12 @@ static int json_read_peek(const struct json_reader *r)
 
 static void json_read_blanks(struct json_reader *r)
 {
-    while (r->pos < r->len && r->data[r->pos] != '\0' && strchr(" \t\r\n", r->data[r->pos]))
-        r->pos++;
+    for (; r->pos < r->len; r->pos++) {
+        char c = r->data[r->pos];
+
+        if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
+            return;
+    }
 }
 
 /* --- strings --- */
@@ -208,12 +213,7 @@ static bool json_read_escape(struct json_reader *r)
 /* The length of the run from @pos on that stands for itself. */
 static size_t json_read_run(const struct json_reader *r)
 {
-    size_t i = r->pos;
-
-    while (i < r->len && (unsigned char)r->data[i] >= ' ' && (unsigned char)r->data[i] < 0x80 &&
-           r->data[i] != '"' && r->data[i] != '\\')
-        i++;
-    return i - r->pos;
+    return json_plain_run(r->data + r->pos, r->len - r->pos, true);
 }
 
 static bool json_read_odd(struct json_reader *r)
@@ -401,20 +401,26 @@ static void json_read_pass(struct json_reader *r)
     }
 }
 
+static bool json_read_is(const char *key, size_t len, const char *name)
+{
+    return strlen(name) == len && memcmp(key, name, len) == 0;
+}
+
 static bool json_read_member(struct json_reader *r, json_t *object)
 {
     size_t len, path_len = r->path.len;
-    cleanup(freep) char *key = NULL;
-    const char *borrowed;
+    cleanup(freep) char *own = NULL;
+    const char *key;
     json_t *value;
 
-    if (!json_read_string(r, &borrowed, &len))
+    if (!json_read_string(r, &key, &len))
         return false;
-    if (memchr(borrowed, '\0', len)) {
+    if (memchr(key, '\0', len)) {
         json_read_refuse(r, "object key holds a NUL character");
         return false;
     }
-    key = mem_strn(borrowed, len);
+    if (key == r->word.data) /* where the value's strings are decoded, too */
+        key = own = mem_strn(key, len);
     json_read_blanks(r);
     if (json_read_peek(r) != ':') {
         json_read_unexpected(r, "after object key");
@@ -422,17 +428,20 @@ static bool json_read_member(struct json_reader *r, json_t *object)
     }
     r->pos++;
     if (r->dups) {
-        text_fmt(&r->path, "%s%s", path_len ? "." : "", key);
+        if (path_len > 0)
+            text_putc(&r->path, '.');
+        text_add(&r->path, key, len);
         if (json_object_getn(object, key, len))
             json_read_note_dup(r);
     }
-    if (r->without != NULL && r->depth == 2 && r->on_path && strcmp(key, r->without[1]) == 0) {
+    if (r->without != NULL && r->depth == 2 && r->on_path &&
+        json_read_is(key, len, r->without[1])) {
         json_read_blanks(r);
         json_read_pass(r);
         return true;
     }
     if (r->depth == 1)
-        r->on_path = r->without != NULL && strcmp(key, r->without[0]) == 0;
+        r->on_path = r->without != NULL && json_read_is(key, len, r->without[0]);
     value = json_read_value(r);
     if (!value)
         return false;

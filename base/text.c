@@ -21,18 +21,25 @@ void text_clear(struct text *t)
         t->data[0] = '\0';
 }
 
-/* Makes room for @more bytes and the final NUL; doubling keeps appending linear. */
-static void text_reserve(struct text *t, size_t more)
+/* Doubling keeps appending linear. */
+static void text_grow(struct text *t, size_t need)
 {
-    size_t need = t->len + more + 1, cap = t->cap ? t->cap : TEXT_FIRST;
+    size_t cap = t->cap ? t->cap : TEXT_FIRST;
 
-    assert(need > more);
-    if (need <= t->cap)
-        return;
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     t->data = mem_grow(t->data, cap, 1);
     t->cap = cap;
+}
+
+/* Makes room for @more bytes and the final NUL. */
+static inline void text_reserve(struct text *t, size_t more)
+{
+    size_t need = t->len + more + 1;
+
+    assert(need > more);
+    if (need > t->cap)
+        text_grow(t, need);
 }
 
 void text_add(struct text *t, const void *data, size_t len)
@@ -44,6 +51,17 @@ void text_add(struct text *t, const void *data, size_t len)
     t->data[t->len] = '\0';
 }
 
+char *text_room(struct text *t, size_t len)
+{
+    char *at;
+
+    text_reserve(t, len);
+    at = t->data + t->len;
+    t->len += len;
+    t->data[t->len] = '\0';
+    return at;
+}
+
 void text_puts(struct text *t, const char *s)
 {
     text_add(t, s, strlen(s));
@@ -51,7 +69,9 @@ void text_puts(struct text *t, const char *s)
 
 void text_putc(struct text *t, char c)
 {
-    text_add(t, &c, 1);
+    text_reserve(t, 1);
+    t->data[t->len++] = c;
+    t->data[t->len] = '\0';
 }
 
 void text_vfmt(struct text *t, const char *fmt, va_list ap)
@@ -103,11 +123,6 @@ char *text_take(struct text *t)
 }
 
 /* --- C strings --- */
-
-bool str_eq(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 bool str_starts(const char *s, const char *prefix)
 {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
     char *data; /* owned */
@@ -24,6 +25,7 @@ struct text {
 void text_fini(struct text *t); /* idempotent; usable with cleanup() */
 void text_clear(struct text *t);
 void text_add(struct text *t, const void *data, size_t len);
+char *text_room(struct text *t, size_t len); /* adds @len bytes, for the caller to fill at once */
 void text_puts(struct text *t, const char *s);
 void text_putc(struct text *t, char c);
 void text_fmt(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -32,7 +34,11 @@ void text_drop(struct text *t, size_t n);   /* removes n bytes from the front */
 const char *text_str(const struct text *t); /* borrowed, never NULL */
 char *text_take(struct text *t);            /* moved out, never NULL; t is empty after */
 
-bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
+/* NULL equals only NULL.  Inline: tables are searched with it, and most strings differ at once. */
+static inline bool str_eq(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && *a == *b && strcmp(a, b) == 0);
+}
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 bool str_empty(const char *s); /* NULL or "" */

@@ -255,3 +255,23 @@ TEST(json, find_looks_up_by_key)
     CHECK(json_find(list, "name", "c") == NULL);
     CHECK(json_find(NULL, "name", "c") == NULL);
 }
+
+/* Strings are read and written eight bytes at a time: each odd byte at each place among plain ones. */
+TEST(json, odd_bytes_are_found_at_every_place)
+{
+    static const char *const odd[] = { "\"", "\\", "\n", "\x01", "\x1f", "\x7f", " ", "\xc3\xa9" };
+
+    for (size_t i = 0; i < N_ELEMENTS(odd); i++)
+        for (int before = 0; before < 18; before++) {
+            static const char plain[] = "aZ~0aZ~0aZ~0aZ~0aZ";
+            cleanup(freep) char *s = mem_fmt("%.*s%s%s", before, plain, odd[i], plain + before);
+            cleanup(json_decrefpp) json_t *tree = json_pack("{s:s}", s, s), *back = NULL;
+            cleanup(freep) char *text = json_print(tree, NULL);
+            struct err err = ERR_EMPTY;
+            bool bare = strlen(text) == 2 * strlen(s) + strlen("{'':''}");
+
+            CHECK_INT(bare, i >= 5);
+            CHECK_INT(json_parse(&back, text, strlen(text), NULL, &err), 0);
+            CHECK(json_equal(tree, back));
+        }
+}
