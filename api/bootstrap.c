@@ -1,5 +1,6 @@
 /* What every cluster has from its first moment on.  Each row is created if absent;
- * an existing one is left as its owner made it (roles excepted, see bootstrap_reconcile). */
+ * an existing one is left as its owner made it (but for roles and flows, see bootstrap_renewed). */
+#include "api/bootstrap_flow.h"
 #include "api/bootstrap_roles.h"
 #include "api/registry_impl.h"
 
@@ -73,6 +74,12 @@ static void bootstrap_storage(struct bootstrap *b)
                             "annotations", "storageclass.kubernetes.io/is-default-class", "true",
                             "provisioner", "mkube.io/local", "reclaimPolicy", "Delete",
                             "volumeBindingMode", "WaitForFirstConsumer"));
+}
+
+static void bootstrap_flows(struct bootstrap *b)
+{
+    bootstrap_add_all(b, FLOW_LEVELS, bootstrap_flow_levels());
+    bootstrap_add_all(b, FLOW_SCHEMAS, bootstrap_flow_schemas());
 }
 
 /* Who is asked first when several serve a kind (kube-apiserver's aggregator.go). */
@@ -195,10 +202,30 @@ static json_t *bootstrap_renewed(const struct object *have, json_t *want)
 
     if (str_starts(have->bucket, "endpoint"))
         return json_incref(want);
+    tree = object_tree(have);
+    if (str_eq(have->bucket, FLOW_LEVELS) || str_eq(have->bucket, FLOW_SCHEMAS))
+        return bootstrap_flow_reconcile(tree, want) ? STEAL(tree) : NULL;
     if (!str_ends(have->bucket, RBAC_GROUP))
         return NULL;
-    tree = object_tree(have);
     return bootstrap_reconcile(tree, want) ? STEAL(tree) : NULL;
+}
+
+static void bootstrap_send(struct bootstrap *b, enum registry_verb verb, const char *bucket,
+                           const char *ns, const char *name, json_t *body)
+{
+    struct registry_request req = {
+        .verb = verb,
+        .resource = schema_bucket(bucket),
+        .sub = "",
+        .ns = ns,
+        .name = verb == REGISTRY_CREATE ? "" : name,
+        .body = body,
+        .user = &registry_itself,
+        .grace_seconds = -1,
+    };
+
+    b->waiting++;
+    registry_write(b->r, &req, bootstrap_on_written, b);
 }
 
 static void bootstrap_write(struct bootstrap *b, const char *bucket, json_t *want)
@@ -206,23 +233,16 @@ static void bootstrap_write(struct bootstrap *b, const char *bucket, json_t *wan
     const char *ns = json_str_or(want, "metadata.namespace", "");
     const char *name = json_str(want, "metadata.name");
     const struct object *have = store_latest(registry_store(b->r), bucket, ns, name);
-    cleanup(json_decrefpp) json_t *tree = have != NULL ? bootstrap_renewed(have, want)
-                                                       : json_incref(want);
-    struct registry_request req = {
-        .verb = have != NULL ? REGISTRY_UPDATE : REGISTRY_CREATE,
-        .resource = schema_bucket(bucket),
-        .sub = "",
-        .ns = ns,
-        .name = have != NULL ? name : "",
-        .body = tree,
-        .user = &registry_itself,
-        .grace_seconds = -1,
-    };
+    cleanup(json_decrefpp) json_t *old = have != NULL ? object_tree(have) : NULL;
+    cleanup(json_decrefpp) json_t *tree = NULL;
 
-    if (tree == NULL)
-        return;
-    b->waiting++;
-    registry_write(b->r, &req, bootstrap_on_written, b);
+    if (old != NULL && bootstrap_is_misbound(old, want)) {
+        bootstrap_send(b, REGISTRY_DELETE, bucket, ns, name, NULL);
+        have = NULL;
+    }
+    tree = have != NULL ? bootstrap_renewed(have, want) : json_incref(want);
+    if (tree != NULL)
+        bootstrap_send(b, have != NULL ? REGISTRY_UPDATE : REGISTRY_CREATE, bucket, ns, name, tree);
 }
 
 void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t server_port,
@@ -240,6 +260,7 @@ void registry_bootstrap(struct registry *r, const char *server_ip, uint16_t serv
     bootstrap_priorities(b);
     bootstrap_access(b);
     bootstrap_storage(b);
+    bootstrap_flows(b);
     bootstrap_apis(b);
     bootstrap_service(b, server_ip, server_port);
     /* All at once: together they cost one fsync or two, one after the other a hundred. */

@@ -393,12 +393,26 @@ static bool roles_reconcile_rules(json_t *have, const json_t *want)
     return true;
 }
 
-bool bootstrap_reconcile(json_t *have, const json_t *want)
+static bool roles_are_kept(const json_t *have)
 {
     const json_t *annotations = json_at(have, "metadata.annotations");
+
+    return str_eq(json_string_value(json_object_get(annotations, AUTOUPDATE)), "false");
+}
+
+bool bootstrap_is_misbound(const json_t *have, const json_t *want)
+{
+    const json_t *role = json_object_get(want, "roleRef");
+
+    return role != NULL && !roles_are_kept(have) &&
+           !json_equal(json_object_get(have, "roleRef"), role);
+}
+
+bool bootstrap_reconcile(json_t *have, const json_t *want)
+{
     bool changed;
 
-    if (str_eq(json_string_value(json_object_get(annotations, AUTOUPDATE)), "false"))
+    if (roles_are_kept(have))
         return false;
     changed = roles_reconcile_map(have, want, "metadata.labels");
     changed = roles_reconcile_map(have, want, "metadata.annotations") || changed;

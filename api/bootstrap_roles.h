@@ -30,5 +30,8 @@ json_t *bootstrap_roles(void); /* of namespaces */
  * had to.  Objects with the annotation rbac.authorization.kubernetes.io/autoupdate "false" are
  * their owner's. */
 bool bootstrap_reconcile(json_t *have, const json_t *want);
+/* Whether @have binds to another role than it should, and is ours: roleRef cannot be changed, so it
+ * goes, and comes anew. */
+bool bootstrap_is_misbound(const json_t *have, const json_t *want);
 
 #endif
