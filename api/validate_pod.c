@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define SYSCTL_MAX 253
+
 /* --- affinity ------------------------------------------------------------------- */
 
 static void validate_weight(struct field_errors *e, const json_t *term, const char *path)
@@ -159,6 +161,48 @@ static void validate_host_aliases(struct field_errors *e, const json_t *spec, co
     }
 }
 
+/* Letters, digits, '-' and '_' in segments that begin and end with a letter or digit, between dots
+ * or slashes. */
+static bool validate_is_sysctl(const char *name)
+{
+    static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    static const char inner[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    if (strlen(name) > SYSCTL_MAX)
+        return false;
+    for (;; name++) {
+        size_t len = strspn(name, inner);
+
+        if (len == 0 || strchr(ends, name[0]) == NULL || strchr(ends, name[len - 1]) == NULL)
+            return false;
+        name += len;
+        if (*name == '\0')
+            return true;
+        if (*name != '.' && *name != '/')
+            return false;
+    }
+}
+
+static void validate_sysctls(struct field_errors *e, const json_t *list, const char *path)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (list, i, item) {
+        struct validate_path at = validate_path("%s[%zu].name", path, i);
+        const json_t *name = json_object_get(item, "name");
+
+        if (str_empty(json_string_value(name)))
+            field_required(e, at.s, "");
+        else if (!validate_is_sysctl(json_string_value(name)))
+            field_invalid(e, at.s, name,
+                          "must have at most 253 characters and match regex "
+                          "([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?");
+        else if (json_find(list, "name", json_string_value(name)) != item)
+            field_duplicate(e, at.s, name);
+    }
+}
+
 static void validate_pod_security(struct field_errors *e, const json_t *spec, const char *path)
 {
     const json_t *sc = json_object_get(spec, "securityContext"), *group;
@@ -173,6 +217,7 @@ static void validate_pod_security(struct field_errors *e, const json_t *spec, co
             field_invalid(e, AT("%s.supplementalGroups[%zu]", at.s, i), group,
                           "must be between 0 and 2147483647, inclusive");
     }
+    validate_sysctls(e, json_object_get(sc, "sysctls"), AT("%s.sysctls", at.s));
     if (json_bool(spec, "hostPID", false) && json_bool(spec, "shareProcessNamespace", false))
         field_invalid(e, AT("%s.shareProcessNamespace", path),
                       json_object_get(spec, "shareProcessNamespace"),

@@ -14,9 +14,12 @@
 #include <stdint.h>
 #include <uv.h>
 
+/* Who asks.  A hook only calls: any answer over HTTP will do.  A probe judges its status. */
+enum action_use { ACTION_PROBE, ACTION_HOOK };
 enum action_type { ACTION_EXEC, ACTION_HTTP, ACTION_TCP, ACTION_GRPC, ACTION_SLEEP };
 
 struct action { /* end with action_fini */
+    enum action_use use;
     enum action_type type;
     char **argv;    /* exec: owned, NULL-terminated */
     char *url;      /* http, grpc: owned */
@@ -29,9 +32,9 @@ struct action { /* end with action_fini */
 void action_fini(struct action *a);
 
 /* @handler has one of exec, httpGet, tcpSocket, grpc, sleep.  ERR_INVALID: none, or a port that does
- * not exist.  @user_agent_kind is "kube-probe" or "kube-lifecycle". */
+ * not exist. */
 int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
-                 const char *pod_ip, const char *user_agent_kind, struct err *err);
+                 const char *pod_ip, enum action_use use, struct err *err);
 
 /* Where a redirect to @location leads from @url, new; NULL: to another host. */
 char *action_redirect(const char *url, const char *location);

@@ -161,9 +161,10 @@ static int action_parse_grpc(struct action *a, const json_t *grpc, const char *p
 }
 
 int action_parse(struct action *ret, const json_t *handler, const struct container_view *c,
-                 const char *pod_ip, const char *user_agent_kind, struct err *err)
+                 const char *pod_ip, enum action_use use, struct err *err)
 {
-    struct action a = { .type = ACTION_EXEC };
+    const char *kind = use == ACTION_HOOK ? "kube-lifecycle" : "kube-probe";
+    struct action a = { .use = use, .type = ACTION_EXEC };
     const json_t *x;
     int rc = 0;
 
@@ -173,13 +174,13 @@ int action_parse(struct action *ret, const json_t *handler, const struct contain
             rc = err_set(err, ERR_INVALID, "exec: no command");
     } else if ((x = json_at(handler, "httpGet")) != NULL) {
         a.type = ACTION_HTTP;
-        rc = action_parse_http(&a, x, c, pod_ip, user_agent_kind, err);
+        rc = action_parse_http(&a, x, c, pod_ip, kind, err);
     } else if ((x = json_at(handler, "tcpSocket")) != NULL) {
         a.type = ACTION_TCP;
         rc = action_parse_tcp(&a, x, c, pod_ip, err);
     } else if ((x = json_at(handler, "grpc")) != NULL) {
         a.type = ACTION_GRPC;
-        rc = action_parse_grpc(&a, x, pod_ip, user_agent_kind, err);
+        rc = action_parse_grpc(&a, x, pod_ip, kind, err);
     } else if ((x = json_at(handler, "sleep")) != NULL) {
         a.type = ACTION_SLEEP;
         a.sleep_ms = json_int(x, "seconds", 0) * 1000;

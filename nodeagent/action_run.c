@@ -212,7 +212,7 @@ static void action_on_http(void *arg, int rc, const struct http_head *head, cons
         return;
     if (rc < 0)
         action_http_error(&mine, r, rc, head, err);
-    else if (head->status < 200 || head->status >= 400)
+    else if (r->action->use == ACTION_PROBE && (head->status < 200 || head->status >= 400))
         rc = err_set(&mine, ERR_PROTOCOL, "HTTP probe failed with statuscode: %d", head->status);
     action_tell(r, rc, &mine);
 }

@@ -158,6 +158,17 @@ static void log_cursor_put(struct log_cursor *c, struct text *ret, const char *d
     text_add(ret, data, len);
 }
 
+/* UTC is "Z" to clients; conmon writes it as an offset. */
+static void log_cursor_time(struct log_cursor *c, struct text *ret, const struct log_line *l)
+{
+    static const char utc[] = "+00:00";
+    const size_t n = sizeof(utc) - 1;
+    bool is_utc = l->time_len > n && memcmp(l->time + l->time_len - n, utc, n) == 0;
+
+    log_cursor_put(c, ret, l->time, is_utc ? l->time_len - n : l->time_len);
+    log_cursor_put(c, ret, is_utc ? "Z " : " ", is_utc ? 2 : 1);
+}
+
 static void log_cursor_line(struct log_cursor *c, struct text *ret, const char *line, size_t len)
 {
     struct log_line l;
@@ -169,8 +180,7 @@ static void log_cursor_line(struct log_cursor *c, struct text *ret, const char *
         return;
     }
     if (c->query.timestamps && !c->middle) {
-        log_cursor_put(c, ret, l.time, l.time_len);
-        log_cursor_put(c, ret, " ", 1);
+        log_cursor_time(c, ret, &l);
     }
     log_cursor_put(c, ret, l.text, l.text_len);
     if (l.is_whole)

@@ -59,7 +59,7 @@ int probe_new(struct probe **ret, enum probe_kind kind, const json_t *probe,
               struct err *err)
 {
     struct probe *p = MEM_NEW(struct probe);
-    int rc = action_parse(&p->action, probe, c, pod_ip, "kube-probe", err);
+    int rc = action_parse(&p->action, probe, c, pod_ip, ACTION_PROBE, err);
 
     if (rc < 0) {
         free(p);

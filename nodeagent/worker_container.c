@@ -179,8 +179,7 @@ static bool container_post_start(struct worker_container *c)
     worker_surroundings(w, &around);
     container_action_context(c, &context);
     container_enter(c, STAGE_POSTSTART);
-    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) <
-        0) {
+    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, ACTION_HOOK, &err) < 0) {
         container_hook_failed(c, "PostStart", &err);
         container_stop(c, w->pod->grace_s, "FailedPostStartHook");
         return true;

@@ -122,8 +122,7 @@ static void container_pre_stop(struct worker_container *c, int64_t grace_s)
         return;
     worker_surroundings(w, &around);
     container_action_context(c, &context);
-    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, "kube-lifecycle", &err) <
-        0) {
+    if (action_parse(&c->hook, hook, container_view(c), around.pod_ip, ACTION_HOOK, &err) < 0) {
         container_hook_failed(c, "PreStop", &err);
         return;
     }

@@ -14,6 +14,9 @@
 #define T1 "2026-11-21T01:00:01.000000000+00:00"
 #define T2 "2026-11-21T01:00:02.000000000+00:00"
 #define T3 "2026-11-21T01:00:03.000000000+00:00"
+/* as clients are told */
+#define Z2 "2026-11-21T01:00:02.000000000Z"
+#define Z3 "2026-11-21T01:00:03.000000000Z"
 
 static void write_file(const char *path, const char *text)
 {
@@ -78,7 +81,7 @@ TEST(log_cursor, joins_partial_lines_and_answers_the_query)
     check_log(path, (struct log_query){ .tail_lines = 0, .limit_bytes = -1 }, "", LOG_AT_END);
     check_log(path, (struct log_query){ .tail_lines = -1, .limit_bytes = 5 }, "one\nt", LOG_LIMIT);
     check_log(path, (struct log_query){ .tail_lines = 3, .limit_bytes = -1, .timestamps = true },
-              T2 " two\n" T3 " \n" T3 " three\n", LOG_AT_END);
+              Z2 " two\n" Z3 " \n" Z3 " three\n", LOG_AT_END);
     check_log(path,
               (struct log_query){ .tail_lines = -1, .limit_bytes = -1, .since_ms = 1795222802000 },
               "two\n\nthree\n", LOG_AT_END);

@@ -233,12 +233,18 @@ TEST(action, http_get_finds_named_ports_and_the_pods_address)
     struct action a;
     struct err err = ERR_EMPTY;
 
-    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", "kube-probe", &err), 0);
+    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", ACTION_PROBE, &err), 0);
     CHECK_STR(a.url, "https://10.1.0.5:8080/ok");
     CHECK_STR(a.headers[0], "X: 1");
+    CHECK_STR(a.headers[1], "User-Agent: kube-probe/1.32");
+    CHECK(a.use == ACTION_PROBE);
+    action_fini(&a);
+    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", ACTION_HOOK, &err), 0);
+    CHECK_STR(a.headers[1], "User-Agent: kube-lifecycle/1.32");
+    CHECK(a.use == ACTION_HOOK);
     action_fini(&a);
     json_put_str(handler, "httpGet.port", "nope");
-    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", "kube-probe", &err),
+    CHECK_INT(action_parse(&a, handler, &pod->containers[0], "10.1.0.5", ACTION_PROBE, &err),
               ERR_INVALID);
     json_decref(handler);
     pod_view_unref(pod);

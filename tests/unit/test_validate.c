@@ -165,6 +165,33 @@ TEST(validate, container_parts)
     check_create("pods", ONE("'readinessProbe':{'httpGet':{'port':'http-port'}}"), "");
 }
 
+#define SYSCTL_FORM                                     \
+    "must have at most 253 characters and match regex " \
+    "([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+#define SYSCTLS(list) \
+    POD("'securityContext':{'sysctls':[" list "]},'containers':[{'name':'c','image':'i'}]")
+
+TEST(validate, names_of_sysctls)
+{
+    check_create("pods",
+                 SYSCTLS("{'name':'kernel.shm_rmid_forced','value':'1'},{'name':'net/ipv4/"
+                         "a-b_c.d','value':'1'},{'name':'"
+                         "safe-and-unsafe','value':'1'}"),
+                 "");
+    check_create("pods",
+                 SYSCTLS("{'name':'foo-','value':'1'},{'name':'kernel.shmmax','value':'1'},{'name':"
+                         "'bar..','value':'1'}"),
+                 "[spec.securityContext.sysctls[0].name: Invalid value: \"foo-\": " SYSCTL_FORM
+                 ", spec.securityContext.sysctls[2].name: Invalid value: \"bar..\": " SYSCTL_FORM
+                 "]");
+    check_create("pods", SYSCTLS("{'name':'_a','value':'1'}"),
+                 "spec.securityContext.sysctls[0].name: Invalid value: \"_a\": " SYSCTL_FORM);
+    check_create("pods", SYSCTLS("{'name':'a.b','value':'1'},{'name':'a.b','value':'1'}"),
+                 "spec.securityContext.sysctls[1].name: Duplicate value: \"a.b\"");
+    check_create("pods", SYSCTLS("{'value':'1'}"),
+                 "spec.securityContext.sysctls[0].name: Required value");
+}
+
 TEST(validate, volumes_have_one_source_and_one_name)
 {
     check_create("pods",
