@@ -3,14 +3,17 @@
 import base64
 import json
 import os
+import socket
+import ssl
 import subprocess
+import urllib.parse
 
 import pytest
 
 from behaviour import behaviour
 from hookserver import make_certificates, read
 from labsite import wait_for
-from workloads import Pods, container
+from workloads import ECHO, Pods, container
 
 # What is asked for on each port comes from the environment, as in the suite's porter.
 PORTER = """
@@ -91,6 +94,18 @@ class Proxy:
         head, _, rest = done.stdout.decode().partition("\r\n\r\n")
         lines = head.split("\r\n")
         return int(lines[0].split()[1]), {k.lower(): v for k, _, v in (line.partition(": ") for line in lines[1:])}, rest
+
+    def upgrade(self, path, protocol):
+        """A connection that has left HTTP, and what the answer said."""
+        where = urllib.parse.urlsplit(self.cluster["server"])
+        context = ssl.create_default_context(cafile=self.files["ca"])
+        context.load_cert_chain(self.files["cert"], self.files["key"])
+        s = context.wrap_socket(socket.create_connection((where.hostname, where.port), 20), server_hostname=where.hostname)
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n".encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += s.recv(1) or pytest.fail(f"no answer but {head}")
+        return s, head.decode()
 
 
 @pytest.fixture
@@ -180,3 +195,45 @@ def test_node(site, proxy):
     assert proxy.ask(f"/api/v1/nodes/{node}:10250/proxy/healthz")[0] == 200
     assert json.loads(proxy.ask(f"/api/v1/nodes/{node}/proxy/stats/summary")[2])["node"]["nodeName"] == node
     assert proxy.ask("/api/v1/nodes/none/proxy/healthz")[0] == 404
+
+
+def test_streams_and_upgrades(proxy, kinds, k, namespace):
+    kinds("v1", "Pod", namespace).create(pod("echo", {"app": "echo"}, ECHO))
+    k("wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
+    place = f"{proxy.base}/pods/echo/proxy"
+    # Who asks is not told, where the question came from is.
+    asked = k("get", "--raw", f"{place}/x?y=z")
+    assert asked.startswith("GET /x?y=z HTTP/1.1") and "Authorization" not in asked
+    assert f"X-Forwarded-Uri: {place}/x" in asked and "X-Forwarded-For: " in asked
+    assert len(proxy.ask(f"{place}/stream")[2]) > 5
+    s, head = proxy.upgrade(f"{place}/talk", "x")
+    with s:
+        assert head.startswith("HTTP/1.1 101 ")
+        for word in (b"hello", b"x" * 100000):
+            s.sendall(word)
+            back = b""
+            while len(back) < len(word):
+                back += s.recv(65536) or pytest.fail("the connection ended")
+            assert back == word
+
+
+def test_policies_see_the_path(proxy, kinds, k, namespace):
+    admission = "admissionregistration.k8s.io/v1"
+    policies = kinds(admission, "ValidatingAdmissionPolicy")
+    bindings = kinds(admission, "ValidatingAdmissionPolicyBinding")
+    kinds("v1", "Pod", namespace).create(pod("echo", {"app": "echo"}, ECHO))
+    k("wait", "--for=condition=Ready", "pod/echo", "--timeout=60s")
+    name = f"proxies-{namespace}"
+    try:
+        policies.create({"apiVersion": admission, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": {
+            "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"],
+                                                    "resources": ["pods/proxy"]}]},
+            "validations": [{"expression": "object.path != '/secret'", "message": "not there"}]}})
+        bindings.create({"apiVersion": admission, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": {
+            "policyName": name, "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}}})
+        wait_for("the policy to hold", 20, lambda: proxy.ask(f"{proxy.base}/pods/echo/proxy/secret")[0] == 422)
+        assert "denied request: not there" in proxy.ask(f"{proxy.base}/pods/echo/proxy/secret")[2]
+        assert proxy.ask(f"{proxy.base}/pods/echo/proxy/other")[0] == 200
+    finally:
+        k("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", name, "--ignore-not-found")
