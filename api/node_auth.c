@@ -1,99 +1,10 @@
 #include "api/node_auth.h"
 
 #include "api/auth.h"
+#include "api/pod_refs.h"
 #include "base/mem.h"
 
 #include <string.h>
-
-/* --- what a pod refers to --- */
-
-/* Where a name of a Secret or a ConfigMap may stand, below a list of the pod or a container. */
-static const struct {
-    const char *resource, *list, *path;
-    bool of_container;
-} refs_paths[] = {
-    { "secrets", "spec.imagePullSecrets", "name", false },
-    { "secrets", "env", "valueFrom.secretKeyRef.name", true },
-    { "secrets", "envFrom", "secretRef.name", true },
-    { "secrets", "spec.volumes", "secret.secretName", false },
-    { "configmaps", "env", "valueFrom.configMapKeyRef.name", true },
-    { "configmaps", "envFrom", "configMapRef.name", true },
-    { "configmaps", "spec.volumes", "configMap.name", false },
-    { "persistentvolumeclaims", "spec.volumes", "persistentVolumeClaim.claimName", false },
-};
-
-static bool refs_list_has(const json_t *list, const char *path, const char *name)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (list, i, item)
-        if (str_eq(json_str(item, path), name))
-            return true;
-    return false;
-}
-
-static bool refs_containers_have(const json_t *tree, const char *list, const char *path,
-                                 const char *name)
-{
-    static const char *const containers[] = { "spec.initContainers", "spec.containers",
-                                              "spec.ephemeralContainers" };
-
-    for (size_t c = 0; c < N_ELEMENTS(containers); c++) {
-        size_t i;
-        json_t *container;
-
-        json_array_foreach (json_at(tree, containers[c]), i, container)
-            if (refs_list_has(json_object_get(container, list), path, name))
-                return true;
-    }
-    return false;
-}
-
-static bool refs_projected_have(const json_t *tree, const char *resource, const char *name)
-{
-    const char *path = str_eq(resource, "secrets")      ? "secret.name"
-                       : str_eq(resource, "configmaps") ? "configMap.name"
-                                                        : NULL;
-    size_t i;
-    json_t *volume;
-
-    json_array_foreach (json_at(tree, "spec.volumes"), i, volume)
-        if (path != NULL && refs_list_has(json_at(volume, "projected.sources"), path, name))
-            return true;
-    return false;
-}
-
-/* A claim that a volume of the pod was made into is called like both. */
-static bool refs_is_ephemeral_claim(const json_t *tree, const char *name)
-{
-    size_t i;
-    json_t *volume;
-
-    json_array_foreach (json_at(tree, "spec.volumes"), i, volume) {
-        cleanup(freep) char *claim = mem_fmt("%s-%s", json_str_or(tree, "metadata.name", ""),
-                                             json_str_or(volume, "name", ""));
-
-        if (json_object_get(volume, "ephemeral") != NULL && str_eq(claim, name))
-            return true;
-    }
-    return false;
-}
-
-bool node_auth_pod_refers(const json_t *tree, const char *resource, const char *name)
-{
-    for (size_t i = 0; i < N_ELEMENTS(refs_paths); i++) {
-        const char *list = refs_paths[i].list, *path = refs_paths[i].path;
-
-        if (!str_eq(refs_paths[i].resource, resource))
-            continue;
-        if (refs_paths[i].of_container ? refs_containers_have(tree, list, path, name)
-                                       : refs_list_has(json_at(tree, list), path, name))
-            return true;
-    }
-    return refs_projected_have(tree, resource, name) ||
-           (str_eq(resource, "persistentvolumeclaims") && refs_is_ephemeral_claim(tree, name));
-}
 
 /* --- whose is it? --- */
 
@@ -123,7 +34,7 @@ static bool node_auth_bound(const char *node, const struct store *store,
     return q->name[0] != '\0' && (pod == NULL || str_eq(pod->node, node));
 }
 
-/* Some pod on the node needs it.  Most pods are told apart by their bytes: only those that hold the
+/* Some pod on the node needs it: one name, so a list or watch is one of that name.  Most pods are told apart by their bytes: only those that hold the
  * name are read. */
 static bool node_auth_referenced(const char *node, const struct store *store,
                                  const struct auth_question *q)
@@ -141,7 +52,7 @@ static bool node_auth_referenced(const char *node, const struct store *store,
         if (!str_eq(pod->ns, q->ns) || (!claim && strstr(pod->json, q->name) == NULL))
             continue;
         tree = object_tree(pod);
-        if (node_auth_pod_refers(tree, q->resource, q->name))
+        if (pod_refs_has(tree, q->resource, q->name))
             return true;
     }
     return false;
@@ -164,22 +75,6 @@ static bool node_auth_account(const char *node, const struct store *store,
         if (str_eq(json_str(tree, "spec.serviceAccountName"), q->name))
             return true;
     }
-    return false;
-}
-
-/* Secrets and ConfigMaps of a namespace, while the node runs pods there. */
-static bool node_auth_populated(const char *node, const struct store *store,
-                                const struct auth_question *q)
-{
-    struct store_walk walk;
-    const struct object *pod;
-
-    if (q->name[0] != '\0')
-        return node_auth_referenced(node, store, q);
-    store_walk_node(&walk, store, "pods", node);
-    while ((pod = store_walk_next(&walk)) != NULL)
-        if (str_eq(pod->ns, q->ns))
-            return true;
     return false;
 }
 
@@ -212,10 +107,8 @@ static const struct {
     { "", "services", "", NODE_AUTH_READ, NULL },
     { "", "endpoints", "", NODE_AUTH_READ, NULL },
     { "discovery.k8s.io", "endpointslices", "", NODE_AUTH_READ, NULL },
-    { "", "configmaps", "", "get", node_auth_referenced },
-    { "", "configmaps", "", "list watch", node_auth_populated },
-    { "", "secrets", "", "get", node_auth_referenced },
-    { "", "secrets", "", "list watch", node_auth_populated },
+    { "", "configmaps", "", NODE_AUTH_READ, node_auth_referenced },
+    { "", "secrets", "", NODE_AUTH_READ, node_auth_referenced },
     { "", "serviceaccounts", "", "get", node_auth_account },
     { "", "serviceaccounts", "token", "create", node_auth_account },
     { "", "persistentvolumeclaims", "", "get", node_auth_referenced },

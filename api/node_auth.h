@@ -10,7 +10,6 @@
 #ifndef API_NODE_AUTH_H
 #define API_NODE_AUTH_H
 
-#include "base/json.h"
 #include "storage/store.h"
 
 #include <stdbool.h>
@@ -18,9 +17,5 @@
 struct auth_question;
 
 bool node_auth_may(const char *node, const struct store *store, const struct auth_question *q);
-
-/* Whether the pod @tree needs the object @name of @resource ("secrets", "configmaps",
- * "persistentvolumeclaims") of its namespace. */
-bool node_auth_pod_refers(const json_t *tree, const char *resource, const char *name);
 
 #endif

@@ -143,7 +143,7 @@ int agent_new(struct agent **ret, uv_loop_t *loop, const struct agent_opts *opts
         return rc;
     }
     a->events = events_new(loop, opts->client, a->node_name);
-    a->sources = sources_new(loop, opts->client, agent_on_sources, a);
+    a->sources = sources_new(loop, opts->client, agent_on_source, a);
     a->node = node_new(loop, &node);
     agent_fill_host(a, opts->client);
     if (a->slices != NULL)

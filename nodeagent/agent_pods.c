@@ -146,14 +146,14 @@ struct pod_worker *agent_next(void *arg, size_t *it)
 
 /* --- changes --- */
 
-void agent_on_sources(void *arg, const char *ns)
+void agent_on_source(void *arg, const struct source_ref *ref)
 {
     struct agent *a = arg;
     const char *uid;
     void *w;
 
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
-        pod_worker_on_sources(w, ns);
+        pod_worker_on_source(w, ref);
 }
 
 void agent_on_slice(void *arg, const struct object *object UNUSED,

@@ -1,8 +1,10 @@
 #include "nodeagent/pod_lookup.h"
 
+#include "api/pod_refs.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "nodeagent/volume.h"
 
@@ -28,45 +30,46 @@ struct lookup_item {
 
 struct pod_lookup {
     struct pod_lookup_opts opts;
-    json_t *cache; /* owned object */
-    bool needs_sources;
+    json_t *cache;     /* owned object */
+    bool is_of_record; /* the cache came with the pod */
+    struct map *refs;  /* "secrets/name" to struct lookup_ref, each held in the sources */
     struct list items;
+};
+
+struct lookup_ref {
+    struct sources *sources;
+    struct source_ref ref; /* ns is the pod's, kind a literal */
+    char *name;
 };
 
 static void lookup_ask(struct lookup_item *item);
 
 /* --- what the pod needs --- */
 
-static bool lookup_env_needs(const json_t *container)
+static void lookup_ref_free(void *value)
 {
-    size_t i;
-    json_t *item;
+    struct lookup_ref *r = value;
 
-    if (json_array_size(json_at(container, "envFrom")) > 0)
-        return true;
-    json_array_foreach (json_at(container, "env"), i, item)
-        if (json_at(item, "valueFrom.configMapKeyRef") != NULL ||
-            json_at(item, "valueFrom.secretKeyRef") != NULL)
-            return true;
-    return false;
+    sources_drop(r->sources, &r->ref);
+    free(r->name);
+    free(r);
 }
 
-static bool lookup_needs_sources(const struct pod_view *pod)
+static bool lookup_hold(void *arg, const char *resource, const char *name)
 {
-    size_t i, k;
-    json_t *volume, *source;
+    struct pod_lookup *l = arg;
+    cleanup(freep) char *key = mem_fmt("%s/%s", resource, name);
+    struct lookup_ref *r;
 
-    for (i = 0; i < pod->n; i++)
-        if (lookup_env_needs(pod->containers[i].spec))
-            return true;
-    json_array_foreach (json_at(pod->spec, "volumes"), i, volume) {
-        if (json_at(volume, "configMap") != NULL || json_at(volume, "secret") != NULL)
-            return true;
-        json_array_foreach (json_at(volume, "projected.sources"), k, source)
-            if (json_at(source, "configMap") != NULL || json_at(source, "secret") != NULL)
-                return true;
-    }
-    return json_array_size(json_at(pod->spec, "imagePullSecrets")) > 0;
+    if (str_eq(resource, "persistentvolumeclaims") || map_get(l->refs, key) != NULL)
+        return false;
+    r = MEM_NEW(struct lookup_ref);
+    r->sources = l->opts.sources;
+    r->name = mem_str(name);
+    r->ref = (struct source_ref){ .ns = l->opts.pod->ns, .kind = resource, .name = r->name };
+    map_put(l->refs, key, r);
+    sources_hold(r->sources, &r->ref);
+    return false;
 }
 
 static char *lookup_token_key(const char *volume, const json_t *source)
@@ -231,10 +234,10 @@ struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
     l->opts = *opts;
     pod_view_ref(opts->pod);
     l->cache = opts->cache != NULL ? opts->cache : json_object();
-    l->needs_sources = lookup_needs_sources(opts->pod);
+    l->is_of_record = json_object_size(opts->cache) > 0;
+    l->refs = map_new(lookup_ref_free);
     list_init(&l->items);
-    if (l->needs_sources)
-        sources_hold(opts->sources, opts->pod->ns);
+    pod_refs_each(opts->pod->tree, lookup_hold, l);
     lookup_collect(l);
     LIST_EACH (it, &l->items) {
         struct lookup_item *item = list_entry(it, struct lookup_item, link);
@@ -269,22 +272,36 @@ struct pod_lookup *pod_lookup_close(struct pod_lookup *l)
         free(item->claim);
         free(item);
     }
-    if (l->needs_sources)
-        sources_drop(l->opts.sources, l->opts.pod->ns);
+    map_free(l->refs);
     json_decref(l->cache);
     pod_view_unref(l->opts.pod);
     free(l);
     return NULL;
 }
 
+void pod_lookup_rest(struct pod_lookup *l)
+{
+    map_free(l->refs);
+    l->refs = map_new(lookup_ref_free);
+}
+
 /* --- use --- */
+
+bool pod_lookup_refers(const struct pod_lookup *l, const struct source_ref *ref)
+{
+    cleanup(freep) char *key = mem_fmt("%s/%s", ref->kind, ref->name);
+
+    return str_eq(ref->ns, l->opts.pod->ns) && map_get(l->refs, key) != NULL;
+}
 
 bool pod_lookup_ready(const struct pod_lookup *l)
 {
-    bool has_cache = json_object_size(l->cache) > 0;
+    const char *key;
+    void *r;
 
-    if (l->needs_sources && !has_cache && !sources_ready(l->opts.sources, l->opts.pod->ns))
-        return false;
+    for (size_t it = 0; !l->is_of_record && map_each(l->refs, &it, &key, &r);)
+        if (!sources_ready(l->opts.sources, &((const struct lookup_ref *)r)->ref))
+            return false;
     LIST_EACH (it, &l->items) {
         const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
 
@@ -298,11 +315,12 @@ const json_t *pod_lookup_find(void *lookup, const char *kind, const char *name)
 {
     struct pod_lookup *l = lookup;
     cleanup(freep) char *key = mem_fmt("%s/%s", kind, name);
+    const struct lookup_ref *r = map_get(l->refs, key);
     json_t *tree;
 
-    if (!l->needs_sources || !sources_ready(l->opts.sources, l->opts.pod->ns))
+    if (r == NULL || !sources_ready(l->opts.sources, &r->ref))
         return json_object_get(l->cache, key);
-    tree = sources_get(l->opts.sources, l->opts.pod->ns, kind, name);
+    tree = sources_get(l->opts.sources, &r->ref);
     /* The cache owns it until the next change replaces it. */
     if (tree == NULL)
         json_object_del(l->cache, key);

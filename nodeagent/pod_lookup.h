@@ -27,6 +27,10 @@ struct pod_lookup_opts {
 /* Begins to fetch at once. */
 struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts);
 struct pod_lookup *pod_lookup_close(struct pod_lookup *l); /* returns NULL */
+/* The pod has ended for good: its ConfigMaps and Secrets are followed no longer.  Idempotent. */
+void pod_lookup_rest(struct pod_lookup *l);
+
+bool pod_lookup_refers(const struct pod_lookup *l, const struct source_ref *ref);
 
 /* @pod has more containers now. */
 void pod_lookup_follow(struct pod_lookup *l, const struct pod_view *pod);

@@ -73,6 +73,7 @@ void worker_job_over(struct pod_worker *w)
 /* All containers have ended for good: status, sandbox, API object, record; in that order. */
 static void worker_wind_down(struct pod_worker *w)
 {
+    pod_lookup_rest(w->lookup);
     if (w->is_foreign)
         w->sandbox_gone = true; /* never made here */
     if (!w->is_over && !worker_stops(w)) {
@@ -383,9 +384,9 @@ void pod_worker_gone(struct pod_worker *w)
     worker_wake(w);
 }
 
-void pod_worker_on_sources(struct pod_worker *w, const char *ns)
+void pod_worker_on_source(struct pod_worker *w, const struct source_ref *ref)
 {
-    if (!str_eq(ns, w->pod->ns) || w->is_over || worker_stops(w) || w->is_finished)
+    if (!pod_lookup_refers(w->lookup, ref) || w->is_over || worker_stops(w) || w->is_finished)
         return;
     worker_try_volumes_now(w);
     /* A container that waits for a configmap or secret need not wait for its back-off. */

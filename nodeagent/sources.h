@@ -1,7 +1,9 @@
-/* sources: the ConfigMaps and Secrets of the namespaces that have pods on this node.
+/* sources: the ConfigMaps and Secrets that pods of this node refer to, each followed by name.
  *
- * One pair of informers per namespace in use (never of the whole cluster), closed when the
- * last pod of the namespace has gone; Secrets of helm's history are left out.
+ * The server shows a node nothing else of them (api/node_auth.h).  The first SOURCES_WATCHES are
+ * watched, each on a connection of its own, and for a while after their last pod; what is more than
+ * that is asked for every SOURCES_POLL_MS, less often when there is very much of it, and at once for
+ * a new pod.
  * Owner: agent.  Thread: loop.
  */
 #ifndef NODEAGENT_SOURCES_H
@@ -13,20 +15,29 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#define SOURCES_WATCHES 16 /* of the client's 32 connections to the server */
+#define SOURCES_POLL_MS 10000
+
 struct sources;
 
-/* @on_change: something of @ns is new, changed or gone, or its first list is in. */
-typedef void (*sources_change_fn)(void *arg, const char *ns);
+struct source_ref {
+    const char *ns, *kind, *name; /* @kind "configmaps" or "secrets" */
+};
+
+/* @ref is in for the first time, new, changed or gone; borrowed for the call. */
+typedef void (*sources_change_fn)(void *arg, const struct source_ref *ref);
 
 struct sources *sources_new(uv_loop_t *loop, struct client *client, sources_change_fn on_change,
                             void *arg);
 struct sources *sources_close(struct sources *s); /* returns NULL */
 
-/* Counted. */
-void sources_hold(struct sources *s, const char *ns);
-void sources_drop(struct sources *s, const char *ns);
-bool sources_ready(const struct sources *s, const char *ns); /* both first lists are in */
-/* @kind "configmaps" or "secrets"; a fresh tree, NULL when there is none (or not ready). */
-json_t *sources_get(const struct sources *s, const char *ns, const char *kind, const char *name);
+/* Counted.  Begins to fetch at once. */
+void sources_hold(struct sources *s, const struct source_ref *ref);
+void sources_drop(struct sources *s, const struct source_ref *ref);
+/* It is known what it holds, or that it is not there. */
+bool sources_ready(const struct sources *s, const struct source_ref *ref);
+/* A fresh tree, NULL when there is none (or not ready). */
+json_t *sources_get(const struct sources *s, const struct source_ref *ref);
+unsigned sources_watches(const struct sources *s);
 
 #endif
