@@ -52,7 +52,7 @@ int agent_follow(struct agent *a, struct err *err);
 
 /* Callbacks; @agent is the agent. */
 void agent_on_network(void *agent);
-void agent_on_source(void *agent, const struct source_ref *ref);
+void agent_on_source(void *agent, const struct source_ref *ref, bool is_news);
 void agent_on_slice(void *agent, const struct object *object, const struct object *before);
 void agent_on_back(void *agent);
 void agent_on_alone_timer(void *agent);

@@ -146,14 +146,14 @@ struct pod_worker *agent_next(void *arg, size_t *it)
 
 /* --- changes --- */
 
-void agent_on_source(void *arg, const struct source_ref *ref)
+void agent_on_source(void *arg, const struct source_ref *ref, bool is_news)
 {
     struct agent *a = arg;
     const char *uid;
     void *w;
 
     for (size_t it = 0; map_each(a->workers, &it, &uid, &w);)
-        pod_worker_on_source(w, ref);
+        pod_worker_on_source(w, ref, is_news);
 }
 
 void agent_on_slice(void *arg, const struct object *object UNUSED,

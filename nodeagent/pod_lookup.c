@@ -30,9 +30,9 @@ struct lookup_item {
 
 struct pod_lookup {
     struct pod_lookup_opts opts;
-    json_t *cache;     /* owned object */
-    bool is_of_record; /* the cache came with the pod */
-    struct map *refs;  /* "secrets/name" to struct lookup_ref, each held in the sources */
+    json_t *cache;    /* owned object */
+    bool has_all;     /* all of refs was in once, now or in the life that left the cache */
+    struct map *refs; /* "secrets/name" to struct lookup_ref, each held in the sources */
     struct list items;
 };
 
@@ -234,7 +234,7 @@ struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
     l->opts = *opts;
     pod_view_ref(opts->pod);
     l->cache = opts->cache != NULL ? opts->cache : json_object();
-    l->is_of_record = json_object_size(opts->cache) > 0;
+    l->has_all = json_object_size(opts->cache) > 0;
     l->refs = map_new(lookup_ref_free);
     list_init(&l->items);
     pod_refs_each(opts->pod->tree, lookup_hold, l);
@@ -294,14 +294,15 @@ bool pod_lookup_refers(const struct pod_lookup *l, const struct source_ref *ref)
     return str_eq(ref->ns, l->opts.pod->ns) && map_get(l->refs, key) != NULL;
 }
 
-bool pod_lookup_ready(const struct pod_lookup *l)
+bool pod_lookup_ready(struct pod_lookup *l)
 {
     const char *key;
     void *r;
 
-    for (size_t it = 0; !l->is_of_record && map_each(l->refs, &it, &key, &r);)
+    for (size_t it = 0; !l->has_all && map_each(l->refs, &it, &key, &r);)
         if (!sources_ready(l->opts.sources, &((const struct lookup_ref *)r)->ref))
             return false;
+    l->has_all = true;
     LIST_EACH (it, &l->items) {
         const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
 

@@ -35,7 +35,7 @@ bool pod_lookup_refers(const struct pod_lookup *l, const struct source_ref *ref)
 /* @pod has more containers now. */
 void pod_lookup_follow(struct pod_lookup *l, const struct pod_view *pod);
 /* Is everything in that can be waited for?  (What is missing for good shows in the lookups.) */
-bool pod_lookup_ready(const struct pod_lookup *l);
+bool pod_lookup_ready(struct pod_lookup *l);
 /* Borrowed until the next lookup of the same. */
 const json_t *pod_lookup_find(void *lookup, const char *kind, const char *name);
 const char *pod_lookup_token(void *lookup, const char *volume, const json_t *source);

@@ -384,9 +384,10 @@ void pod_worker_gone(struct pod_worker *w)
     worker_wake(w);
 }
 
-void pod_worker_on_source(struct pod_worker *w, const struct source_ref *ref)
+void pod_worker_on_source(struct pod_worker *w, const struct source_ref *ref, bool is_news)
 {
-    if (!pod_lookup_refers(w->lookup, ref) || w->is_over || worker_stops(w) || w->is_finished)
+    if ((!is_news && w->volumes_ready) || !pod_lookup_refers(w->lookup, ref) || w->is_over ||
+        worker_stops(w) || w->is_finished)
         return;
     worker_try_volumes_now(w);
     /* A container that waits for a configmap or secret need not wait for its back-off. */

@@ -61,7 +61,7 @@ struct pod_worker *pod_worker_new(const struct pod_host *host, struct pod_view *
 void pod_worker_update(struct pod_worker *w, struct pod_view *pod); /* referenced */
 /* The API object has gone without us: stop, clean up, finish. */
 void pod_worker_gone(struct pod_worker *w);
-void pod_worker_on_source(struct pod_worker *w, const struct source_ref *ref);
+void pod_worker_on_source(struct pod_worker *w, const struct source_ref *ref, bool is_news);
 void pod_worker_on_endpoints(struct pod_worker *w);
 /* Ends it, as using more than its share or the node has: phase Failed, reason Evicted. */
 void pod_worker_evict(struct pod_worker *w, const char *message);

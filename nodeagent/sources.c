@@ -1,6 +1,7 @@
 #include "nodeagent/sources.h"
 
 #include "api/informer.h"
+#include "base/bits.h"
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -9,7 +10,7 @@
 
 #define SOURCES_LINGER_MS     30000 /* a pod that is made anew finds everything at hand */
 #define SOURCES_RETRY_MS      1000
-#define SOURCES_PER_POLLED_MS 100 /* no more than ten questions a second, however many there are */
+#define SOURCES_PER_POLLED_MS 100 /* about ten questions a second, however many there are */
 
 struct source {
     struct sources *owner;
@@ -18,7 +19,8 @@ struct source {
     struct informer *informer; /* NULL: asked for now and then */
     struct client_call *call;  /* under way, or NULL */
     struct timer *timer;       /* the next question; or the end, when nobody holds it */
-    bool known;                /* @tree is what the last answer said */
+    bool known;                /* @tree is what the last answer said, and holds for a new pod */
+    bool was_answered;         /* @tree is what an answer said */
     json_t *tree;              /* owned or NULL; until the informer knows better */
 };
 
@@ -48,12 +50,12 @@ static struct source_ref source_ref(const struct source *e)
     return (struct source_ref){ .ns = e->ns, .kind = e->kind, .name = e->name };
 }
 
-static void source_tell(struct source *e)
+static void source_tell(struct source *e, bool is_news)
 {
     struct source_ref ref = source_ref(e);
 
     if (e->n_holders > 0)
-        e->owner->on_change(e->owner->arg, &ref);
+        e->owner->on_change(e->owner->arg, &ref, is_news);
 }
 
 /* --- watched --- */
@@ -64,7 +66,7 @@ static void source_on_change(void *arg, const struct object *object UNUSED,
     struct source *e = arg;
 
     if (informer_synced(e->informer))
-        source_tell(e);
+        source_tell(e, true);
 }
 
 static void source_on_synced(void *arg)
@@ -72,8 +74,9 @@ static void source_on_synced(void *arg)
     struct source *e = arg;
 
     e->known = false; /* what was asked for before is out of date now */
+    e->was_answered = false;
     json_decref(STEAL(e->tree));
-    source_tell(e);
+    source_tell(e, true);
 }
 
 static void source_watch(struct source *e)
@@ -101,8 +104,12 @@ static int64_t source_pause(const struct source *e)
 {
     int64_t least = (int64_t)map_len(e->owner->by_key) * SOURCES_PER_POLLED_MS;
     int64_t wanted = e->known ? SOURCES_POLL_MS : SOURCES_RETRY_MS;
+    uint16_t jitter;
 
-    return least > wanted ? least : wanted;
+    /* Up to a quarter less or more: what was asked at once does not come at once for ever. */
+    bits_random(&jitter, sizeof(jitter));
+    wanted = least > wanted ? least : wanted;
+    return wanted - wanted / 4 + wanted / 2 * jitter / UINT16_MAX;
 }
 
 static bool source_is_same(const json_t *a, const json_t *b)
@@ -120,14 +127,15 @@ static void source_on_answer(void *arg, int rc, int status, const json_t *body,
     e->call = NULL;
     if ((rc == 0 && body != NULL) || status == 404) {
         json_t *tree = rc == 0 ? json_deep_copy(body) : NULL;
-        bool is_news = !e->known || !source_is_same(tree, e->tree);
+        bool waited_for = !e->known;
+        bool is_news = !e->was_answered || !source_is_same(tree, e->tree);
 
         json_decref(e->tree);
         e->tree = tree;
-        e->known = true;
+        e->known = e->was_answered = true;
         timer_start(e->timer, source_pause(e));
-        if (is_news)
-            source_tell(e);
+        if (is_news || waited_for)
+            source_tell(e, is_news);
         return;
     }
     timer_start(e->timer, source_pause(e));

@@ -24,8 +24,9 @@ struct source_ref {
     const char *ns, *kind, *name; /* @kind "configmaps" or "secrets" */
 };
 
-/* @ref is in for the first time, new, changed or gone; borrowed for the call. */
-typedef void (*sources_change_fn)(void *arg, const struct source_ref *ref);
+/* @ref is in for the first time, new, changed or gone; or only (@is_news false) known to be still
+ * what it was, which those who hold it since then may wait for.  Borrowed for the call. */
+typedef void (*sources_change_fn)(void *arg, const struct source_ref *ref, bool is_news);
 
 struct sources *sources_new(uv_loop_t *loop, struct client *client, sources_change_fn on_change,
                             void *arg);

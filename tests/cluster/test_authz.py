@@ -18,6 +18,7 @@ A, B = "/api/v1/namespaces/a", "/api/v1/namespaces/b"
 RBAC_A = "/apis/rbac.authorization.k8s.io/v1/namespaces/a"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+NAMED = "?fieldSelector=metadata.name%3D{}"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces"
 
 
@@ -279,6 +280,10 @@ TABLE = [
     # a node
     ("node w1", "GET", "/api/v1/nodes", None, 200), ("node w1", "GET", A + "/secrets/s", None, 200), ("node w1", "GET", A + "/configmaps/c", None, 403),
     ("node w1", "GET", B + "/secrets/s", None, 403), ("node w1", "GET", "/api/v1/secrets", None, 403), ("node w1", "GET", B + "/secrets", None, 403),
+    ("node w1", "GET", A + "/secrets", None, 403), ("node w1", "GET", A + "/configmaps", None, 403),
+    ("node w1", "GET", A + "/secrets?watch=1&timeoutSeconds=1", None, 403), ("node w1", "GET", A + "/secrets" + NAMED.format("s"), None, 200),
+    ("node w1", "GET", A + "/secrets" + NAMED.format("s") + "&watch=1&timeoutSeconds=1", None, 200),
+    ("node w1", "GET", A + "/secrets" + NAMED.format("old"), None, 403), ("node w1", "GET", A + "/configmaps" + NAMED.format("c"), None, 403),
     ("node w1", "POST", A + "/secrets", MAP, 403), ("node w1", "DELETE", A + "/secrets/s", None, 403),
     ("node w1", "POST", A + "/serviceaccounts/podbound/token", TOKEN_OF_MINE, 201),
     ("node w1", "POST", A + "/serviceaccounts/podbound/token", {"spec": {}}, 403),

@@ -7,15 +7,15 @@ struct follower {
     struct server_fixture f;
     struct client *client;
     struct sources *s;
-    struct text told; /* "secrets/a configmaps/b " */
+    struct text told; /* "secrets/a configmaps/b =secrets/a " */
 };
 
-static void follower_on_change(void *arg, const struct source_ref *ref)
+static void follower_on_change(void *arg, const struct source_ref *ref, bool is_news)
 {
     struct follower *x = arg;
 
     CHECK(sources_ready(x->s, ref));
-    text_fmt(&x->told, "%s/%s ", ref->kind, ref->name);
+    text_fmt(&x->told, "%s%s/%s ", is_news ? "" : "=", ref->kind, ref->name);
 }
 
 static void follower_up(struct follower *x, const char *cn, const char *org)
@@ -74,16 +74,16 @@ static const char *follower_sees(struct follower *x, const struct source_ref *re
     cleanup(json_decrefpp) json_t *tree = sources_get(x->s, ref);
 
     snprintf(text, sizeof(text), "%s",
-             tree != NULL                 ? json_str_or(tree, "data.k", "?")
+             tree != NULL               ? json_str_or(tree, "data.k", "?")
              : sources_ready(x->s, ref) ? "-"
-                                          : "");
+                                        : "");
     return text;
 }
 
 #define SEES(x, ref, want) \
     CHECK_SOON(&(x).f.loop, str_eq(follower_sees(&(x), &(ref)), (want)), 20000)
-#define ONE   "MQ==" /* of 1, 2 */
-#define TWO   "Mg=="
+#define ONE "MQ==" /* of 1, 2 */
+#define TWO "Mg=="
 
 TEST(sources, a_node_follows_what_its_pod_refers_to)
 {
@@ -94,12 +94,11 @@ TEST(sources, a_node_follows_what_its_pod_refers_to)
     follower_write(&x, REGISTRY_CREATE, "mine", "1");
     follower_write(&x, REGISTRY_CREATE, "other", "1");
     CHECK(registry_fixture_ask(
-              &x.f.base,
-              (struct ask){ .verb = REGISTRY_CREATE,
-                            .bucket = "pods",
-                            .body = "{'metadata':{'name':'p'},'spec':{'nodeName':'w1',"
-                                    "'containers':[{'name':'c','image':'x','envFrom':[{"
-                                    "'secretRef':{'name':'mine'}}]}]}}" }) < 300);
+              &x.f.base, (struct ask){ .verb = REGISTRY_CREATE,
+                                       .bucket = "pods",
+                                       .body = "{'metadata':{'name':'p'},'spec':{'nodeName':'w1',"
+                                               "'containers':[{'name':'c','image':'x','envFrom':[{"
+                                               "'secretRef':{'name':'mine'}}]}]}}" }) < 300);
     sources_hold(x.s, &mine);
     sources_hold(x.s, &other);
     CHECK(!sources_ready(x.s, &mine));
@@ -174,6 +173,10 @@ TEST(sources, what_is_too_much_to_watch_is_asked_for)
     sources_hold(x.s, last);
     CHECK(!sources_ready(x.s, last));
     SEES(x, *last, TWO);
+    text_clear(&x.told);
+    sources_hold(x.s, last);
+    SEES(x, *last, TWO);
+    CHECK_STR(text_str(&x.told), "=secrets/s16 ");
     /* The others hear of it in time. */
     text_clear(&x.told);
     follower_write(&x, REGISTRY_PATCH, last->name, "1");
@@ -187,6 +190,7 @@ TEST(sources, what_is_too_much_to_watch_is_asked_for)
     CHECK(!sources_ready(x.s, &refs[3]));
     SEES(x, late, ONE);
     /* Of what is asked for nothing is kept. */
+    sources_drop(x.s, last);
     sources_drop(x.s, last);
     sources_drop(x.s, last);
     CHECK(!sources_ready(x.s, last));
