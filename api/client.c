@@ -43,7 +43,8 @@ static void client_http_opts(struct http_client_opts *ret, const struct client_c
     *ret = (struct http_client_opts){ .ca_pem = config->ca_pem,
                                       .cert_pem = config->cert_pem,
                                       .key_pem = config->key_pem,
-                                      .user_agent = config->agent };
+                                      .user_agent = config->agent,
+                                      .max_per_host = CLIENT_CONNECTIONS };
 }
 
 int client_new(struct client **ret, uv_loop_t *loop, const struct client_config *config,

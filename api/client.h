@@ -13,6 +13,8 @@
 
 #include <uv.h>
 
+#define CLIENT_CONNECTIONS 64 /* at most; calls beyond wait */
+
 struct client;
 
 struct client_config { /* where and as whom; owned strings, end with client_config_fini */

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define SOURCES_WATCHES 16 /* of the client's 32 connections to the server */
+#define SOURCES_WATCHES 32 /* of CLIENT_CONNECTIONS; 16 KiB each here, 24 KiB at the server */
 #define SOURCES_POLL_MS 10000
 
 struct sources;

@@ -176,12 +176,12 @@ TEST(sources, what_is_too_much_to_watch_is_asked_for)
     text_clear(&x.told);
     sources_hold(x.s, last);
     SEES(x, *last, TWO);
-    CHECK_STR(text_str(&x.told), "=secrets/s16 ");
+    CHECK_STR(text_str(&x.told), "=secrets/s32 ");
     /* The others hear of it in time. */
     text_clear(&x.told);
     follower_write(&x, REGISTRY_PATCH, last->name, "1");
     SEES(x, *last, ONE);
-    CHECK_STR(text_str(&x.told), "secrets/s16 ");
+    CHECK_STR(text_str(&x.told), "secrets/s32 ");
     /* A watch that nobody needs is given up for one that somebody needs. */
     sources_drop(x.s, &refs[3]);
     CHECK(sources_ready(x.s, &refs[3]));
