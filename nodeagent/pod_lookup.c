@@ -30,9 +30,9 @@ struct lookup_item {
 
 struct pod_lookup {
     struct pod_lookup_opts opts;
-    json_t *cache;    /* owned object */
-    bool has_all;     /* all of refs was in once, now or in the life that left the cache */
-    struct map *refs; /* "secrets/name" to struct lookup_ref, each held in the sources */
+    json_t *cache;     /* owned object */
+    bool is_of_record; /* while refs are made: the cache came with the pod and is whole */
+    struct map *refs;  /* "secrets/name" to struct lookup_ref, each held in the sources */
     struct list items;
 };
 
@@ -40,6 +40,7 @@ struct lookup_ref {
     struct sources *sources;
     struct source_ref ref; /* ns is the pod's, kind a literal */
     char *name;
+    bool was_ready;
 };
 
 static void lookup_ask(struct lookup_item *item);
@@ -67,6 +68,7 @@ static bool lookup_hold(void *arg, const char *resource, const char *name)
     r->sources = l->opts.sources;
     r->name = mem_str(name);
     r->ref = (struct source_ref){ .ns = l->opts.pod->ns, .kind = resource, .name = r->name };
+    r->was_ready = l->is_of_record;
     map_put(l->refs, key, r);
     sources_hold(r->sources, &r->ref);
     return false;
@@ -234,10 +236,11 @@ struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
     l->opts = *opts;
     pod_view_ref(opts->pod);
     l->cache = opts->cache != NULL ? opts->cache : json_object();
-    l->has_all = json_object_size(opts->cache) > 0;
+    l->is_of_record = json_object_size(opts->cache) > 0;
     l->refs = map_new(lookup_ref_free);
     list_init(&l->items);
     pod_refs_each(opts->pod->tree, lookup_hold, l);
+    l->is_of_record = false; /* what follows is new */
     lookup_collect(l);
     LIST_EACH (it, &l->items) {
         struct lookup_item *item = list_entry(it, struct lookup_item, link);
@@ -252,10 +255,7 @@ struct pod_lookup *pod_lookup_new(const struct pod_lookup_opts *opts)
 
 void pod_lookup_follow(struct pod_lookup *l, const struct pod_view *pod)
 {
-    if (l->needs_sources || !lookup_needs_sources(pod))
-        return;
-    l->needs_sources = true;
-    sources_hold(l->opts.sources, l->opts.pod->ns);
+    pod_refs_each(pod->tree, lookup_hold, l);
 }
 
 struct pod_lookup *pod_lookup_close(struct pod_lookup *l)
@@ -297,12 +297,16 @@ bool pod_lookup_refers(const struct pod_lookup *l, const struct source_ref *ref)
 bool pod_lookup_ready(struct pod_lookup *l)
 {
     const char *key;
-    void *r;
+    void *value;
 
-    for (size_t it = 0; !l->has_all && map_each(l->refs, &it, &key, &r);)
-        if (!sources_ready(l->opts.sources, &((const struct lookup_ref *)r)->ref))
+    for (size_t it = 0; map_each(l->refs, &it, &key, &value);) {
+        struct lookup_ref *r = value;
+
+        /* What a pod had once it keeps. */
+        r->was_ready = r->was_ready || sources_ready(l->opts.sources, &r->ref);
+        if (!r->was_ready)
             return false;
-    l->has_all = true;
+    }
     LIST_EACH (it, &l->items) {
         const struct lookup_item *item = list_entry(it, const struct lookup_item, link);
 

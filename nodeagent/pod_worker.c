@@ -386,10 +386,10 @@ void pod_worker_gone(struct pod_worker *w)
 
 void pod_worker_on_source(struct pod_worker *w, const struct source_ref *ref, bool is_news)
 {
-    if ((!is_news && w->volumes_ready) || !pod_lookup_refers(w->lookup, ref) || w->is_over ||
-        worker_stops(w) || w->is_finished)
+    if (!pod_lookup_refers(w->lookup, ref) || w->is_over || worker_stops(w) || w->is_finished)
         return;
-    worker_try_volumes_now(w);
+    if (is_news || !w->volumes_ready)
+        worker_try_volumes_now(w);
     /* A container that waits for a configmap or secret need not wait for its back-off. */
     for (size_t i = 0; i < w->pod->n; i++)
         if (str_eq(w->facts[i].waiting, "CreateContainerConfigError"))

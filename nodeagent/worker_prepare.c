@@ -292,7 +292,7 @@ void worker_prepare(struct pod_worker *w)
 
 bool worker_is_prepared(const struct pod_worker *w)
 {
-    return w->is_recorded && w->sandbox_ready && w->volumes_ready;
+    return w->is_recorded && w->sandbox_ready && w->volumes_ready && pod_lookup_ready(w->lookup);
 }
 
 static void worker_on_torn_down(void *arg, int rc, const struct err *err)
