@@ -334,7 +334,8 @@ static bool auth_path_is_open(const char *path, const char *verb)
     return false;
 }
 
-bool auth_may(const struct auth_user *u, struct rbac *rbac, const struct auth_question *q)
+static bool auth_may_anyhow(const struct auth_user *u, const struct store *store,
+                            const struct auth_question *q)
 {
     if (auth_in_group(u, "system:masters"))
         return true;
@@ -342,9 +343,18 @@ bool auth_may(const struct auth_user *u, struct rbac *rbac, const struct auth_qu
         return true;
     if (q->resource[0] == '\0' && u->join_id != NULL && str_eq(q->path, "/mkube/v1/join"))
         return true;
-    if (u->node != NULL && node_auth_may(u->node, rbac_store(rbac), q))
-        return true;
-    return rbac_allows(rbac, u, q);
+    return u->node != NULL && node_auth_may(u->node, store, q);
+}
+
+bool auth_may(const struct auth_user *u, struct rbac *rbac, const struct auth_question *q)
+{
+    return auth_may_anyhow(u, rbac_store(rbac), q) || rbac_allows(rbac, u, q);
+}
+
+bool auth_tells(const struct auth_user *u, struct rbac *rbac, const struct auth_question *q,
+                struct text *ret)
+{
+    return auth_may_anyhow(u, rbac_store(rbac), q) || rbac_tells(rbac, u, q, ret);
 }
 
 void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q)

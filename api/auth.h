@@ -56,6 +56,9 @@ struct auth_question { /* borrowed strings, "" = none */
     const char *path; /* non-resource requests; resource is "" then */
 };
 bool auth_may(const struct auth_user *u, struct rbac *rbac, const struct auth_question *q);
+/* The same; @ret says why, if it is for a role ("RBAC: allowed by ..."). */
+bool auth_tells(const struct auth_user *u, struct rbac *rbac, const struct auth_question *q,
+                struct text *ret);
 
 /* The 403 sentence: `User "u" cannot list resource "pods" in API group "" in the namespace "d"`. */
 void auth_refusal(struct text *ret, const struct auth_user *u, const struct auth_question *q);

@@ -10,6 +10,7 @@
 #define RBAC_KEY_MAX 1024 /* longer names are looked up all the same, through memory of their own */
 
 struct rbac_binding {
+    char *key;              /* owned: its own, "bucket/ns/name" */
     char *role;             /* owned: key of the role's rules */
     char **subjects;        /* owned: keys of the lists it hangs in */
     struct rbac_links **in; /* those lists, as many; borrowed */
@@ -33,6 +34,7 @@ static void rbac_binding_free(void *value)
 {
     struct rbac_binding *b = value;
 
+    free(b->key);
     free(b->role);
     strv_free(b->subjects);
     free(b->in);
@@ -142,6 +144,7 @@ static void rbac_add(struct rbac *r, const char *key, const struct object *o)
     size_t n = json_array_size(subjects);
     struct rbac_binding *b = MEM_NEW(struct rbac_binding);
 
+    b->key = mem_str(key);
     b->role = rbac_role_key(json_object_get(tree, "roleRef"), o->ns);
     b->subjects = MEM_NEW_ARRAY(char *, n + 1);
     b->in = MEM_NEW_ARRAY(struct rbac_links *, n + 1);
@@ -244,25 +247,28 @@ const json_t *rbac_rules_of(struct rbac *r, const json_t *ref, const char *ns)
 
 /* --- walking what a user has --- */
 
-typedef bool (*rbac_rule_fn)(void *arg, const json_t *rule);
+/* @b and @subject (a key of the index): by which binding, as whom. */
+typedef bool (*rbac_rule_fn)(void *arg, const json_t *rule, const struct rbac_binding *b,
+                             const char *subject);
 
 static bool rbac_each_of_subject(struct rbac *r, const char *ns, const char *kind,
                                  const char *subject, rbac_rule_fn fn, void *arg)
 {
     char buffer[RBAC_KEY_MAX];
     cleanup(freep) char *longer = NULL;
+    const char *key = buffer;
     const struct rbac_links *l;
     int len = snprintf(buffer, sizeof(buffer), "%s %s:%s", ns, kind, subject);
 
     if (len >= (int)sizeof(buffer))
-        longer = mem_fmt("%s %s:%s", ns, kind, subject);
-    l = map_get(r->links, longer != NULL ? longer : buffer);
+        key = longer = mem_fmt("%s %s:%s", ns, kind, subject);
+    l = map_get(r->links, key);
     for (size_t i = 0; l != NULL && i < l->n; i++) {
         size_t k;
         json_t *rule;
 
         json_array_foreach (rbac_rules_at(r, l->list[i]->role), k, rule)
-            if (fn(arg, rule))
+            if (fn(arg, rule, l->list[i], key))
                 return true;
     }
     return false;
@@ -289,7 +295,8 @@ static bool rbac_each(struct rbac *r, const struct auth_user *u, const char *ns,
 
 /* --- questions --- */
 
-static bool rbac_answers(void *arg, const json_t *rule)
+static bool rbac_answers(void *arg, const json_t *rule, const struct rbac_binding *b UNUSED,
+                         const char *subject UNUSED)
 {
     return rbac_rule_allows(rule, arg);
 }
@@ -301,7 +308,77 @@ bool rbac_allows(struct rbac *r, const struct auth_user *u, const struct auth_qu
     return rbac_each(r, u, q->ns, rbac_answers, &asked);
 }
 
-static bool rbac_note(void *arg, const json_t *rule)
+struct rbac_telling {
+    struct rbac *rbac;
+    struct auth_question question;
+    struct text *text; /* borrowed */
+};
+
+/* NAME/NAMESPACE where there is a namespace: the words of rbac.go's describers. */
+static void rbac_tell_name(struct text *ret, const char *kind, const char *name, const char *ns)
+{
+    text_fmt(ret, "%s \"%s%s%s\"", kind, name, ns[0] != '\0' ? "/" : "", ns);
+}
+
+static void rbac_tell_subject(struct text *ret, const json_t *subject, const char *ns)
+{
+    const char *kind = json_str_or(subject, "kind", "");
+    const char *of = json_str_or(subject, "namespace", "");
+
+    if (!str_eq(kind, "ServiceAccount"))
+        ns = "";
+    else if (of[0] != '\0')
+        ns = of;
+    rbac_tell_name(ret, kind, json_str_or(subject, "name", ""), ns);
+}
+
+static void rbac_tell(struct rbac *r, const struct rbac_binding *b, const char *key,
+                      struct text *ret)
+{
+    cleanup(strv_freep) char **part = str_split(b->key, '/');
+    const struct object *o = store_get(r->store, part[0], part[1], part[2]);
+    cleanup(json_decrefpp) json_t *tree = o != NULL ? object_tree(o) : NULL;
+    size_t i;
+    json_t *subject;
+
+    text_puts(ret, "RBAC: allowed by ");
+    rbac_tell_name(ret, part[1][0] != '\0' ? "RoleBinding" : "ClusterRoleBinding", part[2],
+                   part[1]);
+    text_puts(ret, " of ");
+    rbac_tell_name(ret, json_str_or(tree, "roleRef.kind", ""),
+                   json_str_or(tree, "roleRef.name", ""), "");
+    text_puts(ret, " to ");
+    json_array_foreach (json_object_get(tree, "subjects"), i, subject) {
+        cleanup(freep) char *of = rbac_subject_key(part[1], subject, part[1]);
+
+        if (str_eq(of, key)) {
+            rbac_tell_subject(ret, subject, part[1]);
+            return;
+        }
+    }
+}
+
+static bool rbac_answers_and_tells(void *arg, const json_t *rule, const struct rbac_binding *b,
+                                   const char *subject)
+{
+    struct rbac_telling *t = arg;
+
+    if (!rbac_rule_allows(rule, &t->question))
+        return false;
+    rbac_tell(t->rbac, b, subject, t->text);
+    return true;
+}
+
+bool rbac_tells(struct rbac *r, const struct auth_user *u, const struct auth_question *q,
+                struct text *ret)
+{
+    struct rbac_telling t = { .rbac = r, .question = *q, .text = ret };
+
+    return rbac_each(r, u, q->ns, rbac_answers_and_tells, &t);
+}
+
+static bool rbac_note(void *arg, const json_t *rule, const struct rbac_binding *b UNUSED,
+                      const char *subject UNUSED)
 {
     json_array_append(arg, (json_t *)(uintptr_t)rule);
     return false;

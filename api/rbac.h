@@ -29,6 +29,9 @@ const struct store *rbac_store(const struct rbac *r);
 void rbac_touch(struct rbac *r, const char *bucket, const char *ns, const char *name);
 
 bool rbac_allows(struct rbac *r, const struct auth_user *u, const struct auth_question *q);
+/* The same; if so, @ret says by which binding, in Kubernetes' words. */
+bool rbac_tells(struct rbac *r, const struct auth_user *u, const struct auth_question *q,
+                struct text *ret);
 /* Appends (borrowed) all rules that hold for @u in @ns ("" = cluster-wide ones only). */
 void rbac_rules(struct rbac *r, const struct auth_user *u, const char *ns, json_t *ret);
 /* The rules of the role that @ref of a binding in @ns names; borrowed; NULL: there is no such. */

@@ -43,7 +43,9 @@ static void review_access(struct call *c, const struct auth_user *user)
 {
     const json_t *spec = json_at(c->body, "spec");
     bool resource = json_at(spec, "resourceAttributes") != NULL;
+    cleanup(text_fini) struct text why = TEXT_EMPTY;
     struct auth_question q;
+    json_t *status;
 
     if (resource == (json_at(spec, "nonResourceAttributes") != NULL)) {
         review_refuse(c, "spec.resourceAttributes",
@@ -52,8 +54,11 @@ static void review_access(struct call *c, const struct auth_user *user)
         return;
     }
     q = review_question(spec);
-    json_put(c->body, "status",
-             json_pack("{s:b}", "allowed", auth_may(user, registry_rbac(c->s->registry), &q)));
+    status = json_pack("{s:b}", "allowed",
+                       auth_tells(user, registry_rbac(c->s->registry), &q, &why));
+    if (why.len > 0)
+        json_put_str(status, "reason", text_str(&why));
+    json_put(c->body, "status", status);
     call_send_json(c, 201, c->body);
 }
 

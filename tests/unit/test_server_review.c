@@ -27,18 +27,18 @@ TEST(server_review, tells_what_i_may)
     struct server_fixture f = { 0 };
     struct http_client *bob;
     static const struct {
-        const char *attributes;
-        bool allowed;
+        const char *attributes, *why; /* NULL: no */
     } rows[] = {
-        { "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'default'}", true },
-        { "'resourceAttributes':{'verb':'list','resource':'pods','namespace':'default'}", false },
-        { "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'other'}", false },
-        { "'resourceAttributes':{'verb':'get','resource':'pods'}", false },
+        { "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'default'}",
+          "RBAC: allowed by RoleBinding \"r/default\" of Role \"r\" to User \"bob\"" },
+        { "'resourceAttributes':{'verb':'list','resource':'pods','namespace':'default'}", NULL },
+        { "'resourceAttributes':{'verb':'get','resource':'pods','namespace':'other'}", NULL },
+        { "'resourceAttributes':{'verb':'get','resource':'pods'}", NULL },
         { "'resourceAttributes':{'verb':'get','resource':'pods','subresource':'log',"
           "'namespace':'default'}",
-          false },
-        { "'nonResourceAttributes':{'verb':'get','path':'/healthz'}", true },
-        { "'nonResourceAttributes':{'verb':'get','path':'/metrics'}", false },
+          NULL },
+        { "'nonResourceAttributes':{'verb':'get','path':'/healthz'}", "" },
+        { "'nonResourceAttributes':{'verb':'get','path':'/metrics'}", NULL },
     };
 
     server_fixture_up(&f);
@@ -51,7 +51,9 @@ TEST(server_review, tells_what_i_may)
                           .client = bob),
                   201);
         SAW_AT("kind", "'SelfSubjectAccessReview'");
-        SAW_AT("status", rows[i].allowed ? "{'allowed':true}" : "{'allowed':false}");
+        SAW_AT("status.allowed", rows[i].why != NULL ? "true" : "false");
+        CHECK_STR(json_str_or(f.base.body, "status.reason", ""),
+                  rows[i].why != NULL ? rows[i].why : "");
     }
     CHECK_INT(REQUEST(.method = "POST", .path = AUTHZ "selfsubjectaccessreviews",
                       .body = "{'spec':{}}", .client = bob),
@@ -163,6 +165,34 @@ TEST(server_review, lists_my_rules)
     CHECK_INT(POST(AUTHZ "selfsubjectrulesreviews", "{'spec':{'namespace':'other'}}"), 201);
     SAW_AT("status.resourceRules.0", "{'apiGroups':['*'],'resources':['*'],'verbs':['*']}");
     http_client_close(bob);
+    server_fixture_down(&f);
+}
+
+TEST(server_review, tells_by_which_binding)
+{
+    struct server_fixture f = { 0 };
+    static const char *const ask = AUTHZ "subjectaccessreviews";
+
+    server_fixture_up(&f);
+    CHECK_INT(POST(ask, "{'spec':{'user':'x','groups':['system:authenticated'],"
+                        "'nonResourceAttributes':{'verb':'get','path':'/api'}}}"),
+              201);
+    SAW_AT("status.allowed", "true");
+    CHECK_STR(json_str(f.base.body, "status.reason"),
+              "RBAC: allowed by ClusterRoleBinding \"system:discovery\" of ClusterRole "
+              "\"system:discovery\" to Group \"system:authenticated\"");
+    CHECK_INT(POST(ask, "{'spec':{'user':'system:serviceaccount:kube-system:cronjob-controller',"
+                        "'resourceAttributes':{'verb':'create','group':'batch','resource':'jobs',"
+                        "'namespace':'default'}}}"),
+              201);
+    CHECK_STR(json_str(f.base.body, "status.reason"),
+              "RBAC: allowed by ClusterRoleBinding \"system:controller:cronjob-controller\" of "
+              "ClusterRole \"system:controller:cronjob-controller\" to ServiceAccount "
+              "\"cronjob-controller/kube-system\"");
+    CHECK_INT(POST(ask, "{'spec':{'user':'ann','groups':['system:masters'],"
+                        "'nonResourceAttributes':{'verb':'get','path':'/api'}}}"),
+              201);
+    SAW_AT("status", "{'allowed':true}");
     server_fixture_down(&f);
 }
 
