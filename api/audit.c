@@ -192,9 +192,12 @@ void audit_impersonated(struct audit_event *e, const struct audit_who *as)
 
 void audit_decided(struct audit_event *e, bool allowed)
 {
-    json_object_set_new(e->tree, "annotations",
-                        json_pack("{s:s, s:s}", "authorization.k8s.io/decision",
-                                  allowed ? "allow" : "forbid", "authorization.k8s.io/reason", ""));
+    json_t *annotations = json_object();
+
+    json_object_set_new(annotations, "authorization.k8s.io/decision",
+                        json_string(allowed ? "allow" : "forbid"));
+    json_object_set_new(annotations, "authorization.k8s.io/reason", json_string(""));
+    json_object_set_new(e->tree, "annotations", annotations);
 }
 
 void audit_names(struct audit_event *e, const json_t *object)

@@ -42,8 +42,16 @@ static const char audit_default[] =
     "  - {group: '', resources: [nodes/status, pods/status]}\n"
     "- level: Metadata\n";
 
+/* A rule of the tree, whose members every request is compared with; lists are borrowed from it. */
+struct audit_rule {
+    const json_t *users, *groups, *verbs, *namespaces, *resources, *urls;
+    struct audit_verdict verdict;
+};
+
 struct audit_policy {
-    json_t *tree; /* owned, checked */
+    json_t *tree;             /* owned, checked */
+    struct audit_rule *rules; /* owned */
+    size_t n_rules;
 };
 
 const char *audit_level_name(enum audit_level level)
@@ -258,6 +266,39 @@ static int audit_check(json_t *tree, struct err *err)
     return audit_check_stages(tree, "policy", err);
 }
 
+static struct audit_rule audit_rule_of(const json_t *tree, const json_t *rule)
+{
+    return (struct audit_rule){
+        .users = json_object_get(rule, "users"),
+        .groups = json_object_get(rule, "userGroups"),
+        .verbs = json_object_get(rule, "verbs"),
+        .namespaces = json_object_get(rule, "namespaces"),
+        .resources = json_object_get(rule, "resources"),
+        .urls = json_object_get(rule, "nonResourceURLs"),
+        .verdict = {
+            .level = (enum audit_level)audit_find(audit_levels, N_ELEMENTS(audit_levels),
+                                                  json_str(rule, "level")),
+            .omit = audit_stage_bits(json_object_get(tree, "omitStages")) |
+                    audit_stage_bits(json_object_get(rule, "omitStages")),
+            .omit_managed_fields = json_bool(rule, "omitManagedFields",
+                                             json_bool(tree, "omitManagedFields", false)),
+        },
+    };
+}
+
+static struct audit_policy *audit_policy_of(json_t *tree_steal)
+{
+    const json_t *rules = json_object_get(tree_steal, "rules");
+    struct audit_policy *p = MEM_NEW(struct audit_policy);
+
+    p->tree = tree_steal;
+    p->n_rules = json_array_size(rules);
+    p->rules = MEM_NEW_ARRAY(struct audit_rule, p->n_rules);
+    for (size_t i = 0; i < p->n_rules; i++)
+        p->rules[i] = audit_rule_of(tree_steal, json_array_get(rules, i));
+    return p;
+}
+
 int audit_policy_new(struct audit_policy **ret, const char *yaml, size_t len, struct err *err)
 {
     cleanup(json_decrefpp) json_t *docs = NULL;
@@ -270,8 +311,7 @@ int audit_policy_new(struct audit_policy **ret, const char *yaml, size_t len, st
     rc = audit_check(json_array_get(docs, 0), err);
     if (rc < 0)
         return rc;
-    *ret = MEM_NEW(struct audit_policy);
-    (*ret)->tree = json_incref(json_array_get(docs, 0));
+    *ret = audit_policy_of(json_incref(json_array_get(docs, 0)));
     return 0;
 }
 
@@ -288,8 +328,10 @@ struct audit_policy *audit_policy_default(void)
 
 struct audit_policy *audit_policy_free(struct audit_policy *p)
 {
-    if (p != NULL)
-        json_decref(p->tree);
+    if (p == NULL)
+        return NULL;
+    json_decref(p->tree);
+    free(p->rules);
     free(p);
     return NULL;
 }
@@ -307,17 +349,14 @@ static bool audit_has(const json_t *list, const char *word)
     return false;
 }
 
-static bool audit_fits_user(const json_t *rule, const struct audit_question *q)
+static bool audit_fits_user(const struct audit_rule *rule, const struct audit_question *q)
 {
-    const json_t *users = json_object_get(rule, "users");
-    const json_t *groups = json_object_get(rule, "userGroups");
-
-    if (json_array_size(users) > 0 && (q->user == NULL || !audit_has(users, q->user)))
+    if (json_array_size(rule->users) > 0 && (q->user == NULL || !audit_has(rule->users, q->user)))
         return false;
-    if (json_array_size(groups) == 0)
+    if (json_array_size(rule->groups) == 0)
         return true;
     for (const char *const *g = q->groups; q->user != NULL && g != NULL && *g != NULL; g++)
-        if (audit_has(groups, *g))
+        if (audit_has(rule->groups, *g))
             return true;
     return false;
 }
@@ -377,38 +416,25 @@ static bool audit_fits_urls(const json_t *list, const struct audit_question *q)
     return false;
 }
 
-static bool audit_fits_rule(const json_t *rule, const struct audit_question *q)
+static bool audit_fits_rule(const struct audit_rule *r, const struct audit_question *q)
 {
-    const json_t *verbs = json_object_get(rule, "verbs");
-    const json_t *namespaces = json_object_get(rule, "namespaces");
-    const json_t *resources = json_object_get(rule, "resources");
-    const json_t *urls = json_object_get(rule, "nonResourceURLs");
+    bool in_namespaces = json_array_size(r->namespaces) > 0;
+    bool of_resources = json_array_size(r->resources) > 0;
 
-    if (!audit_fits_user(rule, q) || (json_array_size(verbs) > 0 && !audit_has(verbs, q->verb)))
+    if (!audit_fits_user(r, q) || (json_array_size(r->verbs) > 0 && !audit_has(r->verbs, q->verb)))
         return false;
-    if (json_array_size(namespaces) > 0 || json_array_size(resources) > 0)
-        return q->is_resource &&
-               (json_array_size(namespaces) == 0 || audit_has(namespaces, q->ns)) &&
-               (json_array_size(resources) == 0 || audit_fits_resources(resources, q));
-    if (json_array_size(urls) > 0)
-        return !q->is_resource && audit_fits_urls(urls, q);
+    if (in_namespaces || of_resources)
+        return q->is_resource && (!in_namespaces || audit_has(r->namespaces, q->ns)) &&
+               (!of_resources || audit_fits_resources(r->resources, q));
+    if (json_array_size(r->urls) > 0)
+        return !q->is_resource && audit_fits_urls(r->urls, q);
     return true;
 }
 
 struct audit_verdict audit_policy_ask(const struct audit_policy *p, const struct audit_question *q)
 {
-    json_t *rule;
-    size_t i;
-
-    json_array_foreach (json_object_get(p->tree, "rules"), i, rule)
-        if (audit_fits_rule(rule, q))
-            return (struct audit_verdict){
-                .level = (enum audit_level)audit_find(audit_levels, N_ELEMENTS(audit_levels),
-                                                      json_str(rule, "level")),
-                .omit = audit_stage_bits(json_object_get(p->tree, "omitStages")) |
-                        audit_stage_bits(json_object_get(rule, "omitStages")),
-                .omit_managed_fields = json_bool(rule, "omitManagedFields",
-                                                 json_bool(p->tree, "omitManagedFields", false)),
-            };
+    for (size_t i = 0; i < p->n_rules; i++)
+        if (audit_fits_rule(&p->rules[i], q))
+            return p->rules[i].verdict;
     return (struct audit_verdict){ .level = AUDIT_NONE };
 }

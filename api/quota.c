@@ -356,7 +356,7 @@ static void quota_count_bucket(json_t *used, const struct store *store, const js
     store_iter_init(&it, store, bucket, json_str_or(quota, "metadata.namespace", ""), NULL, NULL);
     it.latest = latest;
     while ((o = store_iter_next(&it)) != NULL) {
-        cleanup(json_decrefpp) json_t *tree = needs_tree ? object_tree(o) : NULL;
+        cleanup(json_decrefpp) json_t *tree = needs_tree ? object_tree_lean(o) : NULL;
 
         quota_take(used, quota, bucket, tree);
     }

@@ -17,15 +17,15 @@ void prom_family(struct text *ret, const char *name, const char *type, const cha
 
 static void prom_escape(struct text *ret, const char *s)
 {
-    for (; *s != '\0'; s++) {
-        if (*s == '\n') {
-            text_puts(ret, "\\n");
-            continue;
-        }
-        if (*s == '"' || *s == '\\')
-            text_putc(ret, '\\');
-        text_putc(ret, *s);
+    size_t plain;
+
+    while (s[plain = strcspn(s, "\"\\\n")] != '\0') {
+        text_add(ret, s, plain);
+        text_putc(ret, '\\');
+        text_putc(ret, s[plain] == '\n' ? 'n' : s[plain]);
+        s += plain + 1;
     }
+    text_add(ret, s, plain);
 }
 
 void prom_labels(struct text *ret, ...)
@@ -35,7 +35,10 @@ void prom_labels(struct text *ret, ...)
 
     va_start(ap, ret);
     while ((key = va_arg(ap, const char *)) != NULL) {
-        text_fmt(ret, "%s%s=\"", ret->len > 0 ? "," : "", key);
+        if (ret->len > 0)
+            text_putc(ret, ',');
+        text_puts(ret, key);
+        text_puts(ret, "=\"");
         prom_escape(ret, va_arg(ap, const char *));
         text_putc(ret, '"');
     }

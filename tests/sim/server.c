@@ -187,6 +187,7 @@ void sim_server_close(struct sim *s)
     s->up = false;
     s->server_life++;
     s->watch = store_cursor_free(s->watch);
+    s->quota_counted = 0;
     s->runner = runner_free(s->runner);
     s->metrics = metrics_free(s->metrics);
     s->view = view_free(s->view);

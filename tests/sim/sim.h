@@ -140,6 +140,7 @@ struct sim {
     bool tight; /* little room on the nodes, and then no pod is bound to one by a volume */
 
     uint64_t highest;           /* revision ever seen */
+    uint64_t quota_counted;     /* revision; 0 after a crash, which may give it again */
     struct map *before_crash;   /* owned; "bucket\nns\nname" to revision, durable ones */
     int64_t disturbed_until_ms; /* unavailability is nobody's fault until then */
     int64_t last_change_ms;     /* of something that should become quiet */
