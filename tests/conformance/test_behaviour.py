@@ -32,6 +32,18 @@ def test_wrong_marks_are_errors(monkeypatch):
         behaviour.behaviour(NAME, together=True)(twin)
 
 
+def test_rows_of_a_table_are_behaviours_each(monkeypatch):
+    monkeypatch.setattr(behaviour, "shown", {})
+    with pytest.raises(behaviour.BadBehaviour, match="no behaviour is called"):
+        behaviour.each({"Leases": 1})(test_of("test_lease.py"))
+    row, = behaviour.each({NAME: 7})(test_of("test_lease.py")).pytestmark[0].args[1]
+    assert (row.values, row.id, [m.args for m in row.marks]) == ((7,), "Lease-lease-API-should-be-available", [(NAME,)])
+    twin = test_of("test_lease.py")
+    twin.__name__ = "test_other"
+    with pytest.raises(behaviour.BadBehaviour, match="is shown by"):
+        behaviour.each({NAME: 7})(twin)
+
+
 def test_a_behaviour_stands_when_all_of_its_tests_passed():
     outcomes = {"a": {"outcome": "passed", "behaviours": [NAME, "x"]}, "b": {"outcome": "skipped", "behaviours": ["x"]}}
     assert report.standing(outcomes) == ({NAME}, {"x"})
