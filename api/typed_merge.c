@@ -262,6 +262,26 @@ static json_t *typed_remove_map(struct field_arena *arena, const struct typed_pl
     return out;
 }
 
+/* An item that stays keeps its keys, or it would be another item. */
+static json_t *typed_remove_item(struct field_arena *arena, const struct typed_atom *atom,
+                                 const struct typed_place *below, const json_t *item,
+                                 const struct field_set *set)
+{
+    json_t *out = typed_remove_at(arena, below, item, set);
+
+    for (size_t i = 0; atom->keys != NULL && atom->keys[i] != NULL; i++) {
+        json_t *key = json_object_get(item, atom->keys[i]);
+
+        if (key != NULL && !json_is_object(out)) {
+            json_decref(out);
+            out = json_object();
+        }
+        if (key != NULL)
+            json_object_set_nocheck(out, atom->keys[i], key);
+    }
+    return out;
+}
+
 static json_t *typed_remove_list(struct field_arena *arena, const struct typed_atom *atom,
                                  const struct typed_place *place, const json_t *list,
                                  const struct field_set *set)
@@ -279,7 +299,7 @@ static json_t *typed_remove_list(struct field_arena *arena, const struct typed_a
         if (node != NULL && node->member)
             continue;
         if (node != NULL)
-            json_array_append_new(out, typed_remove_at(arena, &below, item, node->below));
+            json_array_append_new(out, typed_remove_item(arena, atom, &below, item, node->below));
         else
             json_array_append(out, item);
     }
