@@ -8,7 +8,6 @@
 #include "client/verbs.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define DRAIN_MAX     64 /* nodes in one command */
 #define DRAIN_RETRY_S 5  /* an eviction that a budget refused is tried again */
@@ -88,6 +87,8 @@ static void drain_reasons(struct text *ret, const json_t *pods, const struct dra
     }
 }
 
+/* Once; DRAIN_LATER: a budget refused it. */
+#define DRAIN_LATER 1
 static int drain_evict(struct drain *d, const json_t *pod, struct err *err)
 {
     cleanup(session_answer_fini) struct session_answer answer = { .status = 0 };
@@ -109,16 +110,53 @@ static int drain_evict(struct drain *d, const json_t *pod, struct err *err)
                      "metadata", "name", name, "namespace", ns, "deleteOptions", options);
     printf("evicting pod %s/%s%s\n", ns, name, d->dry_run ? " (server dry run)" : "");
     fflush(stdout);
-    for (;;) {
-        rc = session_call(d->session, d->no_eviction ? "DELETE" : "POST", text_str(&path),
-                          "application/json", d->no_eviction ? options : body, &answer, err);
-        if (answer.status != 429 || (d->until_ms >= 0 && clock_mono_ms() >= d->until_ms))
-            break;
+    rc = session_call(d->session, d->no_eviction ? "DELETE" : "POST", text_str(&path),
+                      "application/json", d->no_eviction ? options : body, &answer, err);
+    if (answer.status == 429) {
         fprintf(stderr, "error when evicting pods/\"%s\" -n \"%s\" (will retry after %ds): %s\n",
                 name, ns, DRAIN_RETRY_S, err->text);
-        sleep(DRAIN_RETRY_S);
+        return DRAIN_LATER;
     }
     return answer.status == 404 ? 0 : rc;
+}
+
+/* Those of @left that a budget refuses stay in it. */
+static int drain_round(struct drain *d, json_t *left, struct err *err)
+{
+    for (size_t i = 0; i < json_array_size(left);) {
+        int rc = drain_evict(d, json_array_get(left, i), err);
+
+        if (rc < 0)
+            return rc;
+        if (rc == DRAIN_LATER)
+            i++;
+        else
+            json_array_remove(left, i);
+    }
+    return 0;
+}
+
+/* A pod that a budget holds back holds back no other; it is asked again when those have gone. */
+static int drain_evict_all(struct drain *d, const json_t *pods, struct err *err)
+{
+    cleanup(json_decrefpp) json_t *left = json_copy((json_t *)(uintptr_t)pods);
+    int rc = drain_round(d, left, err);
+
+    while (rc == 0 && json_array_size(left) > 0) {
+        int64_t pause_ms = DRAIN_RETRY_S * 1000;
+        const json_t *pod = json_array_get(left, 0);
+
+        if (d->until_ms >= 0 && d->until_ms - clock_mono_ms() < pause_ms)
+            pause_ms = d->until_ms - clock_mono_ms();
+        if (pause_ms <= 0)
+            return err_set(err, ERR_TIMEOUT,
+                           "error when evicting pods/\"%s\" -n \"%s\": global timeout reached: %s",
+                           json_str_or(pod, "metadata.name", ""),
+                           json_str_or(pod, "metadata.namespace", ""), d->timeout);
+        session_pause(d->session, pause_ms);
+        rc = drain_round(d, left, err);
+    }
+    return rc;
 }
 
 static int drain_on_gone(void *arg UNUSED, const json_t *live)
@@ -155,16 +193,18 @@ static int drain_await(struct drain *d, const json_t *pod, struct err *err)
 /* All are asked to go, then waited for, so that their ends overlap. */
 static int drain_pods(struct drain *d, const json_t *pods, struct err *err)
 {
-    const json_t *pod;
+    cleanup(json_decrefpp) json_t *going = json_array();
+    json_t *pod;
     const char *why;
     size_t i;
-    int rc = 0;
+    int rc;
 
     json_array_foreach (pods, i, pod)
-        if (rc == 0 && drain_plan(pod, &d->opts, &why) == DRAIN_EVICT)
-            rc = drain_evict(d, pod, err);
-    json_array_foreach (pods, i, pod)
-        if (rc == 0 && !d->dry_run && drain_plan(pod, &d->opts, &why) == DRAIN_EVICT)
+        if (drain_plan(pod, &d->opts, &why) == DRAIN_EVICT)
+            json_array_append(going, pod);
+    rc = drain_evict_all(d, going, err);
+    json_array_foreach (going, i, pod)
+        if (rc == 0 && !d->dry_run)
             rc = drain_await(d, pod, err);
     return rc;
 }

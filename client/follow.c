@@ -3,9 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <unistd.h>
-
-#define FOLLOW_PAUSE_US 200000 /* between a watch that ended at once and the next */
+#define FOLLOW_PAUSE_MS 200 /* between a watch that ended at once and the next */
 
 struct follow_state {
     const struct follow *follow;
@@ -74,7 +72,7 @@ int follow_object(const struct follow *f, struct session_answer *ret, struct err
         if (!first && follow_left_ms(f) == 0)
             return FOLLOW_TIMEOUT;
         if (!first)
-            usleep(FOLLOW_PAUSE_US);
+            session_pause(f->session, FOLLOW_PAUSE_MS);
         rc = follow_once(&s, ret, err);
     }
     return rc;

@@ -1,6 +1,7 @@
 #include "client/session.h"
 
 #include "api/client.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "client/discovery.h"
 #include "client/oneshot.h"
@@ -16,7 +17,6 @@
 /* kubectl's words for a server that is not there; behind them its address. */
 #define SESSION_REFUSED  "The connection to the server "
 #define SESSION_BODY_MAX (256 * 1024 * 1024)
-#define SESSION_LINE_MAX (16 * 1024 * 1024)
 
 struct session {
     struct oneshot *calls;       /* owned: loop and client */
@@ -274,22 +274,22 @@ int session_call(struct session *s, const char *method, const char *path, const 
     return session_send(&w, &r);
 }
 
-static int session_stream_within(struct session_wait *w, const char *path, const char *accept,
-                                 int64_t ms)
+int session_stream_within(struct session *s, const char *path, const char *accept, int64_t ms,
+                          session_data_fn fn, void *arg, struct session_answer *ret,
+                          struct err *err)
 {
-    struct session_request r = {
+    struct session_wait w = { .session = s, .answer = ret, .err = err, .fn = fn, .arg = arg };
+    const struct session_request r = {
         .method = "GET", .path = path, .accept = accept, .timeout_ms = ms
     };
 
-    return session_send(w, &r);
+    return session_send(&w, &r);
 }
 
 int session_stream(struct session *s, const char *path, const char *accept, session_data_fn fn,
                    void *arg, struct session_answer *ret, struct err *err)
 {
-    struct session_wait w = { .session = s, .answer = ret, .err = err, .fn = fn, .arg = arg };
-
-    return session_stream_within(&w, path, accept, -1);
+    return session_stream_within(s, path, accept, -1, fn, arg, ret, err);
 }
 
 int session_get(struct session *s, const char *path, const char *accept, struct session_answer *ret,
@@ -407,79 +407,23 @@ int session_of_object(struct session *s, const struct schema_resource **ret, con
     return target_of_object(ret, ret_ns, object, s->ns, s->forced_ns, err);
 }
 
-/* --- watches --- */
+/* --- time --- */
 
-struct session_watcher {
-    struct text line; /* of the event that is still arriving */
-    session_event_fn fn;
-    void *arg;
-    json_t *refused; /* the Status of an ERROR event */
-    int rc;
-    struct err *err;
-};
-
-static int session_watch_line(struct session_watcher *w, const char *line, size_t len)
+static void session_on_pause(void *arg)
 {
-    cleanup(json_decrefpp) json_t *event = NULL;
-    const char *type;
-
-    if (len == 0)
-        return 0;
-    w->rc = json_parse(&event, line, len, NULL, w->err);
-    if (w->rc < 0)
-        return 1;
-    type = json_str_or(event, "type", "");
-    if (str_eq(type, "ERROR")) {
-        w->refused = json_incref(json_at(event, "object"));
-        w->rc = err_set(w->err, ERR_EXPIRED, "%s",
-                        json_str_or(w->refused, "message", "the watch was ended"));
-        return 1;
-    }
-    return w->fn(w->arg, type, json_at(event, "object"));
+    *(bool *)arg = true;
 }
 
-static int session_watch_data(void *arg, const char *data, size_t len)
+void session_pause(struct session *s, int64_t ms)
 {
-    struct session_watcher *w = arg;
-    size_t from = 0;
-    const char *end;
+    uv_loop_t *loop = session_loop(s);
+    bool over = false;
+    struct timer *t = timer_new(loop, session_on_pause, &over);
 
-    text_add(&w->line, data, len);
-    while ((end = memchr(w->line.data + from, '\n', w->line.len - from)) != NULL) {
-        size_t to = (size_t)(end - w->line.data);
-
-        if (session_watch_line(w, w->line.data + from, to - from) != 0)
-            return 1;
-        from = to + 1;
-    }
-    text_drop(&w->line, from);
-    if (w->line.len <= SESSION_LINE_MAX)
-        return 0;
-    w->rc = err_set(w->err, ERR_LIMIT, "an event of the watch is too large");
-    return 1;
-}
-
-int session_watch_within(struct session *s, const char *path, const char *accept, int64_t ms,
-                         session_event_fn fn, void *arg, struct session_answer *ret,
-                         struct err *err)
-{
-    struct session_watcher w = { .line = TEXT_EMPTY, .fn = fn, .arg = arg, .err = err };
-    struct session_wait wait = {
-        .session = s, .answer = ret, .err = err, .fn = session_watch_data, .arg = &w
-    };
-    int rc = ms != 0 ? session_stream_within(&wait, path, accept, ms)
-                     : err_set(err, ERR_TIMEOUT, "timed out");
-
-    text_fini(&w.line);
-    if (w.refused != NULL)
-        ret->body = w.refused;
-    return rc < 0 ? rc : w.rc;
-}
-
-int session_watch(struct session *s, const char *path, const char *accept, session_event_fn fn,
-                  void *arg, struct session_answer *ret, struct err *err)
-{
-    return session_watch_within(s, path, accept, -1, fn, arg, ret, err);
+    timer_start(t, ms);
+    while (!over)
+        uv_run(loop, UV_RUN_ONCE);
+    timer_close(t);
 }
 
 /* --- words --- */

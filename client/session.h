@@ -67,6 +67,10 @@ typedef int (*session_data_fn)(void *arg, const char *data, size_t len);
 /* GET without an end of its own.  0: the server or the callback ended it. */
 int session_stream(struct session *s, const char *path, const char *accept, session_data_fn fn,
                    void *arg, struct session_answer *ret, struct err *err);
+/* The same for so long at most (-1: no limit): then ERR_TIMEOUT. */
+int session_stream_within(struct session *s, const char *path, const char *accept, int64_t ms,
+                          session_data_fn fn, void *arg, struct session_answer *ret,
+                          struct err *err);
 /* The same without waiting: several at a time, until session_run_all says that all have ended.
  * @done gets what session_stream would return; its answer lives until it returns. */
 typedef void (*session_done_fn)(void *arg, int rc, const struct session_answer *answer,
@@ -83,6 +87,9 @@ int session_watch(struct session *s, const char *path, const char *accept, sessi
 int session_watch_within(struct session *s, const char *path, const char *accept, int64_t ms,
                          session_event_fn fn, void *arg, struct session_answer *ret,
                          struct err *err);
+
+/* Waits; what comes meanwhile on the session's loop is handled. */
+void session_pause(struct session *s, int64_t ms);
 
 /* What session_* refused as a line on stderr, in kubectl's words:
  * `Error from server (NotFound): pods "x" not found`.  @doing (may be NULL) stands before the

@@ -32,6 +32,9 @@ int rollout_main(const struct verb *self, int argc, char **argv);
 int wait_main(const struct verb *self, int argc, char **argv);
 int drain_cordon_main(const struct verb *self, int argc, char **argv);
 int drain_uncordon_main(const struct verb *self, int argc, char **argv);
+int taint_main(const struct verb *self, int argc, char **argv);
+int patch_main(const struct verb *self, int argc, char **argv);
+int certificate_main(const struct verb *self, int argc, char **argv);
 int drain_main(const struct verb *self, int argc, char **argv);
 
 #endif

@@ -224,7 +224,7 @@ static bool why_csr_unsigned(struct why_case *c)
 const struct why_rule why_csr_rules[] = {
     { why_csr_pending, WHY_WAITING,
       "{user} asks {signer} for a certificate, and nobody has decided",
-      "kubectl certificate approve {name} (or deny)", WHY_NO_LOG, NULL },
+      "mkube certificate approve {name} (or deny)", WHY_NO_LOG, NULL },
     { why_csr_unsigned, WHY_WAITING, "it is approved, but {signer} has not signed it",
       "see that the signer {signer} runs", WHY_NO_LOG, NULL },
     WHY_END,

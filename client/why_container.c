@@ -351,7 +351,7 @@ static bool why_creating(struct why_case *c)
 
 const struct why_rule why_container_rules[] = {
     { why_pull_denied, WHY_BROKEN, "the registry does not give image {image} to {which}: {answer}",
-      "check the name; for a private registry: kubectl create secret docker-registry NAME {in} "
+      "check the name; for a private registry: mkube create secret docker-registry NAME {in} "
       "--docker-server=... and in {manifest}: {at}.imagePullSecrets: [{name: NAME}]",
       WHY_NO_LOG, NULL },
     { why_pull_tls, WHY_BROKEN, "the registry of image {image} ({which}) is not trusted: {answer}",

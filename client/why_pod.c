@@ -38,7 +38,7 @@ static bool why_stuck_finalizers(struct why_case *c)
 const struct why_rule why_any_rules[] = {
     { why_stuck_finalizers, WHY_BROKEN,
       "it is being deleted since {age}, and its finalizers wait for their owners: {finalizers}",
-      "see that whoever set them runs; if nobody will: kubectl patch {object} {in} --type=merge -p "
+      "see that whoever set them runs; if nobody will: mkube patch {object} {in} --type=merge -p "
       "'{\"metadata\":{\"finalizers\":null}}'",
       WHY_NO_LOG, NULL },
     WHY_END,
@@ -378,7 +378,7 @@ const struct why_rule why_pod_rules[] = {
     { why_tainted, WHY_BROKEN, WHY_NO_NODE,
       "in {manifest}: {at}.tolerations: [{key: {key}, operator: Exists, effect: {effect}}]; or "
       "take "
-      "the taint away: kubectl taint node {node} {key}-",
+      "the taint away: mkube taint node {node} {key}-",
       WHY_NO_LOG, NULL },
     { why_no_room, WHY_BROKEN, WHY_NO_NODE,
       "in {manifest}: {at}.containers[].resources.requests.{lacking}: at most {free}; or make room "

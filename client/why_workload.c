@@ -289,7 +289,7 @@ const struct why_rule why_job_rules[] = {
       NULL },
     { why_job_other, WHY_BROKEN, "it failed: {reason} {message}", "", WHY_NO_LOG, NULL },
     { why_job_suspended, WHY_NOTE, "it is suspended",
-      "kubectl patch {object} {in} -p '{\"spec\":{\"suspend\":false}}'", WHY_NO_LOG, NULL },
+      "mkube patch {object} {in} -p '{\"spec\":{\"suspend\":false}}'", WHY_NO_LOG, NULL },
     { why_job_denied, WHY_BROKEN, "", "", WHY_NO_LOG, why_denied_rules },
     WHY_END,
 };
@@ -340,7 +340,7 @@ static bool why_cron_forbidden(struct why_case *c)
 
 const struct why_rule why_cron_job_rules[] = {
     { why_cron_suspended, WHY_NOTE, "it is suspended: it starts no Jobs",
-      "kubectl patch {object} {in} -p '{\"spec\":{\"suspend\":false}}'", WHY_NO_LOG, NULL },
+      "mkube patch {object} {in} -p '{\"spec\":{\"suspend\":false}}'", WHY_NO_LOG, NULL },
     { why_cron_invalid, WHY_BROKEN, "its schedule \"{schedule}\" means nothing: {message}",
       "correct spec.schedule (minute hour day month weekday) or spec.timeZone", WHY_NO_LOG, NULL },
     { why_cron_forbidden, WHY_WAITING,
