@@ -366,6 +366,21 @@ static bool eval_round(struct cel_eval *e, const struct cel_node *n, struct cel_
     return true;
 }
 
+/* Each of @range under the name of @frame, until the answer is known. */
+static void eval_rounds(struct cel_eval *e, const struct cel_node *n, const struct cel_value *range,
+                        struct cel_frame *frame, struct cel_gather *g)
+{
+    size_t len = cel_size(range);
+
+    e->frame = frame;
+    for (size_t i = 0; i < len; i++) {
+        frame->value = cel_item(e->c, range, i);
+        if (!eval_round(e, n, frame->value, g))
+            break;
+    }
+    e->frame = frame->up;
+}
+
 static struct cel_value eval_each(struct cel_eval *e, const struct cel_node *n,
                                   struct cel_value range)
 {
@@ -378,13 +393,7 @@ static struct cel_value eval_each(struct cel_eval *e, const struct cel_node *n,
         g.items = cel_charge(e->c, len) ? cel_alloc(e->c, (len + 1) * sizeof(*g.items)) : NULL;
     if (gathers && g.items == NULL)
         return cel_error(e->c, "out of budget");
-    e->frame = &frame;
-    for (size_t i = 0; i < len; i++) {
-        frame.value = cel_item(e->c, &range, i);
-        if (!eval_round(e, n, frame.value, &g))
-            break;
-    }
-    e->frame = frame.up;
+    eval_rounds(e, n, &range, &frame, &g);
     if (!gathers || g.result.kind == CEL_ERROR)
         return g.result;
     return n->loop == CEL_EXISTS_ONE ? cel_bool(g.n == 1) : cel_list(g.items, g.n);

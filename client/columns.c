@@ -35,14 +35,14 @@ int columns_new(struct columns **ret, const char *spec, struct err *err)
     for (size_t i = 0; c->titles[i] != NULL && rc == 0; i++) {
         char *colon = strchr(c->titles[i], ':');
 
-        if (i == COLUMNS_MAX)
-            rc = err_set(err, ERR_INVALID, "more than %d columns", COLUMNS_MAX);
-        else if (colon == NULL)
-            rc = err_set(err, ERR_INVALID,
-                         "unexpected custom-columns spec: %s, expected <header>:<json-path-expr>",
-                         c->titles[i]);
-        if (rc < 0)
+        if (colon == NULL || i == COLUMNS_MAX) {
+            rc = colon == NULL ? err_set(err, ERR_INVALID,
+                                         "unexpected custom-columns spec: %s, expected "
+                                         "<header>:<json-path-expr>",
+                                         c->titles[i])
+                               : err_set(err, ERR_INVALID, "more than %d columns", COLUMNS_MAX);
             break;
+        }
         *colon = '\0';
         rc = template_path(&c->paths[c->n], colon + 1, err);
         c->n += rc == 0 ? 1 : 0;
