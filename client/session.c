@@ -428,6 +428,36 @@ void session_pause(struct session *s, int64_t ms)
 
 /* --- words --- */
 
+/* 422: whose fields are wrong, each in a line; the message says no more. */
+static void session_complain_invalid(const json_t *status, const char *message)
+{
+    const json_t *details = json_at(status, "details"), *causes = json_at(details, "causes"), *one;
+    const char *kind = json_str_or(details, "kind", ""), *name = json_str_or(details, "name", "");
+    cleanup(json_decrefpp) json_t *told = json_object();
+    const char *line;
+    json_t *is;
+    size_t i;
+
+    json_array_foreach (causes, i, one) {
+        cleanup(freep) char *text = mem_fmt("%s: %s", json_str_or(one, "field", ""),
+                                            json_str_or(one, "message", ""));
+
+        json_object_set_new(told, text, json_true());
+    }
+    if (kind[0] != '\0' || name[0] != '\0')
+        fprintf(stderr, "The %s \"%s\" is invalid", kind, name);
+    else
+        fprintf(stderr, "The request is invalid");
+    if (json_object_size(told) > 0)
+        fprintf(stderr, ": %s", json_object_size(told) > 1 ? "\n" : "");
+    else if (kind[0] == '\0' && name[0] == '\0' && message[0] != '\0')
+        fprintf(stderr, ": %s\n", message);
+    else
+        fprintf(stderr, "\n");
+    json_object_foreach (told, line, is)
+        fprintf(stderr, "%s%s\n", json_object_size(told) > 1 ? "* " : "", line);
+}
+
 int session_complain(const struct session_answer *a, const struct err *err, const char *doing)
 {
     const char *reason = json_str_or(a->body, "reason", "");
@@ -435,6 +465,10 @@ int session_complain(const struct session_answer *a, const struct err *err, cons
     fflush(stdout);
     if (a->status == 0 && str_starts(err->text, SESSION_REFUSED)) {
         fprintf(stderr, "%s\n", err->text);
+        return VERB_FAILED;
+    }
+    if (str_eq(reason, "Invalid")) {
+        session_complain_invalid(a->body, json_str_or(a->body, "message", err->text));
         return VERB_FAILED;
     }
     if (a->status == 0)

@@ -51,6 +51,8 @@ static const struct verb verbs[] = {
       "mkube certificate approve|deny NAME...", certificate_main },
     { "api-resources", "list the kinds that the server knows", "mkube api-resources [flags]",
       resources_main },
+    { "completion", "print what bash sources to complete mkube's words", "mkube completion bash",
+      completion_main },
     { "config", "say which server is asked, as whom", "mkube config [flags]",
       resources_config_main },
     { "version", "print the version, and the server's", "mkube version [--client]",

@@ -34,6 +34,7 @@ int drain_cordon_main(const struct verb *self, int argc, char **argv);
 int drain_uncordon_main(const struct verb *self, int argc, char **argv);
 int taint_main(const struct verb *self, int argc, char **argv);
 int patch_main(const struct verb *self, int argc, char **argv);
+int completion_main(const struct verb *self, int argc, char **argv);
 int certificate_main(const struct verb *self, int argc, char **argv);
 int drain_main(const struct verb *self, int argc, char **argv);
 
