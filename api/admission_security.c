@@ -212,7 +212,7 @@ static void admit_security_tell(struct op *op, struct map *wrong)
         text_fmt(&t, ": %s", reasons[i]);
         json_object_set_new(lines, text_str(&t), json_true());
     }
-    sorted = resource_list_names(lines);
+    sorted = json_keys(lines);
     for (size_t i = 0; sorted[i] != NULL; i++)
         op_warn(op, "%s", sorted[i]);
 }

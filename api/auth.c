@@ -70,17 +70,6 @@ static void auth_from_peer(struct auth_user *ret, const struct tls_peer *peer)
         ret->node = mem_str(peer->cn + strlen("system:node:"));
 }
 
-bool auth_list_has(const json_t *list, const char *word)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (list, i, item)
-        if (str_eq(json_string_value(item), word))
-            return true;
-    return false;
-}
-
 void auth_make_user(struct auth_user *ret, const char *name, const json_t *groups)
 {
     size_t i;
@@ -195,7 +184,7 @@ static const struct object *auth_still_there(const struct store *store, const ch
 static bool auth_is_meant_for(const json_t *claimed, const char *const *audiences)
 {
     for (size_t i = 0; audiences[i] != NULL; i++)
-        if (auth_list_has(claimed, audiences[i]))
+        if (json_has_str(claimed, audiences[i]))
             return true;
     return false;
 }

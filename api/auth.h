@@ -38,8 +38,6 @@ int auth_who(struct auth_user *ret, const struct store *store, const struct auth
              struct err *err);
 
 bool auth_in_group(const struct auth_user *u, const char *group);
-/* Whether the array @list holds the string @word. */
-bool auth_list_has(const json_t *list, const char *word);
 /* Any bearer token. @audiences (NULL-terminated): one of them must be meant; NULL: this API. */
 int auth_from_token(struct auth_user *ret, const struct store *store, const struct auth_keys *keys,
                     const char *token, const char *const *audiences, int64_t now_ms,

@@ -26,17 +26,6 @@ int csr_read(struct tls_csr *ret, const json_t *tree, struct err *err)
 
 /* --- what each signer wants --- */
 
-static bool csr_has_usage(const json_t *usages, const char *usage)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (usages, i, item)
-        if (str_eq(json_string_value(item), usage))
-            return true;
-    return false;
-}
-
 /* The usages as a set are exactly "digital signature", @purpose and perhaps "key encipherment". */
 static bool csr_usages_are(const json_t *usages, const char *purpose)
 {
@@ -48,7 +37,7 @@ static bool csr_usages_are(const json_t *usages, const char *purpose)
             !str_eq(json_string_value(item), "key encipherment") &&
             !str_eq(json_string_value(item), purpose))
             return false;
-    return csr_has_usage(usages, "digital signature") && csr_has_usage(usages, purpose);
+    return json_has_str(usages, "digital signature") && json_has_str(usages, purpose);
 }
 
 static bool csr_is_of_nodes(const struct tls_csr *csr)
@@ -69,7 +58,7 @@ static int csr_check_client(const struct tls_csr *csr, const json_t *usages, str
             !str_eq(usage, "client auth"))
             return err_set(err, ERR_INVALID, "invalid usage for client certificate: %s", usage);
     }
-    if (!csr_has_usage(usages, "client auth"))
+    if (!json_has_str(usages, "client auth"))
         return err_set(err, ERR_INVALID,
                        "missing required usage for client certificate: client auth");
     return 0;

@@ -60,21 +60,6 @@ static const char *custom_path(const struct custom_checking *c)
 
 /* --- types --- */
 
-static const char *custom_value_type(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT: return "object";
-    case JSON_ARRAY: return "array";
-    case JSON_STRING: return "string";
-    case JSON_INTEGER: return "integer";
-    case JSON_REAL: return "number";
-    case JSON_TRUE:
-    case JSON_FALSE: return "boolean";
-    case JSON_NULL: break;
-    }
-    return "null";
-}
-
 static bool custom_is_whole(const json_t *v)
 {
     return json_is_integer(v) ||
@@ -103,7 +88,7 @@ static bool custom_check_type(struct custom_checking *c, const struct custom_nod
         [CUSTOM_STRING] = "string",      [CUSTOM_INTEGER] = "integer", [CUSTOM_NUMBER] = "number",
         [CUSTOM_BOOLEAN] = "boolean"
     };
-    const char *have = custom_value_type(c->value);
+    const char *have = json_type_name(c->value);
 
     if (custom_type_fits(n, c->value))
         return true;

@@ -9,21 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    unsigned bit;
-    const char *name;
-} discovery_verbs[] = {
-    /* Sorted, as clients see them everywhere. */
-    { SCHEMA_MAY_CREATE, "create" },
-    { SCHEMA_MAY_DELETE, "delete" },
-    { SCHEMA_MAY_DELETECOLLECTION, "deletecollection" },
-    { SCHEMA_MAY_GET, "get" },
-    { SCHEMA_MAY_LIST, "list" },
-    { SCHEMA_MAY_PATCH, "patch" },
-    { SCHEMA_MAY_UPDATE, "update" },
-    { SCHEMA_MAY_WATCH, "watch" },
-};
-
 /* --- groups and versions --- */
 
 /* "v2" before "v1" before "v1beta1": stable ones first, higher numbers first. */
@@ -93,10 +78,10 @@ static void discovery_put_verbs(struct text *ret, unsigned verbs)
     const char *comma = "";
 
     text_puts(ret, ",\"verbs\":[");
-    for (size_t i = 0; i < sizeof(discovery_verbs) / sizeof(discovery_verbs[0]); i++) {
-        if ((verbs & discovery_verbs[i].bit) == 0)
+    for (size_t i = 0; schema_verb_names[i].name != NULL; i++) {
+        if ((verbs & schema_verb_names[i].bit) == 0)
             continue;
-        text_fmt(ret, "%s\"%s\"", comma, discovery_verbs[i].name);
+        text_fmt(ret, "%s\"%s\"", comma, schema_verb_names[i].name);
         comma = ",";
     }
     text_putc(ret, ']');

@@ -135,10 +135,10 @@ static void impersonate_add_groups(json_t *groups, const char *user)
         json_array_append_new(groups, json_string(of_ns));
     }
     if (str_eq(user, "system:anonymous")) {
-        if (!auth_list_has(groups, "system:unauthenticated"))
+        if (!json_has_str(groups, "system:unauthenticated"))
             json_array_append_new(groups, json_string("system:unauthenticated"));
-    } else if (!auth_list_has(groups, "system:authenticated") &&
-               !auth_list_has(groups, "system:unauthenticated")) {
+    } else if (!json_has_str(groups, "system:authenticated") &&
+               !json_has_str(groups, "system:unauthenticated")) {
         json_array_append_new(groups, json_string("system:authenticated"));
     }
 }

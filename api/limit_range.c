@@ -14,7 +14,7 @@
 static void limit_range_fill(struct text *ret, json_t *container, const char *which,
                              const json_t *defaults)
 {
-    cleanup(freep) const char **names = resource_list_names(defaults);
+    cleanup(freep) const char **names = json_keys(defaults);
     cleanup(freep) char *path = mem_fmt("resources.%s", which);
 
     for (size_t i = 0; names[i] != NULL; i++) {
@@ -162,7 +162,7 @@ static void limit_range_ratio(struct limit_range_check *c)
 static void limit_range_each(struct limit_range_check *c, const json_t *bounds,
                              void (*check)(struct limit_range_check *c))
 {
-    cleanup(freep) const char **names = resource_list_names(bounds);
+    cleanup(freep) const char **names = json_keys(bounds);
 
     for (size_t i = 0; names[i] != NULL; i++) {
         c->name = names[i];

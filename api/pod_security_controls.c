@@ -56,7 +56,7 @@ void control_say_list(struct text *t, const json_t *names)
 
 void control_say_set(struct text *t, const json_t *set, const char *quote)
 {
-    cleanup(freep) const char **names = resource_list_names(set);
+    cleanup(freep) const char **names = json_keys(set);
 
     for (size_t i = 0; names[i] != NULL; i++)
         text_fmt(t, "%s%s%s%s", i > 0 ? ", " : "", quote, names[i], quote);

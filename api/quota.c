@@ -412,7 +412,7 @@ void quota_missing(struct text *ret, const json_t *quota, const json_t *pod)
             continue;
         quota_silent(names, json_at(pod, "spec.containers"), resource);
         quota_silent(names, json_at(pod, "spec.initContainers"), resource);
-        sorted = resource_list_names(names);
+        sorted = json_keys(names);
         for (size_t j = 0; sorted[j] != NULL; j++) {
             if (j == 0)
                 text_fmt(ret, "%s%s for: ", ret->len > 0 ? "; " : "must specify ", resource);

@@ -77,7 +77,7 @@ bool rbac_rule_allows(const json_t *rule, const struct auth_question *q)
     names = json_object_get(rule, "resourceNames");
     return rbac_list_allows(json_object_get(rule, "apiGroups"), q->group) &&
            rbac_resource_matches(json_object_get(rule, "resources"), q) &&
-           (json_array_size(names) == 0 || auth_list_has(names, q->name));
+           (json_array_size(names) == 0 || json_has_str(names, q->name));
 }
 
 /* --- does one rule give another? --- */
@@ -88,14 +88,14 @@ static bool rbac_has_all(const json_t *have, const json_t *want)
     json_t *item;
 
     json_array_foreach (want, i, item)
-        if (!auth_list_has(have, json_string_value(item)))
+        if (!json_has_str(have, json_string_value(item)))
             return false;
     return true;
 }
 
 static bool rbac_words_cover(const json_t *have, const json_t *want)
 {
-    return auth_list_has(have, "*") || rbac_has_all(have, want);
+    return json_has_str(have, "*") || rbac_has_all(have, want);
 }
 
 static bool rbac_resources_cover(const json_t *have, const json_t *want)
@@ -110,7 +110,7 @@ static bool rbac_resources_cover(const json_t *have, const json_t *want)
         const char *slash = s != NULL ? strchr(s, '/') : NULL;
         cleanup(freep) char *any = slash != NULL ? mem_fmt("*%s", slash) : NULL;
 
-        if (!auth_list_has(have, s) && (any == NULL || !auth_list_has(have, any)))
+        if (!json_has_str(have, s) && (any == NULL || !json_has_str(have, any)))
             return false;
     }
     return true;
@@ -284,7 +284,7 @@ static void rbac_add_compact(json_t *compact, const json_t *piece)
     json_array_foreach (compact, i, rule)
         if (json_object_get(piece, "resources") != NULL && rbac_same_but_verbs(rule, piece)) {
             verb = json_array_get(json_object_get(piece, "verbs"), 0);
-            if (!auth_list_has(json_object_get(rule, "verbs"), json_string_value(verb)))
+            if (!json_has_str(json_object_get(rule, "verbs"), json_string_value(verb)))
                 json_array_append(json_object_get(rule, "verbs"), verb);
             return;
         }

@@ -110,27 +110,9 @@ json_t *resource_list_of_pod_charged(const json_t *pod_spec, const char *which)
 
 /* --- in order --- */
 
-static int resource_list_compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-const char **resource_list_names(const json_t *list)
-{
-    const char **names = MEM_NEW_ARRAY(const char *, json_object_size(list) + 1);
-    const char *name;
-    json_t *value;
-    size_t n = 0;
-
-    json_object_foreach ((json_t *)(uintptr_t)list, name, value)
-        names[n++] = name;
-    qsort(names, n, sizeof(*names), resource_list_compare);
-    return names;
-}
-
 void resource_list_print(struct text *ret, const json_t *list)
 {
-    cleanup(freep) const char **names = resource_list_names(list);
+    cleanup(freep) const char **names = json_keys(list);
 
     for (size_t i = 0; names[i] != NULL; i++)
         text_fmt(ret, "%s%s=%s", i > 0 ? "," : "", names[i],

@@ -25,7 +25,4 @@ json_t *resource_list_of_pod_charged(const json_t *pod_spec, const char *which);
 
 /* "cpu=1,pods=2", in order of names. */
 void resource_list_print(struct text *ret, const json_t *list);
-/* Names in order, NULL-terminated, borrowed from @list; free() the array. */
-const char **resource_list_names(const json_t *list);
-
 #endif

@@ -44,6 +44,18 @@ static size_t schema_n(void)
     return schema_now.served != NULL ? schema_now.n_served : SCHEMA_N_RESOURCES;
 }
 
+const struct schema_verb_name schema_verb_names[] = {
+    { SCHEMA_MAY_CREATE, "create" },
+    { SCHEMA_MAY_DELETE, "delete" },
+    { SCHEMA_MAY_DELETECOLLECTION, "deletecollection" },
+    { SCHEMA_MAY_GET, "get" },
+    { SCHEMA_MAY_LIST, "list" },
+    { SCHEMA_MAY_PATCH, "patch" },
+    { SCHEMA_MAY_UPDATE, "update" },
+    { SCHEMA_MAY_WATCH, "watch" },
+    { 0, NULL },
+};
+
 const struct schema_resource *schema_at(size_t index)
 {
     if (index >= schema_n())

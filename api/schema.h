@@ -80,6 +80,13 @@ enum schema_verb {
     SCHEMA_MAY_WATCH = 128,
 };
 
+/* Their names, sorted as clients see them everywhere; NULL ends them. */
+struct schema_verb_name {
+    enum schema_verb bit;
+    const char *name;
+};
+extern const struct schema_verb_name schema_verb_names[];
+
 struct schema_sub {
     const char *name;            /* "status", "scale", "log" */
     const char *kind;            /* kind of its body: "Scale" */

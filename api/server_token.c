@@ -213,7 +213,7 @@ static void token_request_issue(struct call *c, const struct object *account)
 
     token_request_claims(&claims, c, account, audiences);
     seconds = token_request_life(
-        c, &claims, json_array_size(audiences) == 1 && auth_list_has(audiences, issuer), now_ms);
+        c, &claims, json_array_size(audiences) == 1 && json_has_str(audiences, issuer), now_ms);
     if (token_sign(&jwt, &claims, c->s->tokens, issuer, now_ms, &err) < 0) {
         call_send_status(c, status_from_err(&err));
         return;

@@ -166,17 +166,6 @@ static void structural_pattern(struct structural *s, const json_t *schema)
 
 /* --- lists --- */
 
-static bool structural_has_text(const json_t *list, const char *text)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach (list, i, item)
-        if (str_eq(json_string_value(item), text))
-            return true;
-    return false;
-}
-
 static void structural_list_keys(struct structural *s, const json_t *schema)
 {
     const json_t *items = json_object_get(schema, "items"), *key;
@@ -196,7 +185,7 @@ static void structural_list_keys(struct structural *s, const json_t *schema)
                           "must be the name of an existing property");
             structural_leave(s, len);
         } else if (json_object_get(property, "default") == NULL &&
-                   !structural_has_text(json_object_get(items, "required"), name)) {
+                   !json_has_str(json_object_get(items, "required"), name)) {
             len = structural_enter(s, "items.properties", name, SIZE_MAX);
             structural_required(s, "default",
                                 "this property is in x-kubernetes-list-map-keys, so it must have "

@@ -13,21 +13,6 @@
 static void foreign_check_struct(struct field_errors *e, const struct schema_type *type,
                                  const json_t *tree, const char *path);
 
-static const char *foreign_have(const json_t *value)
-{
-    switch (json_typeof(value)) {
-    case JSON_OBJECT: return "object";
-    case JSON_ARRAY: return "array";
-    case JSON_STRING: return "string";
-    case JSON_INTEGER: return "integer";
-    case JSON_REAL: return "number";
-    case JSON_TRUE:
-    case JSON_FALSE: return "boolean";
-    case JSON_NULL: break;
-    }
-    return "null";
-}
-
 /* NULL: of more than one type. */
 static const char *foreign_want(const struct schema_field *f)
 {
@@ -46,7 +31,7 @@ static const char *foreign_want(const struct schema_field *f)
 static bool foreign_check_type(struct field_errors *e, const json_t *value, const char *want,
                                const char *path)
 {
-    const char *have = foreign_have(value);
+    const char *have = json_type_name(value);
 
     if (want == NULL || json_is_null(value) || str_eq(have, want) ||
         (str_eq(want, "number") && str_eq(have, "integer")))

@@ -211,17 +211,6 @@ static void validate_param_ref(struct field_errors *e, const json_t *ref)
     validate_label_selector(e, json_object_get(ref, "selector"), "spec.paramRef.selector");
 }
 
-static bool policy_has_action(const json_t *actions, const char *word)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach (actions, i, item)
-        if (str_eq(json_string_value(item), word))
-            return true;
-    return false;
-}
-
 static void validate_binding(struct field_errors *e, const json_t *tree)
 {
     const json_t *spec = json_object_get(tree, "spec");
@@ -233,7 +222,7 @@ static void validate_binding(struct field_errors *e, const json_t *tree)
     validate_match(e, json_object_get(spec, "matchResources"), "spec.matchResources");
     if (json_array_size(actions) == 0)
         field_required(e, "spec.validationActions", NULL);
-    if (policy_has_action(actions, "Deny") && policy_has_action(actions, "Warn"))
+    if (json_has_str(actions, "Deny") && json_has_str(actions, "Warn"))
         field_invalid(e, "spec.validationActions", actions,
                       "must not contain both Deny and Warn (repeating the same validation failure "
                       "information in the API response and headers serves no purpose)");

@@ -98,17 +98,6 @@ void validate_client_config(struct field_errors *e, const json_t *config, const 
 
 /* --- rules --- */
 
-static bool validate_has(const json_t *list, const char *word)
-{
-    size_t i;
-    json_t *item;
-
-    json_array_foreach (list, i, item)
-        if (str_eq(json_string_value(item), word))
-            return true;
-    return false;
-}
-
 /* "*" stands alone. */
 static void validate_webhook_words(struct field_errors *e, const json_t *rule, const char *key,
                                    const char *others, const char *path)
@@ -117,7 +106,7 @@ static void validate_webhook_words(struct field_errors *e, const json_t *rule, c
 
     if (json_array_size(list) == 0)
         field_required(e, AT("%s.%s", path, key), NULL);
-    if (json_array_size(list) > 1 && validate_has(list, "*"))
+    if (json_array_size(list) > 1 && json_has_str(list, "*"))
         field_invalid(e, AT("%s.%s", path, key), list,
                       "if '*' is present, must not specify other %s", others);
 }
@@ -159,9 +148,9 @@ static void validate_webhook_resources(struct field_errors *e, const json_t *rul
             field_invalid(e, AT("%s[%zu]", at.s, i), item,
                           "if '*/%s' is present, must not specify %s", slash + 1, word);
     }
-    if (json_array_size(list) > 1 && validate_has(list, "*/*"))
+    if (json_array_size(list) > 1 && json_has_str(list, "*/*"))
         field_invalid(e, at.s, list, "if '*/*' is present, must not specify other resources");
-    if (validate_has(list, "*") && plain)
+    if (json_has_str(list, "*") && plain)
         field_invalid(e, at.s, list,
                       "if '*' is present, must not specify other resources without subresources");
 }
@@ -219,7 +208,7 @@ static void validate_review_versions(struct field_errors *e, const json_t *hook,
         else
             validate_value(e, item, AT("%s[%zu]", at.s, i), validate_dns1035_label);
     }
-    if (!validate_has(list, "v1") && !validate_has(list, "v1beta1"))
+    if (!json_has_str(list, "v1") && !json_has_str(list, "v1beta1"))
         field_invalid(e, at.s, list, "must include at least one of v1, v1beta1");
 }
 

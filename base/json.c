@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A tree is hundreds of small pieces, and every request makes and drops one: those dropped last
@@ -179,4 +180,48 @@ json_t *json_find(const json_t *list, const char *key, const char *value)
             return item;
     }
     return NULL;
+}
+
+bool json_has_str(const json_t *list, const char *word)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (list, i, item)
+        if (str_eq(json_string_value(item), word))
+            return true;
+    return false;
+}
+
+static int json_key_compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **json_keys(const json_t *map)
+{
+    const char **keys = MEM_NEW_ARRAY(const char *, json_object_size(map) + 1);
+    const char *key;
+    json_t *value;
+    size_t n = 0;
+
+    json_object_foreach ((json_t *)(uintptr_t)map, key, value)
+        keys[n++] = key;
+    qsort(keys, n, sizeof(*keys), json_key_compare);
+    return keys;
+}
+
+const char *json_type_name(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: return "object";
+    case JSON_ARRAY: return "array";
+    case JSON_STRING: return "string";
+    case JSON_INTEGER: return "integer";
+    case JSON_REAL: return "number";
+    case JSON_TRUE:
+    case JSON_FALSE: return "boolean";
+    case JSON_NULL: break;
+    }
+    return "null";
 }

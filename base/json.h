@@ -55,5 +55,11 @@ void json_del(json_t *tree, const char *path);
 
 /* The first member of array @list whose string @key equals @value; borrowed or NULL. */
 json_t *json_find(const json_t *list, const char *key, const char *value);
+/* Whether the array @list holds the string @word. */
+bool json_has_str(const json_t *list, const char *word);
+/* Keys in order, NULL behind the last, borrowed from @map; free() the array. */
+const char **json_keys(const json_t *map);
+/* As schemas call it: "object", "array", "string", "integer", "number", "boolean", "null". */
+const char *json_type_name(const json_t *value);
 
 #endif

@@ -11,7 +11,7 @@
 void describe_roles(struct describe *d, const struct describe_row *r)
 {
     static const char role[] = "node-role.kubernetes.io/";
-    cleanup(freep) const char **keys = print_keys(json_at(d->o, "metadata.labels"));
+    cleanup(freep) const char **keys = json_keys(json_at(d->o, "metadata.labels"));
     cleanup(text_fini) struct text t = TEXT_EMPTY;
 
     for (size_t i = 0; keys[i] != NULL; i++)
@@ -91,7 +91,7 @@ void describe_system(struct describe *d, const struct describe_row *r)
 void describe_amounts(struct describe *d, const struct describe_row *r)
 {
     const json_t *map = describe_value(d, r);
-    cleanup(freep) const char **keys = print_keys(map);
+    cleanup(freep) const char **keys = json_keys(map);
 
     if (keys[0] != NULL)
         describe_say(d, 0, "%s:", r->title);

@@ -273,7 +273,7 @@ void describe_used_by(struct describe *d, const struct describe_row *r)
 void describe_sizes(struct describe *d, const struct describe_row *r)
 {
     const json_t *data = describe_value(d, r);
-    cleanup(freep) const char **keys = print_keys(data);
+    cleanup(freep) const char **keys = json_keys(data);
 
     describe_say(d, 0, "\n%s\n====", r->title);
     for (size_t i = 0; keys[i] != NULL; i++) {
@@ -289,7 +289,7 @@ void describe_sizes(struct describe *d, const struct describe_row *r)
 void describe_contents(struct describe *d, const struct describe_row *r)
 {
     const json_t *data = describe_value(d, r);
-    cleanup(freep) const char **keys = print_keys(data);
+    cleanup(freep) const char **keys = json_keys(data);
 
     describe_say(d, 0, "\n%s\n====", r->title);
     for (size_t i = 0; keys[i] != NULL; i++)
@@ -362,7 +362,7 @@ void describe_subjects(struct describe *d, const struct describe_row *r)
 static void describe_quota(struct describe *d, const json_t *quota, unsigned level)
 {
     const json_t *hard = json_at(quota, "status.hard"), *used = json_at(quota, "status.used");
-    cleanup(freep) const char **keys = print_keys(hard);
+    cleanup(freep) const char **keys = json_keys(hard);
 
     describe_say(d, level, "Resource\tUsed\tHard");
     describe_say(d, level, "--------\t----\t----");
@@ -398,7 +398,7 @@ static void describe_limits(struct describe *d, const json_t *range, unsigned le
 
         for (size_t k = 0; k < N_ELEMENTS(keys); k++)
             json_object_update(all, json_object_get(limit, keys[k]));
-        names = print_keys(all);
+        names = json_keys(all);
         for (size_t n = 0; names[n] != NULL; n++) {
             const char *v[N_ELEMENTS(keys)];
 

@@ -90,7 +90,7 @@ static void describe_lines(struct describe *d, unsigned level, const char *title
 static void describe_resources(struct describe *d, unsigned level, const char *title,
                                const json_t *list)
 {
-    cleanup(freep) const char **keys = print_keys(list);
+    cleanup(freep) const char **keys = json_keys(list);
 
     if (keys[0] != NULL)
         describe_say(d, level, "%s:", title);

@@ -76,7 +76,7 @@ void describe_age(struct text *ret, const struct describe *d, const char *since)
 void describe_map(struct describe *d, unsigned level, const char *title, const json_t *map,
                   const char *between)
 {
-    cleanup(freep) const char **keys = print_keys(map);
+    cleanup(freep) const char **keys = json_keys(map);
 
     if (keys[0] == NULL)
         describe_say(d, level, "%s:\t<none>", title);
@@ -126,7 +126,7 @@ void describe_labels(struct describe *d, const struct describe_row *r)
 void describe_notes(struct describe *d, const struct describe_row *r)
 {
     const json_t *map = describe_value(d, r);
-    cleanup(freep) const char **keys = print_keys(map);
+    cleanup(freep) const char **keys = json_keys(map);
     const char *title = r->title;
 
     for (size_t i = 0; keys[i] != NULL; i++) {
@@ -231,7 +231,7 @@ static void describe_items(struct describe *d, unsigned level, const json_t *lis
 
 static void describe_tree(struct describe *d, unsigned level, const json_t *map)
 {
-    cleanup(freep) const char **keys = print_keys(map);
+    cleanup(freep) const char **keys = json_keys(map);
 
     for (size_t i = 0; keys[i] != NULL; i++) {
         const json_t *value = json_object_get(map, keys[i]);

@@ -31,27 +31,11 @@ static const char **discovery_strings(const json_t *list)
 
 static unsigned discovery_verbs(const json_t *list)
 {
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } verbs[] = {
-        { "create", SCHEMA_MAY_CREATE },
-        { "delete", SCHEMA_MAY_DELETE },
-        { "deletecollection", SCHEMA_MAY_DELETECOLLECTION },
-        { "get", SCHEMA_MAY_GET },
-        { "list", SCHEMA_MAY_LIST },
-        { "patch", SCHEMA_MAY_PATCH },
-        { "update", SCHEMA_MAY_UPDATE },
-        { "watch", SCHEMA_MAY_WATCH },
-    };
     unsigned found = 0;
-    const json_t *item;
-    size_t i;
 
-    json_array_foreach (list, i, item)
-        for (size_t k = 0; k < N_ELEMENTS(verbs); k++)
-            if (str_eq(json_string_value(item), verbs[k].name))
-                found |= verbs[k].bit;
+    for (const struct schema_verb_name *v = schema_verb_names; v->name != NULL; v++)
+        if (json_has_str(list, v->name))
+            found |= v->bit;
     return found;
 }
 

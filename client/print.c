@@ -126,27 +126,9 @@ static void print_header(struct print *p)
     p->header_done = true;
 }
 
-static int print_key_cmp(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-const char **print_keys(const json_t *map)
-{
-    const char **keys = MEM_NEW_ARRAY(const char *, json_object_size(map) + 1);
-    const char *key;
-    json_t *value;
-    size_t n = 0;
-
-    json_object_foreach ((json_t *)(uintptr_t)map, key, value)
-        keys[n++] = key;
-    qsort(keys, n, sizeof(*keys), print_key_cmp);
-    return keys;
-}
-
 void print_labels(struct text *ret, const json_t *labels, const char *between)
 {
-    cleanup(freep) const char **keys = print_keys(labels);
+    cleanup(freep) const char **keys = json_keys(labels);
 
     if (keys[0] == NULL)
         text_puts(ret, "<none>");

@@ -36,8 +36,6 @@ int print_event(struct print *p, const char *type, const json_t *table);
 /* Appends the rows taken since, under a header the first time. */
 void print_flush(struct text *ret, struct print *p);
 
-/* The keys of an object in order, NULL behind the last; free() the array. */
-const char **print_keys(const json_t *map);
 /* "a=b,c=d" in order, or "<none>". */
 void print_labels(struct text *ret, const json_t *labels, const char *between);
 /* "deployment.apps/web", from apiVersion, kind and name. */

@@ -17,20 +17,6 @@ struct resources {
     bool no_headers;
 };
 
-static const struct {
-    enum schema_verb bit;
-    const char *name;
-} resources_verbs[] = {
-    { SCHEMA_MAY_CREATE, "create" },
-    { SCHEMA_MAY_DELETE, "delete" },
-    { SCHEMA_MAY_DELETECOLLECTION, "deletecollection" },
-    { SCHEMA_MAY_GET, "get" },
-    { SCHEMA_MAY_LIST, "list" },
-    { SCHEMA_MAY_PATCH, "patch" },
-    { SCHEMA_MAY_UPDATE, "update" },
-    { SCHEMA_MAY_WATCH, "watch" },
-};
-
 static void resources_join(struct text *ret, const char *const *words)
 {
     for (size_t i = 0; words[i] != NULL; i++)
@@ -45,9 +31,9 @@ static bool resources_may(const struct schema_resource *r, const char *wanted)
     for (size_t i = 0; verbs != NULL && verbs[i] != NULL; i++) {
         bool may = false;
 
-        for (size_t k = 0; k < N_ELEMENTS(resources_verbs); k++)
-            may = may || (str_eq(verbs[i], resources_verbs[k].name) &&
-                          (r->verbs & resources_verbs[k].bit) != 0);
+        for (size_t k = 0; schema_verb_names[k].name != NULL; k++)
+            may = may || (str_eq(verbs[i], schema_verb_names[k].name) &&
+                          (r->verbs & schema_verb_names[k].bit) != 0);
         all = all && may;
     }
     return all;
@@ -93,9 +79,9 @@ static void resources_row(struct table_rows *table, const struct schema_resource
     schema_api_version(version, sizeof(version), r);
     resources_join(&shorts, r->short_names);
     resources_join(&categories, r->categories);
-    for (size_t i = 0; i < N_ELEMENTS(resources_verbs); i++)
-        if ((r->verbs & resources_verbs[i].bit) != 0)
-            text_fmt(&verbs, "%s%s", verbs.len > 0 ? "," : "", resources_verbs[i].name);
+    for (size_t i = 0; schema_verb_names[i].name != NULL; i++)
+        if ((r->verbs & schema_verb_names[i].bit) != 0)
+            text_fmt(&verbs, "%s%s", verbs.len > 0 ? "," : "", schema_verb_names[i].name);
     table_rows_add(table, (const char *const[]){ r->plural, text_str(&shorts), version,
                                                  r->namespaced ? "true" : "false", r->kind,
                                                  wide ? text_str(&verbs) : NULL,

@@ -200,7 +200,7 @@ void template_value(struct text *ret, const json_t *value)
 
 static void template_go_map(struct text *ret, const json_t *map)
 {
-    cleanup(freep) const char **keys = print_keys(map);
+    cleanup(freep) const char **keys = json_keys(map);
 
     text_puts(ret, "map[");
     for (size_t i = 0; keys[i] != NULL; i++) {

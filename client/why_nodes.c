@@ -117,7 +117,7 @@ static void why_node_room(struct why_node *n, const struct why_world *w, const j
     cleanup(freep) const char **names = NULL;
 
     json_object_set_new(asks, "pods", json_string("1"));
-    names = resource_list_names(asks);
+    names = json_keys(asks);
     for (size_t i = 0; names[i] != NULL; i++) {
         struct quantity want, all, taken, left;
         char want_text[QUANTITY_TEXT_MAX], left_text[QUANTITY_TEXT_MAX];

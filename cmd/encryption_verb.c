@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "client/oneshot.h"
 #include "cmd/cmd.h"
+#include "cmd/site_key.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -43,10 +44,9 @@ static int encryption_wait(struct oneshot *o, json_t **ret, struct err *err)
                    "Secrets are still being rewritten: `mkube encryption status`");
 }
 
-static int encryption_run(struct oneshot *o, const char *what, struct err *err)
+static int encryption_run(struct oneshot *o, bool rotate, struct err *err)
 {
     cleanup(json_decrefpp) json_t *status = NULL;
-    bool rotate = str_eq(what, "rotate");
     int rc = rotate ? oneshot_call(o, "POST", ENCRYPTION_PATH "/rotate", NULL, NULL, NULL, err) : 0;
 
     if (rc == 0)
@@ -62,25 +62,5 @@ static int encryption_run(struct oneshot *o, const char *what, struct err *err)
 
 int cmd_encryption(const struct verb *self, int argc, char **argv)
 {
-    struct err err = ERR_EMPTY;
-    const char *kubeconfig = NULL;
-    struct oneshot *o = NULL;
-    int n, exit_code, rc;
-    const struct opt table[] = {
-        { "kubeconfig", 0, OPT_TEXT, &kubeconfig, "FILE",
-          "whom to ask (default: this host's server)" },
-        { .name = NULL },
-    };
-
-    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
-        return exit_code;
-    if (n != 1 || (!str_eq(argv[0], "rotate") && !str_eq(argv[0], "status"))) {
-        fprintf(stderr, "Usage: %s\n", self->usage);
-        return VERB_USAGE;
-    }
-    rc = oneshot_new(&o, kubeconfig, &err);
-    if (rc == 0)
-        rc = encryption_run(o, argv[0], &err);
-    oneshot_free(o);
-    return rc < 0 ? verb_fail(self, &err) : VERB_DONE;
+    return site_key_main(self, argc, argv, encryption_run);
 }

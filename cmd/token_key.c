@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "client/oneshot.h"
 #include "cmd/cmd.h"
+#include "cmd/site_key.h"
 
 #include <stdio.h>
 
@@ -26,25 +27,5 @@ static int token_key_run(struct oneshot *o, bool rotate, struct err *err)
 
 int cmd_token_key(const struct verb *self, int argc, char **argv)
 {
-    struct err err = ERR_EMPTY;
-    const char *kubeconfig = NULL;
-    struct oneshot *o = NULL;
-    int n, exit_code, rc;
-    const struct opt table[] = {
-        { "kubeconfig", 0, OPT_TEXT, &kubeconfig, "FILE",
-          "whom to ask (default: this host's server)" },
-        { .name = NULL },
-    };
-
-    if (!verb_begin(self, table, argc, argv, &n, &exit_code))
-        return exit_code;
-    if (n != 1 || (!str_eq(argv[0], "rotate") && !str_eq(argv[0], "status"))) {
-        fprintf(stderr, "Usage: %s\n", self->usage);
-        return VERB_USAGE;
-    }
-    rc = oneshot_new(&o, kubeconfig, &err);
-    if (rc == 0)
-        rc = token_key_run(o, str_eq(argv[0], "rotate"), &err);
-    oneshot_free(o);
-    return rc < 0 ? verb_fail(self, &err) : VERB_DONE;
+    return site_key_main(self, argc, argv, token_key_run);
 }

@@ -26,7 +26,7 @@ static bool balancer_advertises(struct view *v, const struct object *advert,
     bool whole = json_array_size(pools) + json_array_size(selectors) == 0;
 
     return !advert->deleting &&
-           (whole || balancer_lists(pools, s->pool->object->name) ||
+           (whole || json_has_str(pools, s->pool->object->name) ||
             balancer_matches(selectors, s->pool->object)) &&
            balancer_selects(json_object_get(spec, "serviceSelectors"), s->object) &&
            (node == NULL || balancer_selects(json_object_get(spec, "nodeSelectors"), node));

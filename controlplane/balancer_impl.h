@@ -52,7 +52,6 @@ struct balancer {
 
 /* Is @o one of those that @selectors (LabelSelectors; an empty list admits nobody) choose? */
 bool balancer_matches(const json_t *selectors, const struct object *o);
-bool balancer_lists(const json_t *list, const char *name);
 
 void balancer_read(struct balancer *ret, struct view *v);
 void balancer_fini(struct balancer *b);

@@ -41,17 +41,6 @@ bool balancer_matches(const json_t *selectors, const struct object *o)
     return false;
 }
 
-bool balancer_lists(const json_t *list, const char *name)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach (list, i, item)
-        if (str_eq(json_string_value(item), name))
-            return true;
-    return false;
-}
-
 /* --- reading --- */
 
 static void balancer_read_pool(struct balancer_pool *p, struct view *v, const struct object *o)
@@ -182,7 +171,7 @@ static bool balancer_pool_admits(const struct balancer *b, const struct balancer
     const struct object *ns = view_get(b->view, "namespaces", "", s->object->ns);
 
     if (json_array_size(names) + json_array_size(of_ns) > 0 &&
-        !balancer_lists(names, s->object->ns) && !(ns != NULL && balancer_matches(of_ns, ns)))
+        !json_has_str(names, s->object->ns) && !(ns != NULL && balancer_matches(of_ns, ns)))
         return false;
     return json_array_size(of_service) == 0 || balancer_matches(of_service, s->object);
 }

@@ -10,17 +10,6 @@
 
 /* --- who may use a ClusterSecretStore --- */
 
-static bool external_store_names(const json_t *list, const char *ns)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach (list, i, item)
-        if (str_eq(json_string_value(item), ns))
-            return true;
-    return false;
-}
-
 /* An expression that cannot be read lets nobody in. */
 static bool external_store_matches(const json_t *list, const char *ns)
 {
@@ -57,7 +46,7 @@ static bool external_store_may(struct view *v, const json_t *store, const char *
     size_t i;
 
     json_array_foreach (conditions, i, c)
-        if (external_store_names(json_object_get(c, "namespaces"), ns) ||
+        if (json_has_str(json_object_get(c, "namespaces"), ns) ||
             external_store_matches(json_object_get(c, "namespaceRegexes"), ns) ||
             external_store_selects(v, json_object_get(c, "namespaceSelector"), ns))
             return true;
