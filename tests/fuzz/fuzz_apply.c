@@ -3,7 +3,7 @@
  * of JSON or YAML flows (managedFields, live object, configuration, a letter for the kind).
  * Sets survive being written down.  Where the managedFields are our own, applying never makes what
  * the types refuse, and a second time changes nothing; those of others may own an item without its
- * key, and then Kubernetes' rules take the key away. */
+ * key: it keeps the key, where Kubernetes would refuse what comes of it. */
 #include "api/apply.h"
 #include "api/decode.h"
 #include "base/mem.h"
