@@ -349,18 +349,22 @@ static void aggregate_publish(struct aggregate *a, const char *client_ca_pem)
     registry_write(a->registry, &req, aggregate_ignore, NULL);
 }
 
-/* A new CA at each start: it vouches for nothing but this process, and those who follow the
- * ConfigMap know it at once. */
-static int aggregate_identity(struct aggregate *a, struct err *err)
+static int aggregate_identity(struct aggregate *a, const struct tls_pair *front_ca, struct err *err)
 {
     const struct tls_spec spec = { .cn = "front-proxy-client", .is_client = true };
-    int rc = tls_ca_make(&a->ca, "mkube front proxy", err);
+    int rc = 0;
+
+    if (front_ca == NULL)
+        rc = tls_ca_make(&a->ca, "mkube front proxy", err);
+    else
+        a->ca = (struct tls_pair){ .cert_pem = mem_str(front_ca->cert_pem),
+                                   .key_pem = mem_str(front_ca->key_pem) };
 
     return rc < 0 ? rc : tls_issue(&a->own, &a->ca, &spec, err);
 }
 
 int aggregate_new(struct aggregate **ret, uv_loop_t *loop, struct registry *registry,
-                  const char *client_ca_pem, struct err *err)
+                  const char *client_ca_pem, const struct tls_pair *front_ca, struct err *err)
 {
     struct aggregate *a = MEM_NEW(struct aggregate);
     int rc;
@@ -369,7 +373,7 @@ int aggregate_new(struct aggregate **ret, uv_loop_t *loop, struct registry *regi
     a->registry = registry;
     a->store = registry_store(registry);
     list_init(&a->rows);
-    rc = aggregate_identity(a, err);
+    rc = aggregate_identity(a, front_ca, err);
     if (rc == 0)
         rc = store_cursor_new(&a->cursor, a->store, AGGREGATE_BUCKET, store_revision(a->store),
                               aggregate_on_wake, a);

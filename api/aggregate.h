@@ -12,6 +12,7 @@
 #include "api/registry.h"
 #include "base/http_client.h"
 #include "base/text.h"
+#include "base/tls.h"
 
 #include <uv.h>
 
@@ -21,9 +22,10 @@
 
 struct aggregate;
 
-/* @client_ca_pem: who clients' certificates are signed by, told in the ConfigMap. */
+/* @client_ca_pem: who clients' certificates are signed by, told in the ConfigMap. @front_ca: by whom
+ * we are vouched for to the APIs, copied; NULL: one made anew. */
 int aggregate_new(struct aggregate **ret, uv_loop_t *loop, struct registry *registry,
-                  const char *client_ca_pem, struct err *err);
+                  const char *client_ca_pem, const struct tls_pair *front_ca, struct err *err);
 /* Calls that others began on its clients end with ERR_CANCELED. */
 struct aggregate *aggregate_close(struct aggregate *a);
 

@@ -372,7 +372,8 @@ static int server_start(struct server *s, const struct server_opts *opts, struct
     if (rc == 0)
         rc = server_meet_strangers(s, err);
     if (rc == 0)
-        rc = aggregate_new(&s->aggregate, s->loop, s->registry, opts->ca->cert_pem, err);
+        rc = aggregate_new(&s->aggregate, s->loop, s->registry, opts->ca->cert_pem, opts->front_ca,
+                           err);
     if (rc == 0)
         rc = server_listen(s, opts, err);
     if (rc < 0) {

@@ -44,6 +44,7 @@ struct server_opts {                    /* strings are copied */
     const char *advertise_ip;           /* in discovery and certificates */
     const struct tls_pair *ca;          /* signs what joins */
     const struct tls_pair *own;         /* the serving certificate */
+    const struct tls_pair *front_ca;    /* as aggregate_new has it; NULL: one made anew */
     const struct tls_pair *node_client; /* how we show ourselves to the nodes' API */
     struct audit *audit;                /* borrowed; NULL: nothing is logged */
     struct metrics *metrics;            /* borrowed: filled while somebody wants to know */

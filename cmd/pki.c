@@ -19,6 +19,7 @@ void pki_fini(struct pki *p)
     tls_pair_fini(&p->admin);
     tls_pair_fini(&p->node_client);
     tls_pair_fini(&p->entry);
+    tls_pair_fini(&p->front_ca);
     free(p->sa_key_pem);
     json_decref(p->sa_old_keys);
     free(p->ca_hash);
@@ -75,19 +76,30 @@ static int pki_missing(const char *name, struct err *err)
     return err_set(err, ERR_NOT_FOUND, "%s.key is missing: restore it from the backup", name);
 }
 
-static int pki_load_ca(struct pki *p, const char *dir, bool must_exist, struct err *err)
+static int pki_load_authority(struct tls_pair *ret, const char *dir, const char *name,
+                              const char *cn, bool must_exist, struct err *err)
 {
-    int rc = pki_read_pair(&p->ca, dir, "ca", err);
-    cleanup(freep) char *hash = NULL;
+    int rc = pki_read_pair(ret, dir, name, err);
 
     if (rc == 1 && must_exist)
-        return pki_missing("ca", err);
+        return pki_missing(name, err);
     if (rc == 1) {
-        tls_pair_fini(&p->ca);
-        rc = tls_ca_make(&p->ca, "mkube", err);
+        tls_pair_fini(ret);
+        rc = tls_ca_make(ret, cn, err);
         if (rc == 0)
-            rc = pki_write_pair(&p->ca, dir, "ca", err);
+            rc = pki_write_pair(ret, dir, name, err);
     }
+    return rc;
+}
+
+static int pki_load_ca(struct pki *p, const char *dir, bool must_exist, struct err *err)
+{
+    int rc = pki_load_authority(&p->ca, dir, "ca", "mkube", must_exist, err);
+    cleanup(freep) char *hash = NULL;
+
+    if (rc == 0)
+        rc = pki_load_authority(&p->front_ca, dir, "front-proxy-ca", "mkube front proxy", false,
+                                err);
     if (rc == 0)
         rc = tls_cert_hash(&hash, p->ca.cert_pem, err);
     if (rc == 0)

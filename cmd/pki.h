@@ -20,6 +20,7 @@ struct pki {
     struct tls_pair admin;       /* system:masters, for people */
     struct tls_pair node_client; /* how the server shows itself to nodes */
     struct tls_pair entry;       /* the entry proxy */
+    struct tls_pair front_ca;    /* by whose certificates aggregated APIs know the server */
     char *sa_key_pem;            /* signs ServiceAccount tokens */
     json_t *sa_old_keys;         /* those before it that still verify; NULL: none */
     char *ca_hash;               /* hex SHA-256 of the CA's public key */

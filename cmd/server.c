@@ -252,6 +252,7 @@ static int control_listen(struct control *c, struct err *err)
         .ca = &c->pki.ca,
         .own = &c->pki.server,
         .node_client = &c->pki.node_client,
+        .front_ca = &c->pki.front_ca,
         .sa_key_pem = c->pki.sa_key_pem,
         .sa_old_keys = c->pki.sa_old_keys,
         .cluster_cidr = f->cluster_cidr,
