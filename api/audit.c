@@ -80,7 +80,7 @@ void audit_print_metrics(const struct audit *a, struct text *ret)
     for (size_t i = 0; i < N_ELEMENTS(a->by_level); i++) {
         cleanup(text_fini) struct text labels = TEXT_EMPTY;
 
-        prom_labels(&labels, "level", audit_level_name((enum audit_level)i), NULL);
+        prom_labels(&labels, "level", audit_level_name((enum audit_level)i));
         prom_value(ret, "apiserver_audit_level_total", text_str(&labels), (double)a->by_level[i]);
     }
 }

@@ -45,7 +45,7 @@ static void stats_labels(struct text *ret, const struct request_kind *k)
 {
     prom_labels(ret, "component", "apiserver", "dry_run", k->dry_run ? "All" : "", "group",
                 k->group, "resource", k->resource, "scope", k->scope, "subresource", k->sub, "verb",
-                k->verb, "version", k->version, NULL);
+                k->verb, "version", k->version);
 }
 
 /* The series of these labels, made when it is new; past the bound, the one for all others. */
@@ -104,7 +104,7 @@ void request_stats_end(struct request_stats *s, const struct request_kind *k, in
         s->reading -= !k->mutates;
     }
     snprintf(number, sizeof(number), "%d", code);
-    prom_labels(&labels, "code", number, NULL);
+    prom_labels(&labels, "code", number);
     ++*(double *)stats_series(s->totals, text_str(&labels), sizeof(double));
 }
 

@@ -135,7 +135,7 @@ static void observe_method_verb(char ret[16], const char *method)
 {
     size_t n = 0;
 
-    for (; method[n] != '\0' && n < 15; n++)
+    for (; n < 15 && method[n] != '\0'; n++)
         ret[n] = (char)tolower((unsigned char)method[n]);
     ret[n] = '\0';
 }

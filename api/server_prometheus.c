@@ -12,7 +12,7 @@ static void prometheus_build(struct text *ret)
     cleanup(text_fini) struct text labels = TEXT_EMPTY;
 
     prom_labels(&labels, "major", MKUBE_KUBERNETES_MAJOR, "minor", MKUBE_KUBERNETES_MINOR,
-                "git_version", MKUBE_KUBERNETES_VERSION, "platform", "linux/amd64", NULL);
+                "git_version", MKUBE_KUBERNETES_VERSION, "platform", "linux/amd64");
     prom_family(
         ret, "kubernetes_build_info", "gauge",
         "A metric with a constant '1' value labeled by major, minor, git version, git "
@@ -30,7 +30,7 @@ static void prometheus_objects(struct text *ret, const struct store *store)
     for (size_t i = 0; buckets[i] != NULL; i++) {
         cleanup(text_fini) struct text labels = TEXT_EMPTY;
 
-        prom_labels(&labels, "resource", buckets[i], NULL);
+        prom_labels(&labels, "resource", buckets[i]);
         prom_value(ret, "apiserver_storage_objects", text_str(&labels),
                    (double)store_count(store, buckets[i]));
     }

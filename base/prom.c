@@ -28,7 +28,7 @@ static void prom_escape(struct text *ret, const char *s)
     text_add(ret, s, plain);
 }
 
-void prom_labels(struct text *ret, ...)
+void prom_labels_list(struct text *ret, ...)
 {
     const char *key;
     va_list ap;

@@ -11,8 +11,9 @@
 #include "base/text.h"
 
 void prom_family(struct text *ret, const char *name, const char *type, const char *help);
-/* Adds `key="value",...` for pairs of strings, NULL-terminated; values are escaped. */
-void prom_labels(struct text *ret, ...) __attribute__((sentinel));
+/* Adds `key="value",...` for pairs of strings; values are escaped. */
+#define prom_labels(ret, ...) prom_labels_list((ret), __VA_ARGS__, (const char *)NULL)
+void prom_labels_list(struct text *ret, ...) __attribute__((sentinel));
 /* @labels: what prom_labels made, or NULL. */
 void prom_value(struct text *ret, const char *name, const char *labels, double value);
 

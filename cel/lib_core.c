@@ -68,20 +68,20 @@ static struct cel_value core_uint(uint64_t u)
 }
 
 /* Whole numbers that do not fit are an error; @op is one of gcc's __builtin_*_overflow. */
-#define CORE_CHECKED(fn, op, member, make)                                    \
-    CEL_FN(fn)                                                                \
-    {                                                                         \
-        __typeof__(((struct cel_value *)0)->member) r;                        \
-                                                                              \
-        return op(a[0].member, a[1].member, &r) ? core_overflow(c) : make(r); \
+#define CORE_CHECKED(fn, op, member)                                           \
+    CEL_FN(fn)                                                                 \
+    {                                                                          \
+        struct cel_value r = a[0];                                             \
+                                                                               \
+        return op(a[0].member, a[1].member, &r.member) ? core_overflow(c) : r; \
     }
 
-CORE_CHECKED(core_add_int, __builtin_add_overflow, i, cel_int)
-CORE_CHECKED(core_sub_int, __builtin_sub_overflow, i, cel_int)
-CORE_CHECKED(core_mul_int, __builtin_mul_overflow, i, cel_int)
-CORE_CHECKED(core_add_uint, __builtin_add_overflow, u, core_uint)
-CORE_CHECKED(core_sub_uint, __builtin_sub_overflow, u, core_uint)
-CORE_CHECKED(core_mul_uint, __builtin_mul_overflow, u, core_uint)
+CORE_CHECKED(core_add_int, __builtin_add_overflow, i)
+CORE_CHECKED(core_sub_int, __builtin_sub_overflow, i)
+CORE_CHECKED(core_mul_int, __builtin_mul_overflow, i)
+CORE_CHECKED(core_add_uint, __builtin_add_overflow, u)
+CORE_CHECKED(core_sub_uint, __builtin_sub_overflow, u)
+CORE_CHECKED(core_mul_uint, __builtin_mul_overflow, u)
 
 CEL_FN(core_div_int)
 {

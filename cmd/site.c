@@ -93,7 +93,7 @@ static void site_print_queues(const struct site *s, struct text *ret)
         for (size_t i = 0; runner_row_stats(s->runner, i, &row); i++) {
             cleanup(text_fini) struct text labels = TEXT_EMPTY;
 
-            prom_labels(&labels, "name", row.controller, NULL);
+            prom_labels(&labels, "name", row.controller);
             prom_value(ret, families[f].name, text_str(&labels),
                        site_queue_value(&row, (enum site_queue)f));
         }
@@ -137,7 +137,7 @@ static void site_print_certificates(const struct site *s, struct text *ret)
 
         if (tls_cert_expiry(&expiry_ms, pem, &err) < 0)
             continue;
-        prom_labels(&labels, "name", name, NULL);
+        prom_labels(&labels, "name", name);
         prom_value(ret, family, text_str(&labels), (double)expiry_ms / 1000);
     }
 }

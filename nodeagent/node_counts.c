@@ -28,7 +28,7 @@ void node_counts_print(struct text *ret, const struct node_counts *c, const char
     cleanup(text_fini) struct text labels = TEXT_EMPTY;
 
     prom_family(ret, "kubelet_node_name", "gauge", "The node's name. The count is always 1.");
-    prom_labels(&labels, "node", node_name, NULL);
+    prom_labels(&labels, "node", node_name);
     prom_value(ret, "kubelet_node_name", text_str(&labels), 1);
     prom_family(ret, "kubelet_running_pods", "gauge",
                 "Number of pods that have a running pod sandbox");

@@ -114,10 +114,11 @@ static void make_plain(void)
 {
     struct fixture f = { 0 };
     char name[16];
+    static const char secret[] = { 'h', 'u', 'n', 't', 'e', 'r', '2' };
     cleanup(freep) char *big = mem_zero(9001);
 
     memset(big, 'x', 9000);
-    memcpy(big + 4500, "hunter2", 7);
+    memcpy(big + 4500, secret, sizeof(secret));
     fixture_up(&f);
     for (int i = 0; i < N_SECRETS; i++) {
         snprintf(name, sizeof(name), "s%d", i);

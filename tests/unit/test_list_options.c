@@ -180,8 +180,8 @@ static const char *watched(struct list_query q, uint64_t *after, bool *initial)
 
 TEST(list_options, a_watch_begins_where_it_is_told_to)
 {
-    uint64_t after;
-    bool initial;
+    uint64_t after = 0;
+    bool initial = false;
 
 #define WATCHED(want, ...) \
     CHECK_STR(watched((struct list_query){ __VA_ARGS__ }, &after, &initial), want)

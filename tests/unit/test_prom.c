@@ -11,7 +11,7 @@ TEST(prom, values_of_labels_are_escaped)
 {
     cleanup(text_fini) struct text labels = TEXT_EMPTY, t = TEXT_EMPTY;
 
-    prom_labels(&labels, "a", "x\"y\\z\nw", "b", "", NULL);
+    prom_labels(&labels, "a", "x\"y\\z\nw", "b", "");
     prom_family(&t, "f", "gauge", "Help.");
     prom_value(&t, "f", text_str(&labels), 1.5);
     prom_value(&t, "f", NULL, 12345678901234);

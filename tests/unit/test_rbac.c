@@ -198,35 +198,26 @@ TEST(rbac, an_account_is_its_namespaces)
     registry_fixture_down(&f);
 }
 
-TEST(rbac, ten_thousand_bindings_of_others_cost_nothing)
+TEST(rbac, among_ten_thousand_bindings_each_finds_his_own)
 {
     struct registry_fixture f = { 0 };
-    uint64_t alone_us, crowded_us;
 
     registry_fixture_up(&f);
     CHECK_INT(CREATE(.bucket = RBAC_ROLES, .body = ROLE("r", "get")), 201);
     CHECK_INT(CREATE(.bucket = RBAC_ROLE_BINDINGS, .body = BIND("mine", "Role", "r", USER("bob"))),
               201);
-    CHECK(may(&f, "bob", "x", "default"));
-    for (int round = 0; round < 2; round++) {
-        uint64_t start = uv_hrtime();
+    for (int i = 0; i < 10000; i++) {
+        cleanup(freep) char *body = mem_fmt(
+            "{'metadata':{'name':'b%d'},'roleRef':{'kind':'Role','name':'r','apiGroup':"
+            "'rbac.authorization.k8s.io'},'subjects':[{'kind':'User','name':'u%d',"
+            "'apiGroup':'rbac.authorization.k8s.io'}]}",
+            i, i);
 
-        for (int i = 0; i < 2000; i++)
-            CHECK(may(&f, "bob", "x", "default"));
-        *(round == 0 ? &alone_us : &crowded_us) = (uv_hrtime() - start) / 1000;
-        for (int i = 0; round == 0 && i < 10000; i++) {
-            cleanup(freep) char *body = mem_fmt(
-                "{'metadata':{'name':'b%d'},'roleRef':{'kind':'Role','name':'r','apiGroup':"
-                "'rbac.authorization.k8s.io'},'subjects':[{'kind':'User','name':'u%d',"
-                "'apiGroup':'rbac.authorization.k8s.io'}]}",
-                i, i);
-
-            CHECK_INT(CREATE(.bucket = RBAC_ROLE_BINDINGS, .body = body), 201);
-        }
+        CHECK_INT(CREATE(.bucket = RBAC_ROLE_BINDINGS, .body = body), 201);
     }
+    CHECK(may(&f, "bob", "x", "default"));
     CHECK(may(&f, "u9999", "x", "default"));
-    /* A machine may be busy; ten thousand bindings read one after the other would be a thousandfold. */
-    CHECK(crowded_us < 20 * alone_us + 20000);
+    CHECK(!may(&f, "u10000", "x", "default"));
     registry_fixture_down(&f);
 }
 

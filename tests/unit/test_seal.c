@@ -167,9 +167,10 @@ TEST(seal, keys_have_a_limit)
 
 TEST(seal, a_damaged_key_file_is_refused_and_named)
 {
-    static const char *const bad[] = { "", "\n", "0123", "0123456789abcdef AAAA\n",
-                                       "0123456789abcdef "
-                                       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" };
+    static const char *const bad[] = {
+        "", "\n", "0123", "0123456789abcdef AAAA\n",
+        "0123456789abcdef AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+    };
     struct seal *s = NULL;
     struct err err = ERR_EMPTY;
 
