@@ -42,7 +42,15 @@ static void *json_alloc(size_t size)
     return piece;
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) /* gcc */
+#define JSON_EXACT
+#elif defined(__has_feature) /* clang */
+#if __has_feature(address_sanitizer)
+#define JSON_EXACT
+#endif
+#endif
+
+#ifdef JSON_EXACT
 #define json_free free
 #else
 static void json_free(void *p)
