@@ -384,17 +384,6 @@ def test_applied_by_the_server(world):
     assert world.kubectl("diff", "--server-side", "-f", claims) == ""
 
 
-def test_refused_and_said_so(world):
-    """What is not done is said, and the pod is none the worse."""
-    world.ready("redis", 1)
-    pod = name_of(world.pods("redis")[0])
-    for words, answer in ((("debug", pod, "--image=busybox:1.36", "--", "true"), "mkube does not serve pods/ephemeralcontainers yet"),
-                          (("get", "--raw", f"/api/v1/namespaces/{NS}/services/web/proxy/health"), "mkube does not serve services/proxy yet")):
-        said = world.kubectl(*words, check=False)
-        assert said.returncode != 0 and answer in said.stderr, said.stderr
-    assert is_ready(world.get("pod", pod))
-
-
 # --- an old kubectl ---------------------------------------------------------------------------------------------
 
 
