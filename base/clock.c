@@ -45,7 +45,6 @@ static void clock_print_secs(char ret[CLOCK_TEXT_MAX], int64_t secs, const char 
 {
     static const int64_t first = -62167219200, last = 253402300799;
     time_t t = (time_t)(secs < first ? first : secs > last ? last : secs);
-    size_t n = strlen(fraction);
     struct tm tm;
 
     if (clock_last.text[0] == '\0' || clock_last.secs != t) {
@@ -55,8 +54,7 @@ static void clock_print_secs(char ret[CLOCK_TEXT_MAX], int64_t secs, const char 
         clock_last.secs = t;
     }
     memcpy(ret, clock_last.text, CLOCK_SECS_LEN);
-    memcpy(ret + CLOCK_SECS_LEN, fraction, n);
-    memcpy(ret + CLOCK_SECS_LEN + n, "Z", 2);
+    stpcpy(stpcpy(ret + CLOCK_SECS_LEN, fraction), "Z");
 }
 
 /* ".000123": a point and @digits digits. */
