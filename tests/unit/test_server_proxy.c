@@ -1,7 +1,7 @@
 /* layer: api */
 #include "tests/unit/server_fixture.h"
 
-#define POD                                                                             \
+#define PROXY_POD                                                                       \
     "{'metadata':{'name':'p'},'spec':{'containers':[{'name':'c','image':'i','ports':[{" \
     "'containerPort':80}]}]}}"
 
@@ -14,8 +14,9 @@ TEST(server_proxy, says_in_kubernetes_words_why_it_cannot)
     server_fixture_up(&f);
     CHECK_INT(HTTP("GET", "/api/v1/namespaces/default/pods/p/proxy/"), 404);
     SAW("pods \"p\" not found");
-    CHECK_INT(REQUEST(.method = "POST", .path = "/api/v1/namespaces/default/pods", .body = POD),
-              201);
+    CHECK_INT(
+        REQUEST(.method = "POST", .path = "/api/v1/namespaces/default/pods", .body = PROXY_POD),
+        201);
     CHECK_INT(HTTP("GET", "/api/v1/namespaces/default/pods/p/proxy/"), 400);
     SAW("address not allowed");
     CHECK_INT(HTTP("GET", "/api/v1/namespaces/default/pods/gopher:p:70/proxy/"), 400);
