@@ -33,7 +33,8 @@ def test_transcript(server, kubectl, kubeconfig, tmp_path, name):
     path, version = kubectl
     env = environment(path, kubeconfig, tmp_path)
     told = transcript.differences(os.path.join(FOLDER, name), version, env)
-    server.kubectl("delete", "namespace", *namespaces(name), "--ignore-not-found")
+    for namespace in namespaces(name):
+        server.kubectl("delete", "namespace", namespace, "--ignore-not-found")
     assert told == "", "\n" + told
 
 
