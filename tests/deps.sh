@@ -11,7 +11,7 @@ lab='tzdata runc conmon nftables iproute2 docker-registry python3 util-linux mou
     ca-certificates'
 command -v kubectl > /dev/null || lab="$lab kubernetes-client"
 test='python3-pytest python3-pytest-xdist python3-kubernetes python3-yaml libcmocka-dev busybox-static
-    curl'
+    curl openssl'
 bench='wrk etcd-server openssl'
 lint='clang-format clang-tidy cppcheck clang git'
 
